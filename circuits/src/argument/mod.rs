@@ -1,0 +1,3 @@
+//! The core argument: the verifier's half of each step, written once over [`crate::backend`].
+
+pub mod opening;

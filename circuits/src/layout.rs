@@ -1,0 +1,147 @@
+//! Where everything lies: tensors in the flat vectors `x` and `w`, lookups and tables among the leaves of the fraction tree.
+//!
+//! Blocks have power-of-two sizes and are laid out by falling size, so each begins at a multiple of its size: a claim about a block is
+//! a claim about the flat vector at a point whose high coordinates are the bits of the block's number. The layout
+//! is a function of the constraint system and the chunk size alone, so prover and verifier derive the same one.
+
+use crate::ir::{ConstraintSystem, Origin, TableId, TensorId};
+
+/// A power-of-two-sized, aligned range of a flat vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// First position; a multiple of `2^bits`.
+    pub offset: usize,
+    /// Binary logarithm of the size.
+    pub bits: usize,
+}
+
+impl Block {
+    /// Number of positions.
+    pub fn size(&self) -> usize {
+        1 << self.bits
+    }
+
+    /// The positions.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + self.size()
+    }
+}
+
+/// Which committed vector a tensor lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vector {
+    /// Committed by the prover for each proof.
+    X,
+    /// Committed at setup.
+    W,
+}
+
+/// What a block of the fraction tree's leaves stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaf {
+    /// The rows of lookup `i`: fractions `1 / (α - key)`.
+    Lookup(usize),
+    /// The rows of a table: fractions `-multiplicity / (α - key)`.
+    Table(TableId),
+}
+
+/// The layout of one constraint system.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Binary logarithm of the chunk size.
+    pub chunk_bits: usize,
+    /// Each tensor's vector and block, by tensor id.
+    pub blocks: Vec<(Vector, Block)>,
+    /// Positions of `x` that hold tensors.
+    pub x_len: usize,
+    /// Positions of `w` that are used.
+    pub w_len: usize,
+    /// First position of `w`'s fixed region, a multiple of the chunk size.
+    pub w_fixed: usize,
+    /// Leaves of the fraction tree, by falling size.
+    pub leaves: Vec<(Leaf, Block)>,
+    /// Number of used leaves.
+    pub leaf_len: usize,
+}
+
+impl Layout {
+    /// Lays out `system` in chunks of `2^chunk_bits`.
+    pub fn new(system: &ConstraintSystem, chunk_bits: usize) -> Self {
+        let mut blocks = vec![(Vector::X, Block { offset: 0, bits: 0 }); system.tensors.len()];
+        let mut place = |vector, origin, start: usize| -> usize {
+            let mut ids: Vec<usize> =
+                (0..system.tensors.len()).filter(|&i| system.tensors[i].origin == origin).collect();
+            ids.sort_by_key(|&i| std::cmp::Reverse(system.tensors[i].bits()));
+            let alignment = ids.first().map_or(1, |&i| 1usize << system.tensors[i].bits());
+            let mut offset = start.next_multiple_of(alignment);
+            for i in ids {
+                let bits = system.tensors[i].bits();
+                blocks[i] = (vector, Block { offset, bits });
+                offset += 1 << bits;
+            }
+            offset
+        };
+        let x_len = place(Vector::X, Origin::Witness, 0);
+        let model_len = place(Vector::W, Origin::Model, 0);
+        let any_fixed = system.tensors.iter().any(|t| t.origin == Origin::Fixed);
+        let w_fixed = model_len.next_multiple_of(1 << chunk_bits);
+        let w_len = if any_fixed { place(Vector::W, Origin::Fixed, w_fixed) } else { model_len };
+        let (leaves, leaf_len) = lay_leaves(system);
+        Self { chunk_bits, blocks, x_len, w_len, w_fixed, leaves, leaf_len }
+    }
+
+    /// Vector and block of a tensor.
+    pub fn block(&self, id: TensorId) -> (Vector, Block) {
+        self.blocks[id.0 as usize]
+    }
+
+    /// Chunks of `x` that hold tensors; one more, the last, holds the mask.
+    pub fn x_chunks(&self) -> usize {
+        self.x_len.div_ceil(1 << self.chunk_bits)
+    }
+
+    /// The mask chunk's number.
+    pub fn mask_chunk(&self) -> usize {
+        self.x_chunks()
+    }
+
+    /// Chunks of `w`.
+    pub fn w_chunks(&self) -> usize {
+        self.w_len.div_ceil(1 << self.chunk_bits)
+    }
+
+    /// Variables of `x`'s multilinear extension, mask chunk included.
+    pub fn x_bits(&self) -> usize {
+        self.chunk_bits + log2_ceil(self.x_chunks() + 1)
+    }
+
+    /// Variables of `w`'s multilinear extension.
+    pub fn w_bits(&self) -> usize {
+        self.chunk_bits + log2_ceil(self.w_chunks().max(1))
+    }
+
+    /// Depth of the fraction tree.
+    pub fn leaf_bits(&self) -> usize {
+        log2_ceil(self.leaf_len).max(1)
+    }
+}
+
+fn lay_leaves(system: &ConstraintSystem) -> (Vec<(Leaf, Block)>, usize) {
+    let lookups = system.lookups.iter().enumerate().map(|(i, l)| (Leaf::Lookup(i), l.columns[0].bits()));
+    let tables = (system.tables.iter().enumerate()).map(|(i, t)| (Leaf::Table(TableId(i as u32)), t.columns[0].bits()));
+    let mut leaves: Vec<_> = lookups.chain(tables).collect();
+    leaves.sort_by_key(|&(_, bits)| std::cmp::Reverse(bits));
+    let mut offset = 0;
+    let placed = leaves.into_iter().map(|(leaf, bits)| {
+        let block = Block { offset, bits };
+        offset += block.size();
+        (leaf, block)
+    });
+    let placed = placed.collect();
+    (placed, offset)
+}
+
+/// `ceil(log2(n))`, 0 for 0.
+pub fn log2_ceil(n: usize) -> usize {
+    n.next_power_of_two().trailing_zeros() as usize
+}

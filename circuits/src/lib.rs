@@ -1,0 +1,9 @@
+//! The constraints that a fixed-point program lowers to, and the verifier's half of the core argument.
+
+pub mod argument;
+pub mod backend;
+pub mod ir;
+pub mod layout;
+pub mod mle;
+pub mod poseidon;
+pub mod transcript;

@@ -1,0 +1,9 @@
+//! The program crate through its public face, against the definitions in `program.rs` read literally.
+
+mod build;
+mod execute;
+mod interval;
+mod kernel;
+mod random;
+mod reference;
+mod validate;

@@ -1,0 +1,70 @@
+//! What ranges the tensors of the float model take on sample inputs, and the scales that follow.
+
+use std::collections::HashMap;
+
+use ndarray::ArrayD;
+
+use crate::error::ModelError;
+use crate::onnx::{FloatModel, Graph};
+
+/// The largest absolute value of each tensor over the calibration samples.
+pub(crate) struct Ranges {
+    largest: HashMap<String, f64>,
+}
+
+impl Ranges {
+    /// Runs the float model on each sample. `done` is told how many were run.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime refuses a sample, or a tensor becomes NaN or infinite.
+    pub fn measure(
+        graph: &Graph,
+        float: &FloatModel,
+        samples: &[Vec<ArrayD<f32>>],
+        mut done: impl FnMut(usize),
+    ) -> Result<Self, ModelError> {
+        let mut largest = HashMap::new();
+        for (index, sample) in samples.iter().enumerate() {
+            for (name, values) in float.names().iter().zip(float.run(sample)?) {
+                if graph.is_constant(name) {
+                    // Such as a bound of Clip, which may be infinite.
+                    continue;
+                }
+                let max = values.iter().fold(0.0f64, |max, &x| {
+                    if x.is_finite() {
+                        max.max(f64::from(x).abs())
+                    } else {
+                        f64::NAN
+                    }
+                });
+                if max.is_nan() {
+                    return Err(ModelError::data(
+                        format!("calibration sample {index}"),
+                        format!("the float model's tensor \"{name}\" becomes NaN or infinite"),
+                    ));
+                }
+                let entry = largest.entry(name.clone()).or_insert(0.0f64);
+                *entry = entry.max(max);
+            }
+            done(index + 1);
+        }
+        Ok(Self { largest })
+    }
+
+    /// A tensor's largest absolute value.
+    pub fn largest(&self, tensor: &str) -> f64 {
+        self.largest.get(tensor).copied().unwrap_or(0.0)
+    }
+}
+
+/// The finest scale at which values up to `largest` in size fit 16 bits.
+pub(crate) fn frac_for(largest: f64) -> i32 {
+    let limit = f64::from(i16::MAX);
+    let fits = |frac: i32| largest * f64::from(frac).exp2() <= limit;
+    // From the finest: the range is short, and comparing is exact where a logarithm is not.
+    crate::lower::FRACS
+        .rev()
+        .find(|&frac| fits(frac))
+        .unwrap_or(*crate::lower::FRACS.start())
+}

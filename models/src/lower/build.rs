@@ -1,0 +1,310 @@
+//! Builds the program: appends nodes with their worst-case intervals, and says where each tensor of the graph is.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use vouch_program::interval::{Interval, node_interval};
+use vouch_program::{AffineTerm, AxisIndex, Node, NodeId, Op, Port, Program, View};
+
+use super::operands::Operands;
+use super::rescale::Deferred;
+use super::value::Value;
+use crate::calibrate::{Ranges, frac_for};
+use crate::compile::CompileOptions;
+use crate::error::ModelError;
+use crate::onnx::{Graph, GraphNode};
+
+/// Width of activations.
+pub(crate) const BITS: u32 = 16;
+/// Scales that calibration may choose from.
+pub(crate) const FRACS: std::ops::RangeInclusive<i32> = -24..=24;
+
+/// Which node holds which ONNX tensor, for the report.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    pub tensor: String,
+    pub operator: String,
+    pub node: NodeId,
+}
+
+/// A program under construction.
+pub(crate) struct Lowering<'g> {
+    pub graph: &'g Graph,
+    pub options: &'g CompileOptions,
+    pub(super) ranges: &'g Ranges,
+    pub program: Program,
+    pub known: Vec<Interval>,
+    values: HashMap<String, Value>,
+    pub(super) deferred: HashMap<String, Deferred>,
+    readers: HashMap<&'g str, Vec<usize>>,
+    absorbed: BTreeSet<usize>,
+    pub(super) tables: BTreeMap<String, u32>,
+    layers: Vec<Layer>,
+    /// The ONNX node being lowered, for messages.
+    pub(super) source: String,
+}
+
+impl<'g> Lowering<'g> {
+    pub fn new(graph: &'g Graph, ranges: &'g Ranges, options: &'g CompileOptions) -> Self {
+        let mut readers: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, node) in graph.nodes.iter().enumerate() {
+            for input in &node.inputs {
+                readers.entry(input).or_default().push(index);
+            }
+        }
+        let program = Program {
+            name: options.name.clone().unwrap_or_else(|| graph.name.clone()),
+            nodes: Vec::new(),
+            tables: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        };
+        Self {
+            graph,
+            options,
+            ranges,
+            program,
+            known: Vec::new(),
+            values: HashMap::new(),
+            deferred: HashMap::new(),
+            readers,
+            absorbed: BTreeSet::new(),
+            tables: BTreeMap::new(),
+            layers: Vec::new(),
+            source: String::new(),
+        }
+    }
+
+    /// Lowers the whole graph.
+    pub fn run(mut self) -> Result<(Program, Vec<Layer>), ModelError> {
+        let graph = self.graph;
+        for input in &graph.inputs {
+            self.source = format!("input {}", input.name);
+            let frac = frac_for(self.ranges.largest(&input.name));
+            let node = self.push(Op::Input { bits: BITS }, &input.shape, frac)?;
+            self.program.inputs.push(Port {
+                name: input.name.clone(),
+                node,
+                shape: input.shape.clone(),
+            });
+            self.values
+                .insert(input.name.clone(), Value::stored(node, &input.shape, frac));
+        }
+        for (index, node) in graph.nodes.iter().enumerate() {
+            if self.absorbed.contains(&index) {
+                continue;
+            }
+            let lower = super::find(node)?;
+            self.source = format!("{} ({})", node.name, node.op);
+            lower(&mut self, Operands::new(graph, node))?;
+        }
+        for name in &graph.outputs {
+            self.source = format!("output {name}");
+            self.output(name)?;
+        }
+        Ok((self.program, self.layers))
+    }
+
+    fn output(&mut self, name: &'g str) -> Result<(), ModelError> {
+        if self.graph.is_constant(name) {
+            return Err(ModelError::invalid(format!(
+                "output \"{name}\" does not depend on any input: there is nothing to prove about it"
+            )));
+        }
+        let value = self.value(name)?;
+        let shape = value.shape.clone();
+        let value = self.materialised(&value)?;
+        let mut node = value.view.node;
+        if matches!(self.program.node(node).op, Op::Input { .. }) {
+            // An output is a result, with a place of its own.
+            let inner = value.inner.clone();
+            node = self.push(Op::Store { input: node }, &inner, value.frac)?;
+        }
+        self.program.outputs.push(Port {
+            name: name.to_string(),
+            node,
+            shape,
+        });
+        Ok(())
+    }
+
+    /// The value of a tensor that depends on an input.
+    pub fn value(&self, tensor: &str) -> Result<Value, ModelError> {
+        let value = self.values.get(tensor).cloned();
+        value.ok_or_else(|| {
+            ModelError::invalid(format!("tensor \"{tensor}\" is read before it is computed"))
+        })
+    }
+
+    /// Says where a tensor is.
+    pub fn define(&mut self, tensor: &str, value: Value) {
+        self.values.insert(tensor.to_string(), value);
+    }
+
+    fn fail(&self, source: vouch_program::ProgramError) -> ModelError {
+        ModelError::Program {
+            node: self.source.clone(),
+            source: Box::new(source),
+        }
+    }
+
+    /// Appends a node.
+    pub fn push(&mut self, op: Op, shape: &[usize], frac: i32) -> Result<NodeId, ModelError> {
+        let node = Node {
+            op,
+            shape: shape.to_vec(),
+            frac,
+            source: self.source.clone(),
+        };
+        let interval =
+            node_interval(&self.program, &self.known, &node).map_err(|e| self.fail(e))?;
+        let id = u32::try_from(self.program.nodes.len())
+            .map_err(|_| ModelError::invalid("the program has more than 2^32 nodes"))?;
+        self.program.nodes.push(node);
+        self.known.push(interval);
+        Ok(NodeId(id))
+    }
+
+    /// Appends a weight node with real values `data`, rounded at scale `frac`.
+    pub fn push_weight(
+        &mut self,
+        data: &[f64],
+        shape: &[usize],
+        frac: i32,
+    ) -> Result<NodeId, ModelError> {
+        let scale = f64::from(frac).exp2();
+        // The callers choose `frac` so that the values fit; `as` saturates, should one miss by rounding.
+        let data = data.iter().map(|x| (x * scale).round() as i32).collect();
+        self.push(Op::Weight { data }, shape, frac)
+    }
+
+    /// The worst-case interval of a node.
+    pub fn interval(&self, node: NodeId) -> Interval {
+        self.known[node.index()]
+    }
+
+    /// The real values that a view of `value` can read, zero included.
+    pub fn real_range(&self, value: &Value) -> (f64, f64) {
+        let range = self.interval(value.view.node).with_zero();
+        let scale = f64::from(-value.frac).exp2();
+        (range.lo as f64 * scale, range.hi as f64 * scale)
+    }
+
+    /// The only reader of a tensor, if it has one only and the tensor is no output of the model.
+    pub fn sole_reader(&self, tensor: &str) -> Option<(usize, &'g GraphNode)> {
+        match self.readers.get(tensor)?[..] {
+            [index] if !self.graph.outputs.iter().any(|o| o == tensor) => {
+                Some((index, &self.graph.nodes[index]))
+            }
+            _ => None,
+        }
+    }
+
+    /// Marks a node as computed by the one that is being lowered.
+    pub fn absorb(&mut self, index: usize) {
+        self.absorbed.insert(index);
+    }
+
+    /// Defines a computed tensor, and notes it for the report if it has a node of its own.
+    pub fn define_computed(&mut self, tensor: &str, value: Value) {
+        if value.whole_node(&self.program).is_some() {
+            let operator = self
+                .graph
+                .nodes
+                .iter()
+                .find(|n| n.outputs.iter().any(|o| o == tensor));
+            let operator = operator.map_or(String::new(), |n| n.op.clone());
+            self.layers.push(Layer {
+                tensor: tensor.to_string(),
+                operator,
+                node: value.view.node,
+            });
+        }
+        self.define(tensor, value);
+    }
+
+    /// `coef` times a node, as it stands.
+    pub fn scaled_identity(&self, node: NodeId, coef: i64) -> AffineTerm {
+        AffineTerm::Scaled {
+            coef,
+            view: View::identity(node, self.program.node(node).shape.len()),
+        }
+    }
+
+    /// A node, stored or virtual, that holds the value's elements in the shape `inner`.
+    pub fn node_of(&mut self, value: &Value) -> Result<NodeId, ModelError> {
+        match value.whole_node(&self.program) {
+            Some(node) => Ok(node),
+            None => {
+                let terms = vec![AffineTerm::Scaled {
+                    coef: 1,
+                    view: value.view.clone(),
+                }];
+                self.push(Op::Affine { terms }, &value.inner, value.frac)
+            }
+        }
+    }
+
+    /// The value as the whole of a stored node, in the order of its elements; the shape may still be pending.
+    pub fn materialised(&mut self, value: &Value) -> Result<Value, ModelError> {
+        if value.whole_node(&self.program).is_some() {
+            return Ok(value.clone());
+        }
+        let input = self.node_of(value)?;
+        let node = self.push(Op::Store { input }, &value.inner, value.frac)?;
+        Ok(Value {
+            view: View::identity(node, value.inner.len()),
+            ..value.clone()
+        })
+    }
+
+    /// The value with `inner` equal to `shape`, so that views can address its axes.
+    pub fn addressed(&mut self, value: &Value) -> Result<Value, ModelError> {
+        if let Some(value) = value.addressed() {
+            return Ok(value);
+        }
+        let whole = self.materialised(value)?;
+        let len = whole.inner.iter().product::<usize>();
+        let index = u32::try_from(len)
+            .map(|len| (0..len).collect())
+            .map_err(|_| ModelError::invalid("a reshaped tensor has more than 2^32 elements"))?;
+        let node = self.push(
+            Op::Gather {
+                input: whole.view.node,
+                index,
+            },
+            &value.shape,
+            value.frac,
+        )?;
+        Ok(Value::stored(node, &value.shape, value.frac))
+    }
+
+    /// The value such that reading outside any of the axes `vars` gives zero.
+    pub fn zero_outside(&mut self, value: &Value, vars: &[usize]) -> Result<Value, ModelError> {
+        if vars
+            .iter()
+            .all(|&var| value.zero_outside(&self.program, var))
+        {
+            return Ok(value.clone());
+        }
+        let input = self.node_of(value)?;
+        let node = self.push(Op::Store { input }, &value.inner, value.frac)?;
+        Ok(Value {
+            view: View::identity(node, value.inner.len()),
+            ..value.clone()
+        })
+    }
+
+    /// A legal view of the value at the given index; stores the value if its own view does not allow it.
+    pub fn view_at(&mut self, value: &Value, index: &[AxisIndex]) -> Result<View, ModelError> {
+        if let Some(view) = value.at(index) {
+            return Ok(view);
+        }
+        let stored = self.materialised(value)?;
+        stored.at(index).ok_or_else(|| {
+            ModelError::invalid(format!(
+                "node {}: no view addresses its operand",
+                self.source
+            ))
+        })
+    }
+}

@@ -1,0 +1,362 @@
+//! Operators that act on each element by itself, with broadcasting.
+
+use ndarray::ArrayD;
+use vouch_program::{AffineTerm, AxisIndex, Op};
+
+use super::activation::Activation;
+use super::build::Lowering;
+use super::linear::{Factors, Linear, power_of_two};
+use super::matmul::broadcast_shape;
+use super::operands::Operands;
+use super::rescale::Deferred;
+use super::value::Value;
+use crate::error::ModelError;
+
+/// Bits to which a number that scales a tensor is rounded at least.
+const FACTOR_BITS: i32 = 12;
+
+enum Side {
+    Constant(ArrayD<f32>),
+    Computed(Value),
+}
+
+/// A summand.
+enum Summand {
+    Side(Side),
+    /// The accumulator of a linear operator, of the sum's own shape.
+    Accumulator(Deferred),
+}
+
+fn side(low: &Lowering, operands: &Operands, position: usize) -> Result<Side, ModelError> {
+    let name = operands.required(position)?;
+    if low.graph.is_constant(name) {
+        return Ok(Side::Constant(operands.constant(position)?));
+    }
+    low.value(name).map(Side::Computed)
+}
+
+/// An activation that no operator before it took in.
+pub(super) fn activation(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let node = operands.node();
+    let activation = Activation::of(low.graph, node)?
+        .ok_or_else(|| operands.refuse("operator", "is not an activation"))?;
+    let value = low.value(operands.required(0)?)?;
+    low.activate(&value, activation, operands.result()?)
+}
+
+/// The position of each result axis in an operand of `shape`, aligned at the end.
+fn broadcast_index(shape: &[usize], rank: usize) -> Vec<AxisIndex> {
+    let missing = rank - shape.len();
+    let axes = shape.iter().enumerate();
+    axes.map(|(axis, &len)| {
+        if len == 1 {
+            AxisIndex::fixed(0)
+        } else {
+            AxisIndex::var(axis + missing)
+        }
+    })
+    .collect()
+}
+
+fn check_rank(operands: &Operands, a: &[usize], b: &[usize]) -> Result<Vec<usize>, ModelError> {
+    broadcast_shape(a, b).ok_or_else(|| operands.refuse("operand 1", "the shapes do not broadcast"))
+}
+
+pub(super) fn add(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    sum(low, operands, 1)
+}
+
+pub(super) fn sub(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    sum(low, operands, -1)
+}
+
+/// `a + sign·b`.
+fn sum(low: &mut Lowering, mut operands: Operands, sign: i64) -> Result<(), ModelError> {
+    refuse_old_broadcast(&mut operands)?;
+    let tensor = operands.result()?;
+    let mut summands = Vec::with_capacity(2);
+    let mut shapes = Vec::with_capacity(2);
+    for (position, sign) in [(0, 1), (1, sign)] {
+        let name = operands.required(position)?;
+        shapes.push(operands.shape(name)?);
+        summands.push(match low.take_deferred(name) {
+            Some(deferred) => (Summand::Accumulator(deferred), sign),
+            None => (Summand::Side(side(low, &operands, position)?), sign),
+        });
+    }
+    let shape = check_rank(&operands, &shapes[0], &shapes[1])?;
+    operands.finish()?;
+
+    let mut worst = 0.0;
+    let (mut finest, mut accumulated) = (i32::MIN, i32::MIN);
+    for (summand, _) in &summands {
+        worst += match summand {
+            Summand::Side(Side::Constant(array)) => largest(array),
+            Summand::Side(Side::Computed(value)) => {
+                finest = finest.max(value.frac);
+                let (lo, hi) = low.real_range(value);
+                lo.abs().max(hi.abs())
+            }
+            Summand::Accumulator(deferred) => {
+                accumulated = accumulated.max(deferred.frac);
+                deferred.worst
+            }
+        };
+    }
+    let mut plan = low.plan(tensor, worst)?;
+    let frac = if accumulated > i32::MIN {
+        // The weights were quantized for this.
+        plan.frac = plan.frac.max(accumulated - low.options.shift as i32);
+        low.usual_frac(&plan).max(finest)
+    } else if finest == plan.frac {
+        // Exact where the result is as fine as its operands; else a rescale like all others.
+        finest
+    } else {
+        low.usual_frac(&plan).max(finest)
+    };
+    let mut terms = Vec::new();
+    for (summand, sign) in summands {
+        match summand {
+            Summand::Accumulator(deferred) => {
+                let coef = sign * power_of_two(frac - deferred.frac)?;
+                terms.push(low.scaled_identity(deferred.node, coef));
+            }
+            Summand::Side(Side::Computed(value)) => {
+                let value = low.addressed(&value)?;
+                let view = low.view_at(&value, &broadcast_index(&value.shape, shape.len()))?;
+                terms.push(AffineTerm::Scaled {
+                    coef: sign * power_of_two(frac - value.frac)?,
+                    view,
+                });
+            }
+            Summand::Side(Side::Constant(array)) => {
+                let data: Vec<f64> = array.iter().map(|&x| sign as f64 * f64::from(x)).collect();
+                let (own, vars) = without_units(array.shape(), shape.len());
+                terms.push(low.constant_term(&data, &own, &vars, frac)?);
+            }
+        }
+    }
+    let acc = low.push(Op::Affine { terms }, &shape, frac)?;
+    low.finish(plan, acc, frac, &shape)
+}
+
+/// Operator sets before 7 broadcast in their own way.
+fn refuse_old_broadcast(operands: &mut Operands) -> Result<(), ModelError> {
+    match operands.int("axis")? {
+        Some(_) => Err(operands.refuse(
+            "axis",
+            "the broadcasting of operator sets before 7 is not supported",
+        )),
+        None => {
+            operands.ignore("broadcast");
+            Ok(())
+        }
+    }
+}
+
+fn shape_of(side: &Side) -> &[usize] {
+    match side {
+        Side::Constant(array) => array.shape(),
+        Side::Computed(value) => &value.shape,
+    }
+}
+
+fn largest(array: &ArrayD<f32>) -> f64 {
+    array.iter().fold(0.0, |m, &x| m.max(f64::from(x).abs()))
+}
+
+/// A constant's shape without axes of length 1, and the result variables of what is left.
+fn without_units(shape: &[usize], rank: usize) -> (Vec<usize>, Vec<usize>) {
+    let missing = rank - shape.len();
+    shape
+        .iter()
+        .enumerate()
+        .filter(|&(_, &len)| len > 1)
+        .map(|(axis, &len)| (len, axis + missing))
+        .unzip()
+}
+
+pub(super) fn mul(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    refuse_old_broadcast(&mut operands)?;
+    let tensor = operands.result()?;
+    let (a, b) = (side(low, &operands, 0)?, side(low, &operands, 1)?);
+    let shape = check_rank(&operands, shape_of(&a), shape_of(&b))?;
+    operands.finish()?;
+    match (a, b) {
+        (Side::Computed(a), Side::Computed(b)) => {
+            let (a, b) = (low.addressed(&a)?, low.addressed(&b)?);
+            let a_view = low.view_at(&a, &broadcast_index(&a.shape, shape.len()))?;
+            let b_view = low.view_at(&b, &broadcast_index(&b.shape, shape.len()))?;
+            low.bilinear(
+                (&a, a_view),
+                (&b, b_view),
+                &shape,
+                shape.clone(),
+                tensor,
+                &shape,
+            )
+        }
+        (Side::Computed(x), Side::Constant(factor))
+        | (Side::Constant(factor), Side::Computed(x)) => {
+            scaled(low, &x, &factor.mapv(f64::from), tensor, &shape)
+        }
+        _ => Err(ModelError::invalid(format!(
+            "tensor \"{tensor}\" is constant but was not folded"
+        ))),
+    }
+}
+
+pub(super) fn div(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    refuse_old_broadcast(&mut operands)?;
+    let tensor = operands.result()?;
+    let Side::Computed(x) = side(low, &operands, 0)? else {
+        return Err(operands.refuse(
+            "operand 0",
+            "division of a constant by a computed tensor is not supported",
+        ));
+    };
+    let Side::Constant(divisor) = side(low, &operands, 1)? else {
+        return Err(operands.refuse(
+            "operand 1",
+            "division by a computed tensor is not supported",
+        ));
+    };
+    if divisor.iter().any(|&d| d == 0.0) {
+        return Err(operands.refuse("operand 1", "is zero somewhere"));
+    }
+    let shape = check_rank(&operands, &x.shape, divisor.shape())?;
+    operands.finish()?;
+    scaled(
+        low,
+        &x,
+        &divisor.mapv(|d| 1.0 / f64::from(d)),
+        tensor,
+        &shape,
+    )
+}
+
+/// `factor · x`, the factor broadcasting.
+fn scaled(
+    low: &mut Lowering,
+    x: &Value,
+    factor: &ArrayD<f64>,
+    tensor: &str,
+    shape: &[usize],
+) -> Result<(), ModelError> {
+    let (own, vars) = without_units(factor.shape(), shape.len());
+    debug_assert!(own.iter().zip(&vars).all(|(&len, &v)| shape[v] == len));
+    if let (1, Some(&factor)) = (factor.len(), factor.first())
+        && x.shape == shape
+    {
+        return scalar(low, x, factor, tensor);
+    }
+    pointwise(
+        low,
+        x,
+        factor.iter().copied().collect(),
+        vec![],
+        vars,
+        tensor,
+        shape,
+    )
+}
+
+/// `factor · x` for one number.
+fn scalar(low: &mut Lowering, x: &Value, factor: f64, tensor: &str) -> Result<(), ModelError> {
+    let (lo, hi) = low.real_range(x);
+    let plan = low.plan(tensor, factor.abs() * lo.abs().max(hi.abs()))?;
+    let finest = if factor == 0.0 {
+        0
+    } else {
+        FACTOR_BITS - factor.abs().log2().floor() as i32
+    };
+    let bits = (low.usual_frac(&plan) - x.frac).max(finest.min(30));
+    let coef = (factor * f64::from(bits).exp2()).round() as i64;
+    // The reshape, if one is pending, stays so.
+    let terms = vec![AffineTerm::Scaled {
+        coef,
+        view: x.view.clone(),
+    }];
+    let acc = low.push(Op::Affine { terms }, &x.inner, x.frac + bits)?;
+    let shape = x.shape.clone();
+    low.finish_scaled(plan, acc, x.frac + bits, &shape)
+}
+
+/// `weights · x + bias` element by element, both over the result axes `vars`.
+fn pointwise(
+    low: &mut Lowering,
+    x: &Value,
+    weights: Vec<f64>,
+    bias: Vec<f64>,
+    vars: Vec<usize>,
+    tensor: &str,
+    shape: &[usize],
+) -> Result<(), ModelError> {
+    let x = low.addressed(x)?;
+    let x_view = low.view_at(&x, &broadcast_index(&x.shape, shape.len()))?;
+    let linear = Linear {
+        out: shape.to_vec(),
+        vars: shape.to_vec(),
+        x: &x,
+        x_view,
+        weights,
+        weight_vars: vars.clone(),
+        bias,
+        bias_vars: vars,
+    };
+    low.linear(linear, tensor, shape)
+}
+
+/// A batch normalization with no linear operator before it to fold it into.
+pub(super) fn batch_normalization(
+    low: &mut Lowering,
+    operands: Operands,
+) -> Result<(), ModelError> {
+    let x = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    let Some(&channels) = x.shape.get(1) else {
+        return Err(operands.refuse("operand 0", "needs a channel axis"));
+    };
+    let (scale, shift) = batch_norm_factors(operands, channels)?;
+    let shape = x.shape.clone();
+    pointwise(low, &x, scale, shift, vec![1], tensor, &shape)
+}
+
+/// Scale and shift that a batch normalization applies to each channel.
+pub(super) fn batch_norm_factors(
+    mut operands: Operands,
+    channels: usize,
+) -> Result<Factors, ModelError> {
+    let epsilon = operands.float("epsilon")?.unwrap_or(1e-5);
+    if operands.int("training_mode")?.unwrap_or(0) != 0 {
+        return Err(operands.refuse("training_mode", "only inference is supported"));
+    }
+    if operands.int("spatial")?.unwrap_or(1) != 1 {
+        return Err(operands.refuse("spatial", "only one factor for each channel is supported"));
+    }
+    operands.ignore("momentum");
+    operands.ignore("is_test");
+    operands.result()?;
+    let mut parts = Vec::new();
+    for position in 1..5 {
+        let part = operands.constant(position)?;
+        if part.len() != channels {
+            return Err(operands.refuse(
+                &format!("operand {position}"),
+                "needs one value for each channel",
+            ));
+        }
+        parts.push(part.iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
+    }
+    if parts[3].iter().any(|&variance| variance + epsilon <= 0.0) {
+        return Err(operands.refuse("operand 4", "a variance is not positive"));
+    }
+    operands.finish()?;
+    let scale: Vec<f64> = (0..channels)
+        .map(|c| parts[0][c] / (parts[3][c] + epsilon).sqrt())
+        .collect();
+    let shift = (0..channels)
+        .map(|c| parts[1][c] - parts[2][c] * scale[c])
+        .collect();
+    Ok((scale, shift))
+}

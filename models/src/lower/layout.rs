@@ -1,0 +1,190 @@
+//! Operators that only move data: most of them cost nothing, since views do the moving.
+
+use vouch_program::{AffineTerm, AxisIndex, Op};
+
+use super::build::Lowering;
+use super::linear::power_of_two;
+use super::operands::Operands;
+use super::value::Value;
+use crate::error::ModelError;
+
+pub(super) fn identity(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let value = low.value(operands.required(0)?)?;
+    low.define(operands.result()?, value);
+    operands.finish()
+}
+
+pub(super) fn dropout(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    if operands.optional_scalar(2)?.unwrap_or(0.0) != 0.0 {
+        return Err(operands.refuse("training_mode", "only inference is supported"));
+    }
+    operands.ignore("ratio");
+    operands.ignore("seed");
+    operands.ignore("is_test");
+    identity(low, operands)
+}
+
+/// The result has the shape that inference gave it; the elements keep their order.
+fn reshaped(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let value = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    let shape = operands.shape(tensor)?;
+    if shape.iter().product::<usize>() != value.shape.iter().product::<usize>() {
+        return Err(operands.refuse("operand 1", "the new shape has another number of elements"));
+    }
+    operands.finish()?;
+    low.define(tensor, value.reshaped(&shape));
+    Ok(())
+}
+
+pub(super) fn flatten(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    operands.ignore("axis");
+    reshaped(low, operands)
+}
+
+pub(super) fn reshape(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    operands.ignore("shape");
+    operands.ignore("allowzero");
+    operands.optional_integers(1)?;
+    reshaped(low, operands)
+}
+
+pub(super) fn squeeze(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    operands.ignore("axes");
+    operands.optional_integers(1)?;
+    reshaped(low, operands)
+}
+
+pub(super) fn unsqueeze(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    squeeze(low, operands)
+}
+
+pub(super) fn transpose(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    let value = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    let rank = value.shape.len();
+    let order = match operands.ints("perm")? {
+        None => (0..rank).rev().collect(),
+        Some(perm) => {
+            let order = perm
+                .iter()
+                .map(|&axis| operands.axis(axis, rank))
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            if sorted != (0..rank).collect::<Vec<_>>() {
+                return Err(operands.refuse("perm", "is not a permutation of the axes"));
+            }
+            order
+        }
+    };
+    operands.finish()?;
+    let moved = permuted(low, &value, &order)?;
+    low.define(tensor, moved);
+    Ok(())
+}
+
+/// The value with its axes reordered: axis `i` of the result is axis `order[i]`.
+pub(super) fn permuted(
+    low: &mut Lowering,
+    value: &Value,
+    order: &[usize],
+) -> Result<Value, ModelError> {
+    let value = low.addressed(value)?;
+    let mut index = vec![AxisIndex::fixed(0); order.len()];
+    for (to, &from) in order.iter().enumerate() {
+        index[from] = AxisIndex::var(to);
+    }
+    let view = low.view_at(&value, &index)?;
+    let shape: Vec<usize> = order.iter().map(|&from| value.shape[from]).collect();
+    Ok(Value {
+        inner: shape.clone(),
+        shape,
+        view,
+        frac: value.frac,
+    })
+}
+
+pub(super) fn concat(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    let tensor = operands.result()?;
+    let shape = operands.shape(tensor)?;
+    let axis = operands
+        .int("axis")?
+        .ok_or_else(|| operands.refuse("axis", "is missing"))?;
+    let axis = operands.axis(axis, shape.len())?;
+    let names = (0..operands.node().inputs.len())
+        .map(|i| operands.required(i))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut values = Vec::new();
+    let (mut worst, mut fracs) = (0.0f64, Vec::new());
+    for (position, name) in names.iter().enumerate() {
+        if low.graph.is_constant(name) {
+            let data = operands.constant(position)?;
+            worst = data.iter().fold(worst, |m, &x| m.max(f64::from(x).abs()));
+            values.push(Err(data));
+        } else {
+            let value = low.value(name)?;
+            let (lo, hi) = low.real_range(&value);
+            worst = worst.max(lo.abs()).max(hi.abs());
+            fracs.push(value.frac);
+            values.push(Ok(value));
+        }
+    }
+    operands.finish()?;
+    let coarsest = fracs.iter().copied().min().unwrap_or(0);
+    let same = fracs.iter().all(|&f| f == coarsest) && values.iter().all(Result::is_ok);
+    // Nothing to rescale: only move.
+    let (plan, frac) = if same {
+        (None, coarsest)
+    } else {
+        let plan = low.plan(tensor, worst)?;
+        let frac = low
+            .usual_frac(&plan)
+            .max(fracs.iter().copied().max().unwrap_or(0));
+        (Some(plan), frac)
+    };
+    let mut terms = Vec::new();
+    let mut start = 0;
+    for value in values {
+        let at_start = |len: usize| {
+            let mut index: Vec<AxisIndex> = (0..shape.len()).map(AxisIndex::var).collect();
+            index[axis] = AxisIndex::strided(axis, 1, -(start as i64));
+            (index, len)
+        };
+        match value {
+            Ok(value) => {
+                let value = low.addressed(&value)?;
+                let value = low.zero_outside(&value, &[axis])?;
+                let (index, len) = at_start(value.shape[axis]);
+                let view = low.view_at(&value, &index)?;
+                terms.push(AffineTerm::Scaled {
+                    coef: power_of_two(frac - value.frac)?,
+                    view,
+                });
+                start += len;
+            }
+            Err(data) => {
+                let real: Vec<f64> = data.iter().map(|&x| f64::from(x)).collect();
+                let largest = real.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+                let own = frac.min(super::linear::integer_frac(largest));
+                let node = low.push_weight(&real, data.shape(), own)?;
+                let (index, len) = at_start(data.shape()[axis]);
+                let view = vouch_program::View { node, axes: index };
+                terms.push(AffineTerm::Scaled {
+                    coef: power_of_two(frac - own)?,
+                    view,
+                });
+                start += len;
+            }
+        }
+    }
+    let acc = low.push(Op::Affine { terms }, &shape, frac)?;
+    match plan {
+        Some(plan) => low.finish(plan, acc, frac, &shape),
+        None => {
+            let node = low.push(Op::Store { input: acc }, &shape, frac)?;
+            low.define_computed(tensor, Value::stored(node, &shape, frac));
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! From an ONNX graph with known ranges to a fixed-point program: one small function for each operator.
+//!
+//! - [`value`]: a tensor as a view of a stored node, so that moving data around costs nothing.
+//! - [`build`]: appends nodes and follows their worst-case intervals.
+//! - [`rescale`]: chooses scales and ends each operator with one rescale that also applies its activation.
+//! - [`operands`], [`activation`]: what a node says.
+//! - the others: operators, grouped by kind.
+//!
+//! It knows ranges, not samples: where calibration data comes from is `calibrate`'s matter.
+
+mod activation;
+mod build;
+mod conv;
+mod elementwise;
+mod layout;
+mod linear;
+mod matmul;
+mod operands;
+mod pool;
+mod rescale;
+mod slicing;
+mod value;
+
+pub(crate) use build::{FRACS, Layer, Lowering};
+
+use crate::error::ModelError;
+use crate::onnx::GraphNode;
+use operands::Operands;
+
+type Lower = for<'a, 'g> fn(&'a mut Lowering<'g>, Operands<'g>) -> Result<(), ModelError>;
+
+/// Every operator, with the function that lowers it. Activations are listed with the same one.
+const OPERATORS: &[(&str, Lower)] = &[
+    ("Add", elementwise::add),
+    ("ArgMax", slicing::arg_max),
+    ("AveragePool", pool::average_pool),
+    ("BatchNormalization", elementwise::batch_normalization),
+    ("Clip", elementwise::activation),
+    ("Concat", layout::concat),
+    ("Constant", layout::identity),
+    ("Conv", conv::conv),
+    ("Div", elementwise::div),
+    ("Dropout", layout::dropout),
+    ("Flatten", layout::flatten),
+    ("Gemm", matmul::gemm),
+    ("GlobalAveragePool", pool::global_average_pool),
+    ("GlobalMaxPool", pool::global_max_pool),
+    ("HardSigmoid", elementwise::activation),
+    ("HardSwish", elementwise::activation),
+    ("Identity", layout::identity),
+    ("LeakyRelu", elementwise::activation),
+    ("MatMul", matmul::mat_mul),
+    ("MaxPool", pool::max_pool),
+    ("Mul", elementwise::mul),
+    ("Pad", slicing::pad),
+    ("ReduceMean", pool::reduce_mean),
+    ("Relu", elementwise::activation),
+    ("Reshape", layout::reshape),
+    ("Sigmoid", elementwise::activation),
+    ("Slice", slicing::slice),
+    ("Squeeze", layout::squeeze),
+    ("Sub", elementwise::sub),
+    ("Tanh", elementwise::activation),
+    ("Transpose", layout::transpose),
+    ("Unsqueeze", layout::unsqueeze),
+];
+
+/// The operators that can be compiled, in alphabetical order.
+pub fn supported_operators() -> impl Iterator<Item = &'static str> {
+    OPERATORS.iter().map(|(name, _)| *name)
+}
+
+pub(crate) fn supported_list() -> String {
+    supported_operators().collect::<Vec<_>>().join(", ")
+}
+
+/// Refuses a node whose operator is not supported.
+pub(crate) fn check_operator(node: &GraphNode) -> Result<(), ModelError> {
+    find(node).map(drop)
+}
+
+fn find(node: &GraphNode) -> Result<Lower, ModelError> {
+    let found = OPERATORS.iter().find(|(name, _)| *name == node.op);
+    found
+        .map(|(_, lower)| *lower)
+        .ok_or_else(|| ModelError::UnsupportedOperator {
+            operator: node.op.clone(),
+            node: node.name.clone(),
+        })
+}

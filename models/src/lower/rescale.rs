@@ -1,0 +1,248 @@
+//! How operators end: one rescale to 16 bits, which also applies the activation that follows.
+//!
+//! Before an operator builds its accumulator it asks [`Lowering::plan`] for the scale of the result; then
+//! [`Lowering::finish`] appends the rescale. Scales are powers of two: calibration says how fine a result may be,
+//! and where the worst case is hardly larger, a coarser scale is chosen that never saturates.
+
+use vouch_program::interval::{Interval, rescaled};
+use vouch_program::{Func, FunctionTable, NodeId, Op};
+
+use super::activation::Activation;
+use super::build::{BITS, Lowering};
+use super::value::Value;
+use crate::calibrate::frac_for;
+use crate::error::ModelError;
+
+/// Largest shift of a rescale.
+const MAX_SHIFT: i32 = 40;
+
+/// How an operator's result will be scaled.
+pub(crate) struct Plan {
+    /// Scale of the rescaled accumulator, the activation's argument.
+    pub frac: i32,
+    /// The activation, if one follows.
+    activation: Option<Activation>,
+    /// The tensor that the result is, after the activation.
+    tensor: String,
+}
+
+/// An accumulator that an addition will read before it is rescaled.
+pub(crate) struct Deferred {
+    /// Of the tensor's shape.
+    pub node: NodeId,
+    pub frac: i32,
+    /// The largest absolute real value.
+    pub worst: f64,
+}
+
+impl<'g> Lowering<'g> {
+    /// The activation that alone reads a tensor: its place in the graph, itself, and its result.
+    fn activation_behind(
+        &self,
+        tensor: &str,
+    ) -> Result<Option<(usize, Activation, &'g str)>, ModelError> {
+        let Some((index, reader)) = self.sole_reader(tensor) else {
+            return Ok(None);
+        };
+        if reader.inputs.first().is_none_or(|first| first != tensor) {
+            return Ok(None);
+        }
+        let activation = Activation::of(self.graph, reader)?;
+        Ok(activation.map(|activation| (index, activation, reader.outputs[0].as_str())))
+    }
+
+    /// The finest scale for `tensor`, read by `activation` or not, that calibration allows.
+    fn calibrated_frac(&self, tensor: &str, activation: Option<(Activation, &str)>) -> i32 {
+        match activation {
+            // Clamping far below zero changes nothing.
+            Some((Activation::Relu, result)) => {
+                frac_for(self.ranges.largest(result) * self.options.headroom)
+            }
+            Some((activation, _)) if activation.settles_at().is_some() => {
+                frac_for(activation.settles_at().unwrap_or_default())
+            }
+            _ => frac_for(self.ranges.largest(tensor) * self.options.headroom),
+        }
+    }
+
+    /// Chooses the scale of the operator's result `tensor`, whose real values are at most `worst` in size
+    /// for any declared input, and takes in the activation that follows.
+    pub fn plan(&mut self, tensor: &str, worst: f64) -> Result<Plan, ModelError> {
+        let behind = self.activation_behind(tensor)?;
+        let wanted = self.calibrated_frac(
+            tensor,
+            behind.map(|(_, activation, result)| (activation, result)),
+        );
+        let safe = frac_for(worst * 1.01);
+        let frac = if safe >= wanted - self.options.slack_bits as i32 {
+            safe.min(wanted)
+        } else {
+            wanted
+        };
+        Ok(match behind {
+            Some((index, activation, result)) => {
+                self.absorb(index);
+                Plan {
+                    frac,
+                    activation: Some(activation),
+                    tensor: result.to_string(),
+                }
+            }
+            None => Plan {
+                frac,
+                activation: None,
+                tensor: tensor.to_string(),
+            },
+        })
+    }
+
+    /// If an addition of another computed tensor of the same shape alone reads `tensor`: the scale of its result. Then
+    /// the accumulator itself can be added, without a rescale of its own.
+    pub fn sum_ahead(&self, tensor: &str, shape: &[usize]) -> Result<Option<i32>, ModelError> {
+        let Some((_, reader)) = self.sole_reader(tensor) else {
+            return Ok(None);
+        };
+        let adds = matches!(reader.op.as_str(), "Add" | "Sub");
+        let alike =
+            |name: &String| !self.graph.is_constant(name) && self.graph.shape(name) == Some(shape);
+        if !adds || !reader.inputs.iter().all(alike) {
+            return Ok(None);
+        }
+        let sum = &reader.outputs[0];
+        let behind = self.activation_behind(sum)?;
+        Ok(Some(self.calibrated_frac(
+            sum,
+            behind.map(|(_, activation, result)| (activation, result)),
+        )))
+    }
+
+    /// Keeps an accumulator for the addition that [`Self::sum_ahead`] found.
+    pub fn defer(&mut self, tensor: &str, deferred: Deferred) {
+        self.deferred.insert(tensor.to_string(), deferred);
+    }
+
+    /// The accumulator that was kept for `tensor`.
+    pub fn take_deferred(&mut self, tensor: &str) -> Option<Deferred> {
+        self.deferred.remove(tensor)
+    }
+
+    /// The scale that an accumulator should have so that rescaling it to `plan`'s drops the usual number of bits.
+    pub fn usual_frac(&self, plan: &Plan) -> i32 {
+        plan.frac + self.options.shift as i32
+    }
+
+    /// As [`Self::finish`], for an accumulator whose scale was not chosen and may even be coarser than the result's.
+    pub fn finish_scaled(
+        &mut self,
+        plan: Plan,
+        acc: NodeId,
+        acc_frac: i32,
+        shape: &[usize],
+    ) -> Result<(), ModelError> {
+        let missing = plan.frac - acc_frac;
+        if missing <= 0 {
+            return self.finish(plan, acc, acc_frac, shape);
+        }
+        let inner = self.program.node(acc).shape.clone();
+        let terms = vec![self.scaled_identity(acc, super::linear::power_of_two(missing)?)];
+        let acc = self.push(Op::Affine { terms }, &inner, plan.frac)?;
+        let frac = plan.frac;
+        self.finish(plan, acc, frac, shape)
+    }
+
+    /// Rescales the accumulator `acc` of scale `acc_frac`, applies the activation, and defines the result, which stands
+    /// for a tensor of `shape`.
+    pub fn finish(
+        &mut self,
+        plan: Plan,
+        acc: NodeId,
+        acc_frac: i32,
+        shape: &[usize],
+    ) -> Result<(), ModelError> {
+        let inner = self.program.node(acc).shape.clone();
+        let usual = self.options.shift as i32;
+        let mut shift = acc_frac - plan.frac;
+        let mut acc = acc;
+        if shift != 0 && shift < usual {
+            // One number of dropped bits everywhere lets the proof share one table.
+            let terms = vec![self.scaled_identity(acc, 1 << (usual - shift).min(62))];
+            acc = self.push(Op::Affine { terms }, &inner, plan.frac + usual)?;
+            shift = usual;
+        }
+        if shift > MAX_SHIFT {
+            return Err(ModelError::invalid(format!(
+                "node {}: the scales of its operands are too far apart for fixed point (2^{shift})",
+                self.source
+            )));
+        }
+        let shift = shift as u32;
+        let q = rescaled(self.interval(acc), shift);
+        let saturate = !Interval::signed(BITS).covers(q);
+        let (func, frac) = match plan.activation {
+            None => (Func::Identity, plan.frac),
+            Some(Activation::Relu) => (Func::Relu, plan.frac),
+            Some(other) => self.table(other, plan.frac),
+        };
+        let node = self.push(
+            Op::Apply {
+                input: acc,
+                shift,
+                func,
+                bits: BITS,
+                saturate,
+            },
+            &inner,
+            frac,
+        )?;
+        let mut value = Value::stored(node, &inner, frac);
+        value = value.reshaped(shape);
+        self.define_computed(&plan.tensor, value);
+        Ok(())
+    }
+
+    /// Applies `activation` to a stored tensor at the scale it has.
+    pub fn activate(
+        &mut self,
+        value: &Value,
+        activation: Activation,
+        tensor: &str,
+    ) -> Result<(), ModelError> {
+        let input = self.node_of(value)?;
+        let plan = Plan {
+            frac: value.frac,
+            activation: Some(activation),
+            tensor: tensor.to_string(),
+        };
+        let shape = value.shape.clone();
+        self.finish(plan, input, value.frac, &shape)
+    }
+
+    /// The table of `activation` for arguments of scale `frac`, and the scale of its results.
+    fn table(&mut self, activation: Activation, frac: i32) -> (Func, i32) {
+        let half = 1i64 << (BITS - 1);
+        let real: Vec<f64> = (-half..half)
+            .map(|z| activation.eval(z as f64 * f64::from(-frac).exp2()))
+            .collect();
+        let largest = real.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        // A result of exactly 1.0 may lose its last bit for twice the precision everywhere.
+        let out = frac_for(largest * (1.0 - f64::from(1 - BITS as i32).exp2()));
+        let name = format!("{} 2^{} → 2^{}", activation.name(), -frac, -out);
+        if let Some(&index) = self.tables.get(&name) {
+            return (Func::Table(index), out);
+        }
+        let scale = f64::from(out).exp2();
+        let limit = (half - 1) as f64;
+        let values = real
+            .iter()
+            .map(|x| (x * scale).round().clamp(-limit - 1.0, limit) as i32)
+            .collect();
+        let index = self.program.tables.len() as u32;
+        self.program.tables.push(FunctionTable {
+            name: name.clone(),
+            bits: BITS,
+            values,
+        });
+        self.tables.insert(name, index);
+        (Func::Table(index), out)
+    }
+}

@@ -1,0 +1,339 @@
+//! The graph that is lowered: live nodes in order, shapes known, everything constant folded away.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::ArrayD;
+use tract_onnx::pb::{
+    GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_proto::DataType,
+    tensor_shape_proto::dimension::Value as Dim, type_proto::Value as Type,
+};
+use tract_onnx::prelude::Tensor;
+
+use super::float::{FloatModel, floats, integers};
+use super::guarded;
+use crate::error::ModelError;
+
+/// What the model expects of one input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputSpec {
+    /// Its name.
+    pub name: String,
+    /// Its shape, a symbolic batch axis fixed to 1.
+    pub shape: Vec<usize>,
+    /// Whether the float model takes doubles.
+    pub(super) double: bool,
+}
+
+impl InputSpec {
+    /// What a compiled program expects of its inputs: enough to match a data file with them, without the ONNX file.
+    pub fn of_program(program: &vouch_program::Program) -> Vec<Self> {
+        let ports = program.inputs.iter();
+        ports
+            .map(|port| Self {
+                name: port.name.clone(),
+                shape: port.shape.clone(),
+                double: false,
+            })
+            .collect()
+    }
+}
+
+/// One operator whose result depends on an input.
+pub struct GraphNode {
+    /// Its name, or its first output's where it has none.
+    pub name: String,
+    /// The operator, with its domain if that is not ONNX's own.
+    pub op: String,
+    /// Names of its operands; empty where an optional one is left out.
+    pub inputs: Vec<String>,
+    /// Names of its results; empty where not wanted.
+    pub outputs: Vec<String>,
+    /// The protobuf, for the attributes.
+    pub proto: NodeProto,
+}
+
+/// A model as a graph over named tensors.
+pub struct Graph {
+    /// The model's own name for itself, possibly empty.
+    pub name: String,
+    /// Version of ONNX's operator set.
+    pub opset: i64,
+    /// Its inputs, in its own order.
+    pub inputs: Vec<InputSpec>,
+    /// Its outputs, in its own order.
+    pub outputs: Vec<String>,
+    /// Live nodes that depend on an input, in topological order.
+    pub nodes: Vec<GraphNode>,
+    constants: BTreeMap<String, Arc<Tensor>>,
+    shapes: HashMap<String, Vec<usize>>,
+}
+
+impl Graph {
+    /// Analyses a model that [`super::read_model`] gave, and prepares the float model. `check` sees each live node that is
+    /// not constant, before anything is run.
+    ///
+    /// # Errors
+    ///
+    /// What `check` says, or if shapes cannot be inferred or the graph is malformed.
+    pub fn new(
+        mut model: ModelProto,
+        folder: Option<&Path>,
+        check: impl Fn(&GraphNode) -> Result<(), ModelError>,
+    ) -> Result<(Self, FloatModel), ModelError> {
+        let opset = model
+            .opset_import
+            .iter()
+            .find(|o| o.domain.is_empty() || o.domain == "ai.onnx")
+            .map_or(0, |o| o.version);
+        let Some(proto) = model.graph.as_mut() else {
+            return Err(ModelError::invalid("it contains no graph"));
+        };
+        keep_live(proto)?;
+        let initializers: HashSet<&str> =
+            proto.initializer.iter().map(|t| t.name.as_str()).collect();
+        let inputs = proto
+            .input
+            .iter()
+            .filter(|i| !initializers.contains(i.name.as_str()));
+        let inputs = inputs.map(input_spec).collect::<Result<Vec<_>, _>>()?;
+
+        let mut constant: HashSet<String> =
+            initializers.iter().map(|&name| name.to_string()).collect();
+        let (mut nodes, mut folded) = (Vec::new(), Vec::new());
+        for node in &proto.node {
+            let named = node.output.iter().filter(|name| !name.is_empty());
+            let fixed = node.op_type == "Shape"
+                || node
+                    .input
+                    .iter()
+                    .all(|i| i.is_empty() || constant.contains(i));
+            if fixed && !node.output.is_empty() {
+                constant.extend(named.clone().cloned());
+                folded.extend(named.cloned());
+                continue;
+            }
+            let node = graph_node(node);
+            check(&node)?;
+            nodes.push(node);
+        }
+        let outputs: Vec<String> = proto.output.iter().map(|o| o.name.clone()).collect();
+        let name = proto.name.clone();
+
+        let mut computed: Vec<String> = inputs.iter().map(|i| i.name.clone()).collect();
+        computed.extend(
+            proto
+                .node
+                .iter()
+                .flat_map(|n| n.output.iter().filter(|o| !o.is_empty()).cloned()),
+        );
+        let mut constants = load_initializers(proto, folder)?;
+        let float = FloatModel::new(&model, folder, &inputs, computed)?;
+        let mut shapes = float.shapes().clone();
+        if !folded.is_empty() {
+            let zeros: Vec<_> = inputs
+                .iter()
+                .map(|i| ArrayD::zeros(i.shape.clone()))
+                .collect();
+            let wanted: HashSet<&String> = folded.iter().collect();
+            for (name, value) in float.names().iter().zip(float.run_raw(&zeros)?) {
+                if wanted.contains(name) {
+                    constants.insert(name.clone(), value);
+                }
+            }
+        }
+        for (name, tensor) in &constants {
+            shapes.insert(name.clone(), tensor.shape().to_vec());
+        }
+        for spec in &inputs {
+            shapes.insert(spec.name.clone(), spec.shape.clone());
+        }
+        Ok((
+            Self {
+                name,
+                opset,
+                inputs,
+                outputs,
+                nodes,
+                constants,
+                shapes,
+            },
+            float,
+        ))
+    }
+
+    /// A tensor's shape.
+    pub fn shape(&self, tensor: &str) -> Option<&[usize]> {
+        self.shapes.get(tensor).map(Vec::as_slice)
+    }
+
+    /// Whether a tensor is known without any input.
+    pub fn is_constant(&self, tensor: &str) -> bool {
+        self.constants.contains_key(tensor)
+    }
+
+    /// Whether anything, an output of the model included, reads a tensor.
+    pub fn is_read(&self, tensor: &str) -> bool {
+        let read = |node: &GraphNode| node.inputs.iter().any(|i| i == tensor);
+        self.outputs.iter().any(|o| o == tensor) || self.nodes.iter().any(read)
+    }
+
+    /// A constant as floats.
+    pub fn constant(&self, tensor: &str) -> Option<ArrayD<f32>> {
+        let value = self.constants.get(tensor)?;
+        ArrayD::from_shape_vec(value.shape().to_vec(), floats(value)?).ok()
+    }
+
+    /// A constant as integers, row-major.
+    pub fn integers(&self, tensor: &str) -> Option<Vec<i64>> {
+        integers(self.constants.get(tensor)?)
+    }
+}
+
+fn graph_node(proto: &NodeProto) -> GraphNode {
+    let op = match proto.domain.as_str() {
+        "" | "ai.onnx" => proto.op_type.clone(),
+        domain => format!("{domain}::{}", proto.op_type),
+    };
+    let first = proto.output.first().cloned().unwrap_or_default();
+    let name = if proto.name.is_empty() {
+        first
+    } else {
+        proto.name.clone()
+    };
+    GraphNode {
+        name,
+        op,
+        inputs: proto.input.clone(),
+        outputs: proto.output.clone(),
+        proto: proto.clone(),
+    }
+}
+
+/// Drops nodes that no output needs, and checks that each tensor is defined once, before it is read.
+fn keep_live(graph: &mut GraphProto) -> Result<(), ModelError> {
+    let mut defined: HashSet<&str> = graph.input.iter().map(|i| i.name.as_str()).collect();
+    defined.extend(graph.initializer.iter().map(|t| t.name.as_str()));
+    for node in &graph.node {
+        if let Some(missing) = node
+            .input
+            .iter()
+            .find(|i| !i.is_empty() && !defined.contains(i.as_str()))
+        {
+            return Err(ModelError::invalid(format!(
+                "node \"{}\" ({}) reads tensor \"{missing}\", which nothing before it defines",
+                node.name, node.op_type
+            )));
+        }
+        for output in node.output.iter().filter(|o| !o.is_empty()) {
+            if !defined.insert(output) {
+                return Err(ModelError::invalid(format!(
+                    "tensor \"{output}\" is defined twice"
+                )));
+            }
+        }
+    }
+    if graph.output.is_empty() {
+        return Err(ModelError::invalid("the graph has no outputs"));
+    }
+    if let Some(missing) = graph
+        .output
+        .iter()
+        .find(|o| !defined.contains(o.name.as_str()))
+    {
+        return Err(ModelError::invalid(format!(
+            "output \"{}\" is defined by no node",
+            missing.name
+        )));
+    }
+    let mut needed: HashSet<String> = graph.output.iter().map(|o| o.name.clone()).collect();
+    let mut live = Vec::with_capacity(graph.node.len());
+    for node in std::mem::take(&mut graph.node).into_iter().rev() {
+        if node.output.iter().any(|o| needed.contains(o)) {
+            needed.extend(node.input.iter().cloned());
+            live.push(node);
+        }
+    }
+    live.reverse();
+    graph.node = live;
+    Ok(())
+}
+
+fn input_spec(input: &ValueInfoProto) -> Result<InputSpec, ModelError> {
+    let fail = |reason: &str| {
+        Err(ModelError::invalid(format!(
+            "input \"{}\" {reason}",
+            input.name
+        )))
+    };
+    let Some(Type::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref())
+    else {
+        return fail("is not a tensor");
+    };
+    let double = match DataType::try_from(tensor.elem_type) {
+        Ok(DataType::Float) => false,
+        Ok(DataType::Double) => true,
+        _ => {
+            return fail(
+                "does not hold floats (float32 or float64), which is all that is supported as an input",
+            );
+        }
+    };
+    let Some(shape) = &tensor.shape else {
+        return fail("has no declared shape: export the model with one");
+    };
+    let mut lens = Vec::with_capacity(shape.dim.len());
+    for (axis, dim) in shape.dim.iter().enumerate() {
+        match &dim.value {
+            Some(Dim::DimValue(len)) if *len > 0 => lens.push(*len as usize),
+            Some(Dim::DimValue(0)) => return fail("has an axis of length 0"),
+            // One proof is about one sample.
+            _ if axis == 0 => lens.push(1),
+            _ => {
+                return fail(
+                    "has an axis, not the first, whose length is left open: export the model with fixed sizes",
+                );
+            }
+        }
+    }
+    Ok(InputSpec {
+        name: input.name.clone(),
+        shape: lens,
+        double,
+    })
+}
+
+fn load_initializers(
+    graph: &GraphProto,
+    folder: Option<&Path>,
+) -> Result<BTreeMap<String, Arc<Tensor>>, ModelError> {
+    let onnx = tract_onnx::onnx();
+    let folder = folder.map(|f| {
+        if f.as_os_str().is_empty() {
+            "."
+        } else {
+            f.to_str().unwrap_or(".")
+        }
+    });
+    let mut constants = BTreeMap::new();
+    for tensor in &graph.initializer {
+        let value = guarded(|| tract_onnx::tensor::load_tensor(&*onnx.provider, tensor, folder))
+            .map_err(|reason| {
+                ModelError::invalid(format!("tensor \"{}\": {reason}", tensor.name))
+            })?;
+        if let Some(values) = floats(&value) {
+            let count = values.iter().filter(|x| !x.is_finite()).count();
+            if count > 0 && values.len() > 1 {
+                let total = values.len();
+                return Err(ModelError::NotFiniteWeights {
+                    tensor: tensor.name.clone(),
+                    count,
+                    total,
+                });
+            }
+        }
+        constants.insert(tensor.name.clone(), Arc::new(value));
+    }
+    Ok(constants)
+}

@@ -1,0 +1,3 @@
+//! Proves runs of fixed-point programs.
+
+pub mod commit;

@@ -1,0 +1,3 @@
+//! Checks one vouch proof against one verifying key.
+
+pub mod pairing;

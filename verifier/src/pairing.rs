@@ -1,0 +1,100 @@
+//! The group equation that is left of an opening: `e(Σ s_i·P_i, [1]) = e(W, [τ])`.
+//!
+//! Cost: one multi-scalar multiplication over the commitments and the opening's points, and a product of
+//! two pairings.
+
+use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
+use ark_ec::pairing::Pairing;
+use ark_ec::{CurveGroup, VariableBaseMSM};
+use ark_ff::Zero;
+use vouch_circuits::argument::opening::{OpeningPoints, OpeningScalars};
+
+/// Whether `e(Σ s_i·P_i, g2) = e(w, tau_g2)`.
+///
+/// The points must lie on their curves (and `g2`, `tau_g2` in the subgroup of prime order, which the
+/// points of G1 do of themselves): whoever parses them checks that.
+pub fn check(left: &[(G1Affine, Fr)], w: G1Affine, g2: G2Affine, tau_g2: G2Affine) -> bool {
+    let left = sum(left).into_affine();
+    Bn254::multi_pairing([left, -w], [g2, tau_g2]).is_zero()
+}
+
+/// The terms that an opening adds to those of the opened commitment `C_g` on the equation's left side: `Σ
+/// q^k·F_k − R(z)·[1] − Z(z)·H + z·W`, less the `blind`'s multiple of `blind_base`. `None` if the number
+/// of folds is not the scalars'.
+pub fn opening_terms(
+    points: &OpeningPoints,
+    scalars: &OpeningScalars<Fr>,
+    one: G1Affine,
+    (blind_base, blind): (G1Affine, Fr),
+) -> Option<Vec<(G1Affine, Fr)>> {
+    if points.folds.len() != scalars.q_powers.len() {
+        return None;
+    }
+    let mut terms: Vec<_> =
+        points.folds.iter().copied().zip(scalars.q_powers.iter().copied()).collect();
+    terms.extend([
+        (one, -scalars.r_at_z),
+        (points.quotient, -scalars.z_quotient),
+        (points.witness, scalars.z),
+        (blind_base, -blind),
+    ]);
+    Some(terms)
+}
+
+/// `Σ s_i·P_i`.
+fn sum(terms: &[(G1Affine, Fr)]) -> G1Projective {
+    let (points, scalars): (Vec<_>, Vec<_>) = terms.iter().copied().unzip();
+    G1Projective::msm_unchecked(&points, &scalars)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ark_ec::AffineRepr;
+    use ark_ff::{AdditiveGroup, Field};
+
+    fn g1(scalar: Fr) -> G1Affine {
+        (G1Affine::generator() * scalar).into_affine()
+    }
+
+    #[test]
+    fn the_equation_is_checked() {
+        let tau = Fr::from(123_456_789).pow([9u64]);
+        let g2 = G2Affine::generator();
+        let tau_g2 = (g2 * tau).into_affine();
+        for count in [1u64, 2, 5, 120] {
+            let left: Vec<_> =
+                (1..=count).map(|i| (g1(Fr::from(i * i)), -Fr::from(i).pow([50u64]))).collect();
+            let sum: Fr = (1..=count).map(|i| -Fr::from(i).pow([52u64])).sum();
+            let w = g1(sum / tau);
+            assert!(check(&left, w, g2, tau_g2));
+            assert!(!check(&left, -w, g2, tau_g2));
+            assert!(!check(&left, w, tau_g2, g2));
+            assert!(!check(&left[1..], w, g2, tau_g2));
+            let mut altered = left.clone();
+            altered[0].1 += Fr::ONE;
+            assert!(!check(&altered, w, g2, tau_g2));
+        }
+        // Zero on both sides, and on one.
+        let zero = G1Affine::identity();
+        assert!(check(&[], zero, g2, tau_g2));
+        assert!(check(&[(g1(Fr::ONE), Fr::ZERO), (zero, Fr::ONE)], zero, g2, tau_g2));
+        assert!(!check(&[], g1(Fr::ONE), g2, tau_g2));
+        assert!(!check(&[(g1(Fr::ONE), Fr::ONE)], zero, g2, tau_g2));
+    }
+
+    #[test]
+    fn terms_need_as_many_folds_as_scalars() {
+        let (none, one) = (G1Affine::identity(), Fr::ONE);
+        let points = OpeningPoints { folds: vec![none; 2], quotient: none, witness: none };
+        let scalars = |count| OpeningScalars {
+            r_at_z: one,
+            z_quotient: one,
+            q_powers: vec![one; count],
+            z: one,
+        };
+        let terms = |count| opening_terms(&points, &scalars(count), none, (none, Fr::ZERO));
+        assert_eq!(terms(2).map(|terms| terms.len()), Some(6));
+        assert!(terms(1).is_none() && terms(3).is_none());
+    }
+}
