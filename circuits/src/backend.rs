@@ -79,6 +79,8 @@ pub trait Arithmetic {
 pub trait Channel: Arithmetic {
     /// Names the step that begins, so that no message of one step can stand for another's.
     fn label(&mut self, step: Step);
+    /// Absorbs a value that the verifier knows by itself.
+    fn absorb(&mut self, value: &Self::Scalar);
     /// The prover's next message, absorbed.
     fn read(&mut self) -> Result<Self::Scalar, Check>;
     /// The next message that stands for group elements (both limbs of their digest), absorbed.

@@ -62,6 +62,9 @@ pub struct Layout {
     pub leaves: Vec<(Leaf, Block)>,
     /// Number of used leaves.
     pub leaf_len: usize,
+    /// Depth of the fraction tree: it has at least as many leaves as the largest domain of any constraint has rows, so that the
+    /// leaves' point serves all of them.
+    pub leaf_bits: usize,
 }
 
 impl Layout {
@@ -87,7 +90,10 @@ impl Layout {
         let w_fixed = model_len.next_multiple_of(1 << chunk_bits);
         let w_len = if any_fixed { place(Vector::W, Origin::Fixed, w_fixed) } else { model_len };
         let (leaves, leaf_len) = lay_leaves(system);
-        Self { chunk_bits, blocks, x_len, w_len, w_fixed, leaves, leaf_len }
+        let equals = system.equals.iter().map(|e| e.bits());
+        let publics = system.publics.iter().map(|p| system.tensor(p.tensor).bits());
+        let leaf_bits = equals.chain(publics).max().unwrap_or(0).max(log2_ceil(leaf_len)).max(1);
+        Self { chunk_bits, blocks, x_len, w_len, w_fixed, leaves, leaf_len, leaf_bits }
     }
 
     /// Vector and block of a tensor.
@@ -118,11 +124,6 @@ impl Layout {
     /// Variables of `w`'s multilinear extension.
     pub fn w_bits(&self) -> usize {
         self.chunk_bits + log2_ceil(self.w_chunks().max(1))
-    }
-
-    /// Depth of the fraction tree.
-    pub fn leaf_bits(&self) -> usize {
-        log2_ceil(self.leaf_len).max(1)
     }
 }
 

@@ -3,7 +3,9 @@
 pub mod argument;
 pub mod backend;
 pub mod ir;
+pub mod key;
 pub mod layout;
+pub mod lowering;
 pub mod mle;
 pub mod poseidon;
 pub mod transcript;

@@ -191,9 +191,10 @@ fn bit_choices<A: Arithmetic>(ar: &mut A, wire: &Wire<A::Scalar>, level: usize) 
 /// The carries before each level from which carry 0 after the last level can be reached.
 fn live_carries<S>(wire: &Wire<S>, axis_bits: usize, levels: usize) -> Vec<BTreeSet<i64>> {
     let steps = |level: usize| -> BTreeSet<i64> {
-        wire.terms.iter().filter(|(_, p)| level < p.len()).fold(BTreeSet::from([0]), |steps, (coef, _)| {
-            steps.iter().flat_map(|s| [*s, s + coef]).collect()
-        })
+        wire.terms
+            .iter()
+            .filter(|(_, p)| level < p.len())
+            .fold(BTreeSet::from([0]), |steps, (coef, _)| steps.iter().flat_map(|s| [*s, s + coef]).collect())
     };
     let next = |carry: i64, level: usize, step: i64| -> Option<i64> {
         let sum = carry + step;

@@ -47,14 +47,12 @@ pub fn permute(state: &mut [Fr; WIDTH]) {
 impl Parameters {
     fn generate() -> Self {
         let mut grain = Grain::new();
-        let round_constants = (0..FULL_ROUNDS + PARTIAL_ROUNDS)
-            .map(|_| std::array::from_fn(|_| grain.field_element()))
-            .collect();
+        let round_constants =
+            (0..FULL_ROUNDS + PARTIAL_ROUNDS).map(|_| std::array::from_fn(|_| grain.field_element())).collect();
         let xs: State = std::array::from_fn(|_| grain.field_element_reduced());
         let ys: State = std::array::from_fn(|_| grain.field_element_reduced());
         // The LFSR has no free input, so a zero sum would show in every run of every test.
-        let mds =
-            xs.map(|x| ys.map(|y| (x + y).inverse().expect("the fixed constants are distinct")));
+        let mds = xs.map(|x| ys.map(|y| (x + y).inverse().expect("the fixed constants are distinct")));
         Self { round_constants, mds }
     }
 }
@@ -197,9 +195,8 @@ impl SparseForm {
             passed = [Fr::sum_of_products(&row, &sum), sum[1], sum[2]];
             partial.push(SparseRound { constant, row, column });
         }
-        let mut full_constants: [State; FULL_ROUNDS] = std::array::from_fn(|round| {
-            constants[if round < half { round } else { round + PARTIAL_ROUNDS }]
-        });
+        let mut full_constants: [State; FULL_ROUNDS] =
+            std::array::from_fn(|round| constants[if round < half { round } else { round + PARTIAL_ROUNDS }]);
         for (constant, passed) in full_constants[half].iter_mut().zip(passed) {
             *constant += passed;
         }
@@ -241,9 +238,7 @@ fn split(matrix: &Matrix) -> (State, [Fr; WIDTH - 1], Matrix) {
 }
 
 fn multiply(left: &Matrix, right: &Matrix) -> Matrix {
-    std::array::from_fn(|i| {
-        std::array::from_fn(|j| (0..WIDTH).map(|k| left[i][k] * right[k][j]).sum())
-    })
+    std::array::from_fn(|i| std::array::from_fn(|j| (0..WIDTH).map(|k| left[i][k] * right[k][j]).sum()))
 }
 
 #[cfg(test)]
@@ -293,8 +288,7 @@ mod tests {
 
     #[test]
     fn hashes_are_circomlibs() {
-        let one_two =
-            "7853200120776062878684798364095072458815029376092732009249414926327459813530";
+        let one_two = "7853200120776062878684798364095072458815029376092732009249414926327459813530";
         assert_eq!(hash(Fr::from(1), Fr::from(2)), element(one_two));
         // The empty Merkle trees of depth 1 to 3, which many deployed contracts carry.
         let empty = [

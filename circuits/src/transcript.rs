@@ -149,11 +149,6 @@ impl<'a> Reader<'a> {
         Self { sponge: Sponge::default(), scalars: scalars.iter(), points: points.iter() }
     }
 
-    /// Absorbs a value that the verifier knows by itself.
-    pub fn absorb(&mut self, value: &Fr) {
-        self.sponge.absorb(value);
-    }
-
     /// Refuses a proof with messages left over.
     pub fn finish(self) -> Result<(), Check> {
         if self.scalars.len() == 0 && self.points.len() == 0 { Ok(()) } else { Err(Check::Shape) }
@@ -163,6 +158,10 @@ impl<'a> Reader<'a> {
 impl Channel for Reader<'_> {
     fn label(&mut self, step: Step) {
         self.sponge.label(step);
+    }
+
+    fn absorb(&mut self, value: &Fr) {
+        self.sponge.absorb(value);
     }
 
     fn read(&mut self) -> Result<Fr, Check> {

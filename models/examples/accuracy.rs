@@ -17,24 +17,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         arguments.drain(..2);
     }
     if let [onnx, data] = &arguments[..] {
-        let compiled = Model::from_path(onnx)?.compile(
-            &Calibration::from_path(data)?,
-            &options,
-            &mut |_| {},
-        )?;
+        let compiled = Model::from_path(onnx)?.compile(&Calibration::from_path(data)?, &options, &mut |_| {})?;
         println!("{onnx}\n{}{}", summary(&compiled.program), compiled.report);
         return Ok(());
     }
     for entry in zoo::entries() {
-        let compiled = entry
-            .model()?
-            .compile(&entry.calibration()?, &options, &mut |_| {})?;
-        println!(
-            "{}\n{}{}",
-            entry.name,
-            summary(&compiled.program),
-            compiled.report
-        );
+        let compiled = entry.model()?.compile(&entry.calibration()?, &options, &mut |_| {})?;
+        println!("{}\n{}{}", entry.name, summary(&compiled.program), compiled.report);
     }
     Ok(())
 }

@@ -31,13 +31,9 @@ impl Ranges {
                     // Such as a bound of Clip, which may be infinite.
                     continue;
                 }
-                let max = values.iter().fold(0.0f64, |max, &x| {
-                    if x.is_finite() {
-                        max.max(f64::from(x).abs())
-                    } else {
-                        f64::NAN
-                    }
-                });
+                let max = values
+                    .iter()
+                    .fold(0.0f64, |max, &x| if x.is_finite() { max.max(f64::from(x).abs()) } else { f64::NAN });
                 if max.is_nan() {
                     return Err(ModelError::data(
                         format!("calibration sample {index}"),
@@ -63,8 +59,5 @@ pub(crate) fn frac_for(largest: f64) -> i32 {
     let limit = f64::from(i16::MAX);
     let fits = |frac: i32| largest * f64::from(frac).exp2() <= limit;
     // From the finest: the range is short, and comparing is exact where a logarithm is not.
-    crate::lower::FRACS
-        .rev()
-        .find(|&frac| fits(frac))
-        .unwrap_or(*crate::lower::FRACS.start())
+    crate::lower::FRACS.rev().find(|&frac| fits(frac)).unwrap_or(*crate::lower::FRACS.start())
 }

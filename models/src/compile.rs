@@ -28,13 +28,7 @@ pub struct CompileOptions {
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self {
-            name: None,
-            shift: 14,
-            headroom: 1.25,
-            slack_bits: 1,
-            report_samples: 64,
-        }
+        Self { name: None, shift: 14, headroom: 1.25, slack_bits: 1, report_samples: 64 }
     }
 }
 
@@ -61,10 +55,7 @@ impl Model {
     /// If it cannot be read, is not a usable ONNX model, or uses an operator that is not supported.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_path_buf(), source })?;
         let mut model = Self::read(&bytes, path.parent())?;
         model.stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
         Ok(model)
@@ -82,11 +73,7 @@ impl Model {
     fn read(bytes: &[u8], folder: Option<&Path>) -> Result<Self, ModelError> {
         let proto = read_model(bytes, folder)?;
         let (graph, float) = Graph::new(proto, folder, check_operator)?;
-        Ok(Self {
-            graph,
-            float,
-            stem: None,
-        })
+        Ok(Self { graph, float, stem: None })
     }
 
     /// The model's inputs.
@@ -104,9 +91,7 @@ impl Model {
         let names = self.float.names();
         let outputs = self.graph.outputs.iter();
         let found = outputs.filter_map(|output| names.iter().position(|name| name == output));
-        Ok(found
-            .map(|index| std::mem::take(&mut values[index]))
-            .collect())
+        Ok(found.map(|index| std::mem::take(&mut values[index])).collect())
     }
 
     /// Compiles to fixed point. `progress` is told, in words, what is being done.
@@ -133,24 +118,15 @@ impl Model {
         })?;
         progress("choosing scales and lowering operators");
         let (program, layers) = Lowering::new(&self.graph, &ranges, &options).run()?;
-        vouch_program::intervals(&program).map_err(|source| ModelError::Program {
-            node: program.name.clone(),
-            source: Box::new(source),
-        })?;
+        vouch_program::intervals(&program)
+            .map_err(|source| ModelError::Program { node: program.name.clone(), source: Box::new(source) })?;
         let measured = &samples[..count.min(options.report_samples.max(1))];
-        progress(&format!(
-            "comparing with the float model on {} samples",
-            measured.len()
-        ));
+        progress(&format!("comparing with the float model on {} samples", measured.len()));
         let mut comparison = Comparison::new(&program, &self.float, &layers);
         for (index, sample) in measured.iter().enumerate() {
             comparison.add(sample)?;
             if (index + 1) % 16 == 0 {
-                progress(&format!(
-                    "comparing: {} of {} samples",
-                    index + 1,
-                    measured.len()
-                ));
+                progress(&format!("comparing: {} of {} samples", index + 1, measured.len()));
             }
         }
         let report = comparison.report();
@@ -163,10 +139,7 @@ fn check_options(options: &CompileOptions) -> Result<(), ModelError> {
         return Err(ModelError::data("option shift", "must be 1 to 24"));
     }
     if !(options.headroom.is_finite() && options.headroom >= 1.0) {
-        return Err(ModelError::data(
-            "option headroom",
-            "must be a number, at least 1",
-        ));
+        return Err(ModelError::data("option headroom", "must be a number, at least 1"));
     }
     Ok(())
 }

@@ -47,10 +47,7 @@ impl Calibration {
     /// If the file is missing, empty, cut, or of another kind, or holds values that are no finite numbers.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_path_buf(), source })?;
         Self::from_bytes(&bytes, &path.display().to_string())
     }
 
@@ -65,11 +62,7 @@ impl Calibration {
         let arrays = if bytes.is_empty() {
             return Err(fail("the file is empty".into()));
         } else if bytes.starts_with(b"\x93NUMPY") {
-            vec![Named {
-                name: None,
-                array: read_npy(bytes).map_err(fail)?,
-                flat: false,
-            }]
+            vec![Named { name: None, array: read_npy(bytes).map_err(fail)?, flat: false }]
         } else if bytes.starts_with(b"PK") {
             read_npz(bytes).map_err(fail)?
         } else if matches!(first, Some(b'{' | b'[')) {
@@ -79,40 +72,21 @@ impl Calibration {
         };
         for named in &arrays {
             if let Some(bad) = named.array.iter().position(|x| !x.is_finite()) {
-                return Err(fail(format!(
-                    "element {bad} is NaN or infinite, or too large for a float"
-                )));
+                return Err(fail(format!("element {bad} is NaN or infinite, or too large for a float")));
             }
         }
-        Ok(Self {
-            what: what.to_string(),
-            arrays,
-        })
+        Ok(Self { what: what.to_string(), arrays })
     }
 
     /// One array for a model with a single input: one sample, or several along a leading axis.
     pub fn from_array(array: ArrayD<f32>) -> Self {
-        Self {
-            what: "data".into(),
-            arrays: vec![Named {
-                name: None,
-                array,
-                flat: false,
-            }],
-        }
+        Self { what: "data".into(), arrays: vec![Named { name: None, array, flat: false }] }
     }
 
     /// Several arrays by the inputs' names.
     pub fn from_named(arrays: impl IntoIterator<Item = (String, ArrayD<f32>)>) -> Self {
-        let arrays = arrays.into_iter().map(|(name, array)| Named {
-            name: Some(name),
-            array,
-            flat: false,
-        });
-        Self {
-            what: "data".into(),
-            arrays: arrays.collect(),
-        }
+        let arrays = arrays.into_iter().map(|(name, array)| Named { name: Some(name), array, flat: false });
+        Self { what: "data".into(), arrays: arrays.collect() }
     }
 
     /// Matches the arrays with a model's inputs and takes them apart into samples.
@@ -133,26 +107,17 @@ impl Calibration {
         }
         let mut columns = Vec::with_capacity(inputs.len());
         for (index, input) in inputs.iter().enumerate() {
-            let by_name = self
-                .arrays
-                .iter()
-                .find(|a| a.name.as_deref() == Some(&input.name));
+            let by_name = self.arrays.iter().find(|a| a.name.as_deref() == Some(&input.name));
             let named = self.arrays.iter().any(|a| a.name.is_some());
             let array = match by_name {
                 Some(array) => array,
                 // With one input there is nothing to confuse.
                 None if !named || inputs.len() == 1 => &self.arrays[index],
                 None => {
-                    return fail(format!(
-                        "no array is named \"{}\", as the model's input is",
-                        input.name
-                    ));
+                    return fail(format!("no array is named \"{}\", as the model's input is", input.name));
                 }
             };
-            columns.push(
-                split(array, input)
-                    .map_err(|reason| ModelError::data(self.what.clone(), reason))?,
-            );
+            columns.push(split(array, input).map_err(|reason| ModelError::data(self.what.clone(), reason))?);
         }
         let count = columns.first().map_or(0, Vec::len);
         if columns.iter().any(|c| c.len() != count) {
@@ -162,9 +127,7 @@ impl Calibration {
             return fail("it holds no samples".into());
         }
         let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
-        Ok((0..count)
-            .map(|_| columns.iter_mut().filter_map(Iterator::next).collect())
-            .collect())
+        Ok((0..count).map(|_| columns.iter_mut().filter_map(Iterator::next).collect()).collect())
     }
 }
 
@@ -175,8 +138,7 @@ fn split(named: &Named, input: &InputSpec) -> Result<Vec<ArrayD<f32>>, String> {
     let batched = wanted.first() == Some(&1);
     let count = if found == wanted || (batched && found == &wanted[1..]) {
         1
-    } else if !found.is_empty() && (found[1..] == *wanted || (batched && found[1..] == wanted[1..]))
-    {
+    } else if !found.is_empty() && (found[1..] == *wanted || (batched && found[1..] == wanted[1..])) {
         found[0]
     } else if named.flat && found.len() == 1 && found[0] % size == 0 {
         found[0] / size
@@ -194,21 +156,13 @@ fn split(named: &Named, input: &InputSpec) -> Result<Vec<ArrayD<f32>>, String> {
     }
     let values: Vec<f32> = named.array.iter().copied().collect();
     let samples = values.chunks(size).take(count);
-    samples
-        .map(|chunk| {
-            ArrayD::from_shape_vec(IxDyn(wanted), chunk.to_vec()).map_err(|e| e.to_string())
-        })
-        .collect()
+    samples.map(|chunk| ArrayD::from_shape_vec(IxDyn(wanted), chunk.to_vec()).map_err(|e| e.to_string())).collect()
 }
 
 fn read_npy(bytes: &[u8]) -> Result<ArrayD<f32>, String> {
-    let (shape, start) = npy_shape(bytes).ok_or_else(|| {
-        "the .npy header cannot be read; the file may be cut or damaged".to_string()
-    })?;
-    let size = shape
-        .iter()
-        .try_fold(1usize, |n, &d| n.checked_mul(d))
-        .filter(|&n| n <= MAX_ELEMENTS);
+    let (shape, start) =
+        npy_shape(bytes).ok_or_else(|| "the .npy header cannot be read; the file may be cut or damaged".to_string())?;
+    let size = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= MAX_ELEMENTS);
     let Some(size) = size else {
         return Err(format!("it has more than {MAX_ELEMENTS} elements"));
     };
@@ -233,25 +187,13 @@ fn read_npy(bytes: &[u8]) -> Result<ArrayD<f32>, String> {
 fn npy_shape(bytes: &[u8]) -> Option<(Vec<usize>, usize)> {
     let long = *bytes.get(6)? > 1;
     let (len, at) = if long {
-        (
-            u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?) as usize,
-            12usize,
-        )
+        (u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?) as usize, 12usize)
     } else {
-        (
-            u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?) as usize,
-            10usize,
-        )
+        (u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?) as usize, 10usize)
     };
     let start = at.checked_add(len)?;
     let header = std::str::from_utf8(bytes.get(at..start)?).ok()?;
-    let list = header
-        .split_once("'shape'")?
-        .1
-        .split_once('(')?
-        .1
-        .split_once(')')?
-        .0;
+    let list = header.split_once("'shape'")?.1.split_once('(')?.1.split_once(')')?.0;
     let lens = list.split(',').map(str::trim).filter(|s| !s.is_empty());
     Some((lens.map(|s| s.parse().ok()).collect::<Option<_>>()?, start))
 }
@@ -266,15 +208,12 @@ fn read_npz(bytes: &[u8]) -> Result<Vec<Named>, String> {
         let limit = 8 * MAX_ELEMENTS as u64 + (1 << 16);
         let mut content = Vec::new();
         // What the entry says about its size is not trusted.
-        entry.take(limit).read_to_end(&mut content).map_err(|_| {
-            format!("the entry \"{name}\" cannot be read; the file may be cut or damaged")
-        })?;
+        entry
+            .take(limit)
+            .read_to_end(&mut content)
+            .map_err(|_| format!("the entry \"{name}\" cannot be read; the file may be cut or damaged"))?;
         let array = read_npy(&content).map_err(|reason| format!("entry \"{name}\": {reason}"))?;
-        arrays.push(Named {
-            name: Some(name),
-            array,
-            flat: false,
-        });
+        arrays.push(Named { name: Some(name), array, flat: false });
     }
     if arrays.is_empty() {
         return Err("the .npz file holds no arrays".into());
@@ -284,22 +223,14 @@ fn read_npz(bytes: &[u8]) -> Result<Vec<Named>, String> {
 
 /// `{"input_data": [[..], ..]}` (a flat or nested list for each input), `{"name": [..], ..}`, or a nested list.
 fn read_json(bytes: &[u8]) -> Result<Vec<Named>, String> {
-    let json: Json = serde_json::from_slice(bytes).map_err(|e| {
-        format!(
-            "not valid JSON (line {}, column {}); it may be cut",
-            e.line(),
-            e.column()
-        )
-    })?;
+    let json: Json = serde_json::from_slice(bytes)
+        .map_err(|e| format!("not valid JSON (line {}, column {}); it may be cut", e.line(), e.column()))?;
     match json {
         Json::Object(object) => {
             if let Some(Json::Array(inputs)) = object.get("input_data") {
                 return inputs.iter().map(|input| json_array(None, input)).collect();
             }
-            object
-                .iter()
-                .map(|(name, value)| json_array(Some(name.clone()), value))
-                .collect()
+            object.iter().map(|(name, value)| json_array(Some(name.clone()), value)).collect()
         }
         list => Ok(vec![json_array(None, &list)?]),
     }
@@ -324,9 +255,9 @@ fn json_array(name: Option<String>, json: &Json) -> Result<Named, String> {
 
 fn flatten(json: &Json, shape: &[usize], values: &mut Vec<f32>) -> Result<(), String> {
     match (json, shape) {
-        (Json::Array(items), [len, rest @ ..]) if items.len() == *len => items
-            .iter()
-            .try_for_each(|item| flatten(item, rest, values)),
+        (Json::Array(items), [len, rest @ ..]) if items.len() == *len => {
+            items.iter().try_for_each(|item| flatten(item, rest, values))
+        }
         (Json::Number(number), []) => {
             values.push(number.as_f64().unwrap_or(f64::NAN) as f32);
             Ok(())
@@ -335,9 +266,7 @@ fn flatten(json: &Json, shape: &[usize], values: &mut Vec<f32>) -> Result<(), St
             values.push(if *value { 1.0 } else { 0.0 });
             Ok(())
         }
-        (Json::Array(_), _) => {
-            Err("the lists in the JSON file are not all of the same length".into())
-        }
+        (Json::Array(_), _) => Err("the lists in the JSON file are not all of the same length".into()),
         _ => Err("the JSON file holds something that is not a number or a list of numbers".into()),
     }
 }

@@ -44,10 +44,7 @@ pub enum ModelError {
         total: usize,
     },
     /// An operator that the importer does not know.
-    #[error(
-        "operator {operator} (node \"{node}\") is not supported; supported are: {}",
-        supported_list()
-    )]
+    #[error("operator {operator} (node \"{node}\") is not supported; supported are: {}", supported_list())]
     UnsupportedOperator {
         /// Its name, with the domain if it is not ONNX's own.
         operator: String,
@@ -127,15 +124,10 @@ impl From<vouch_program::ExecuteError> for ModelError {
 
 impl ModelError {
     pub(crate) fn invalid(reason: impl Into<String>) -> Self {
-        Self::InvalidModel {
-            reason: reason.into(),
-        }
+        Self::InvalidModel { reason: reason.into() }
     }
 
     pub(crate) fn data(what: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Data {
-            what: what.into(),
-            reason: reason.into(),
-        }
+        Self::Data { what: what.into(), reason: reason.into() }
     }
 }

@@ -10,27 +10,16 @@ use crate::error::ModelError;
 /// # Errors
 ///
 /// If the shape is not the port's, or a value is not finite or outside the declared range.
-pub fn quantize(
-    program: &Program,
-    port: &Port,
-    input: &ArrayD<f32>,
-) -> Result<Vec<i64>, ModelError> {
+pub fn quantize(program: &Program, port: &Port, input: &ArrayD<f32>) -> Result<Vec<i64>, ModelError> {
     if input.shape() != port.shape {
         return Err(ModelError::data(
             format!("input \"{}\"", port.name),
-            format!(
-                "its shape is {:?} where the model takes {:?}",
-                input.shape(),
-                port.shape
-            ),
+            format!("its shape is {:?} where the model takes {:?}", input.shape(), port.shape),
         ));
     }
     let node = program.node(port.node);
     let Op::Input { bits } = node.op else {
-        return Err(ModelError::data(
-            format!("input \"{}\"", port.name),
-            "the program holds it in no input node",
-        ));
+        return Err(ModelError::data(format!("input \"{}\"", port.name), "the program holds it in no input node"));
     };
     let limit = 1i64 << (bits - 1);
     let scale = f64::from(node.frac).exp2();
@@ -62,44 +51,27 @@ pub fn quantize(
 /// # Errors
 ///
 /// As of [`quantize`], or if there are too many or too few.
-pub fn quantize_all(
-    program: &Program,
-    inputs: &[ArrayD<f32>],
-) -> Result<Vec<Vec<i64>>, ModelError> {
+pub fn quantize_all(program: &Program, inputs: &[ArrayD<f32>]) -> Result<Vec<Vec<i64>>, ModelError> {
     if inputs.len() != program.inputs.len() {
         return Err(ModelError::data(
             "inputs",
-            format!(
-                "{} given where the model takes {}",
-                inputs.len(),
-                program.inputs.len()
-            ),
+            format!("{} given where the model takes {}", inputs.len(), program.inputs.len()),
         ));
     }
-    program
-        .inputs
-        .iter()
-        .zip(inputs)
-        .map(|(port, input)| quantize(program, port, input))
-        .collect()
+    program.inputs.iter().zip(inputs).map(|(port, input)| quantize(program, port, input)).collect()
 }
 
 /// The real values that a port's integers stand for, in the ONNX file's shape. `None` if their number is not the port's.
 pub fn dequantize(program: &Program, port: &Port, integers: &[i64]) -> Option<ArrayD<f32>> {
     let scale = f64::from(-program.node(port.node).frac).exp2();
-    let real = integers
-        .iter()
-        .map(|&q| (q as f64 * scale) as f32)
-        .collect();
+    let real = integers.iter().map(|&q| (q as f64 * scale) as f32).collect();
     ArrayD::from_shape_vec(port.shape.clone(), real).ok()
 }
 
 /// The real outputs of an execution, in the program's own order.
 pub fn outputs(program: &Program, execution: &Execution) -> Vec<ArrayD<f32>> {
     let ports = program.outputs.iter();
-    ports
-        .filter_map(|port| dequantize(program, port, execution.value(port.node)))
-        .collect()
+    ports.filter_map(|port| dequantize(program, port, execution.value(port.node))).collect()
 }
 
 fn position(flat: usize, shape: &[usize]) -> Vec<usize> {

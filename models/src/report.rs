@@ -84,11 +84,7 @@ impl Sums {
     }
 
     fn accuracy(&self, tensor: &str, operator: &str) -> TensorAccuracy {
-        let share = if self.largest_value > 0.0 {
-            self.largest_error / self.largest_value
-        } else {
-            self.largest_error
-        };
+        let share = if self.largest_value > 0.0 { self.largest_error / self.largest_value } else { self.largest_error };
         TensorAccuracy {
             tensor: tensor.to_string(),
             operator: operator.to_string(),
@@ -120,12 +116,7 @@ impl<'m> Comparison<'m> {
             program,
             float,
             layers,
-            position: float
-                .names()
-                .iter()
-                .enumerate()
-                .map(|(i, name)| (name.as_str(), i))
-                .collect(),
+            position: float.names().iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect(),
             layer_sums: vec![Sums::default(); layers.len()],
             output_sums: vec![Sums::default(); program.outputs.len()],
             cosines: Vec::new(),
@@ -143,21 +134,11 @@ impl<'m> Comparison<'m> {
             let scale = f64::from(-self.program.node(node).frac).exp2();
             execution.value(node).iter().map(move |&q| q as f64 * scale)
         };
-        let expected = |tensor: &str| {
-            self.position
-                .get(tensor)
-                .map_or(&[][..], |&index| &float[index])
-        };
+        let expected = |tensor: &str| self.position.get(tensor).map_or(&[][..], |&index| &float[index]);
         for (layer, sums) in self.layers.iter().zip(&mut self.layer_sums) {
             sums.add(expected(&layer.tensor), real(layer.node));
         }
-        for (index, (port, sums)) in self
-            .program
-            .outputs
-            .iter()
-            .zip(&mut self.output_sums)
-            .enumerate()
-        {
+        for (index, (port, sums)) in self.program.outputs.iter().zip(&mut self.output_sums).enumerate() {
             let (wanted, found) = (expected(&port.name), real(port.node).collect::<Vec<_>>());
             sums.add(wanted, found.iter().copied());
             self.cosines.push(cosine(wanted, &found));
@@ -170,12 +151,7 @@ impl<'m> Comparison<'m> {
             let lost = match lossy_end(self.program, node) {
                 LossyEnd::Neither => 0,
                 LossyEnd::Both => count,
-                LossyEnd::Upper(top) => execution
-                    .value(node)
-                    .iter()
-                    .filter(|&&q| q == top)
-                    .count()
-                    .min(count),
+                LossyEnd::Upper(top) => execution.value(node).iter().filter(|&&q| q == top).count().min(count),
             };
             *self.saturated.entry(node).or_insert(0) += lost;
         }
@@ -185,13 +161,9 @@ impl<'m> Comparison<'m> {
 
     pub fn report(self) -> AccuracyReport {
         let pairs = self.program.outputs.iter().zip(&self.output_sums);
-        let outputs: Vec<_> = pairs
-            .map(|(port, sums)| sums.accuracy(&port.name, "output"))
-            .collect();
+        let outputs: Vec<_> = pairs.map(|(port, sums)| sums.accuracy(&port.name, "output")).collect();
         let pairs = self.layers.iter().zip(&self.layer_sums);
-        let mut layers: Vec<_> = pairs
-            .map(|(layer, sums)| sums.accuracy(&layer.tensor, &layer.operator))
-            .collect();
+        let mut layers: Vec<_> = pairs.map(|(layer, sums)| sums.accuracy(&layer.tensor, &layer.operator)).collect();
         layers.sort_by(|a, b| b.error_share.total_cmp(&a.error_share));
         let source = |node: NodeId| self.program.node(node).source.clone();
         let can_saturate = |op: &Op| matches!(op, Op::Apply { saturate: true, .. });
@@ -207,17 +179,9 @@ impl<'m> Comparison<'m> {
                 .saturated
                 .iter()
                 .filter(|(_, count)| **count > 0)
-                .map(|(&node, &count)| Saturation {
-                    source: source(node),
-                    count,
-                })
+                .map(|(&node, &count)| Saturation { source: source(node), count })
                 .collect(),
-            can_saturate: self
-                .program
-                .nodes
-                .iter()
-                .filter(|n| can_saturate(&n.op))
-                .count(),
+            can_saturate: self.program.nodes.iter().filter(|n| can_saturate(&n.op)).count(),
         }
     }
 }
@@ -232,24 +196,13 @@ enum LossyEnd {
 
 fn lossy_end(program: &Program, node: NodeId) -> LossyEnd {
     match &program.node(node).op {
-        Op::Apply {
-            func: Func::Relu,
-            bits,
-            ..
-        } => LossyEnd::Upper((1 << (bits - 1)) - 1),
-        Op::Apply {
-            func: Func::Table(table),
-            ..
-        } => {
+        Op::Apply { func: Func::Relu, bits, .. } => LossyEnd::Upper((1 << (bits - 1)) - 1),
+        Op::Apply { func: Func::Table(table), .. } => {
             // A function that is flat at both ends, such as sigmoid, has settled there.
             let values = &program.tables[*table as usize].values;
             let flat = |ends: &[i32]| ends.windows(2).all(|pair| pair[0] == pair[1]);
             let end = values.len().min(4);
-            if flat(&values[..end]) && flat(&values[values.len() - end..]) {
-                LossyEnd::Neither
-            } else {
-                LossyEnd::Both
-            }
+            if flat(&values[..end]) && flat(&values[values.len() - end..]) { LossyEnd::Neither } else { LossyEnd::Both }
         }
         _ => LossyEnd::Both,
     }
@@ -269,10 +222,7 @@ fn position_of_largest(values: impl Iterator<Item = f64>) -> usize {
 fn cosine(a: &[f32], b: &[f64]) -> f64 {
     let dot: f64 = a.iter().zip(b).map(|(&x, y)| f64::from(x) * y).sum();
     let norm = |sum: f64| sum.sqrt();
-    let (na, nb) = (
-        norm(a.iter().map(|&x| f64::from(x).powi(2)).sum()),
-        norm(b.iter().map(|y| y * y).sum()),
-    );
+    let (na, nb) = (norm(a.iter().map(|&x| f64::from(x).powi(2)).sum()), norm(b.iter().map(|y| y * y).sum()));
     match na * nb {
         // Two zero vectors point the same way; a zero and another do not.
         0.0 if na == nb => 1.0,
@@ -284,33 +234,14 @@ fn cosine(a: &[f32], b: &[f64]) -> f64 {
 impl fmt::Display for AccuracyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "fixed point against float, {} samples", self.samples)?;
-        writeln!(
-            f,
-            "  same top-1          {} of {}",
-            self.top1_agreement, self.samples
-        )?;
-        writeln!(
-            f,
-            "  cosine              {:.8} mean, {:.8} smallest",
-            self.mean_cosine, self.smallest_cosine
-        )?;
+        writeln!(f, "  same top-1          {} of {}", self.top1_agreement, self.samples)?;
+        writeln!(f, "  cosine              {:.8} mean, {:.8} smallest", self.mean_cosine, self.smallest_cosine)?;
         let saturated: usize = self.saturated.iter().map(|s| s.count).sum();
-        writeln!(
-            f,
-            "  saturated elements  {saturated} (tensors that can saturate: {})",
-            self.can_saturate
-        )?;
-        let widest =
-            |rows: &[TensorAccuracy]| rows.iter().map(|t| t.tensor.len()).max().unwrap_or(0);
-        let width = widest(&self.outputs)
-            .max(widest(&self.layers[..self.layers.len().min(SHOWN)]))
-            .max(12);
+        writeln!(f, "  saturated elements  {saturated} (tensors that can saturate: {})", self.can_saturate)?;
+        let widest = |rows: &[TensorAccuracy]| rows.iter().map(|t| t.tensor.len()).max().unwrap_or(0);
+        let width = widest(&self.outputs).max(widest(&self.layers[..self.layers.len().min(SHOWN)])).max(12);
         let head = |f: &mut fmt::Formatter<'_>, title: &str| {
-            writeln!(
-                f,
-                "  {title:width$}  {:>12} {:>12} {:>12} {:>9}",
-                "largest", "max error", "mean error", "share"
-            )
+            writeln!(f, "  {title:width$}  {:>12} {:>12} {:>12} {:>9}", "largest", "max error", "mean error", "share")
         };
         let row = |f: &mut fmt::Formatter<'_>, t: &TensorAccuracy| {
             writeln!(

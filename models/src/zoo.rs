@@ -115,10 +115,7 @@ impl ZooModel {
     pub fn pixels(&self, index: usize) -> Result<ArrayD<f32>, ModelError> {
         let all = crate::data::array_from_npy(self.images_npy, self.name)?;
         if index >= all.len_of(Axis(0)) {
-            return Err(ModelError::data(
-                self.name,
-                format!("it has {} images only", all.len_of(Axis(0))),
-            ));
+            return Err(ModelError::data(self.name, format!("it has {} images only", all.len_of(Axis(0)))));
         }
         Ok(all.index_axis_move(Axis(0), index))
     }
@@ -139,11 +136,7 @@ impl ZooModel {
     ///
     /// As of [`Self::model`].
     pub fn compile(&self, progress: &mut dyn FnMut(&str)) -> Result<Compiled, ModelError> {
-        let options = CompileOptions {
-            name: Some(self.name.to_string()),
-            ..CompileOptions::default()
-        };
-        self.model()?
-            .compile(&self.calibration()?, &options, progress)
+        let options = CompileOptions { name: Some(self.name.to_string()), ..CompileOptions::default() };
+        self.model()?.compile(&self.calibration()?, &options, progress)
     }
 }

@@ -9,9 +9,7 @@ use ndarray::ArrayD;
 use prost::Message;
 use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataType, type_proto};
 use tract_onnx::prelude::{Framework, Tensor};
-use vouch_models::{
-    Calibration, CompileOptions, Model, outputs, quantize_all, supported_operators,
-};
+use vouch_models::{Calibration, CompileOptions, Model, outputs, quantize_all, supported_operators};
 
 /// One test: the model, its inputs, its outputs.
 #[derive(Default)]
@@ -23,9 +21,7 @@ struct Case {
 
 fn cases() -> Option<BTreeMap<String, Case>> {
     let path = common::shared("onnx-conformance/node_tests.tar.gz")?;
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(
-        std::fs::File::open(path).unwrap(),
-    ));
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()));
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
@@ -33,9 +29,8 @@ fn cases() -> Option<BTreeMap<String, Case>> {
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).unwrap();
         let parts: Vec<&str> = path.split('/').collect();
-        let numbered = |name: &str, kind: &str| -> Option<usize> {
-            name.strip_prefix(kind)?.strip_suffix(".pb")?.parse().ok()
-        };
+        let numbered =
+            |name: &str, kind: &str| -> Option<usize> { name.strip_prefix(kind)?.strip_suffix(".pb")?.parse().ok() };
         match parts[..] {
             [_, name, "model.onnx"] => cases.entry(name.into()).or_default().model = bytes,
             [_, name, _, file] => {
@@ -63,9 +58,7 @@ fn array(bytes: &[u8]) -> (TensorProto, ArrayD<f32>) {
 
 /// Runs one case with the operands from `live` on promoted to constants; the error is what failed.
 fn run(case: &Case, live: usize) -> Result<(), String> {
-    let mut model: ModelProto = tract_onnx::onnx()
-        .proto_model_for_read(&mut &case.model[..])
-        .unwrap();
+    let mut model: ModelProto = tract_onnx::onnx().proto_model_for_read(&mut &case.model[..]).unwrap();
     let graph = model.graph.as_mut().unwrap();
     let names: Vec<String> = graph.input.iter().map(|i| i.name.clone()).collect();
     let mut sample = Vec::new();
@@ -73,10 +66,8 @@ fn run(case: &Case, live: usize) -> Result<(), String> {
         let (mut proto, value) = array(&case.inputs[&index]);
         if index < live {
             // Some cases pad integers; what is tested is the same for floats.
-            if let Some(type_proto::Value::TensorType(tensor)) = graph.input[index]
-                .r#type
-                .as_mut()
-                .and_then(|t| t.value.as_mut())
+            if let Some(type_proto::Value::TensorType(tensor)) =
+                graph.input[index].r#type.as_mut().and_then(|t| t.value.as_mut())
             {
                 tensor.elem_type = DataType::Float as i32;
             }
@@ -90,31 +81,19 @@ fn run(case: &Case, live: usize) -> Result<(), String> {
     let model = Model::from_bytes(&model.encode_to_vec()).map_err(|e| e.to_string())?;
     let calibration = Calibration::from_named(sample.clone());
     let options = CompileOptions::default();
-    let compiled = model
-        .compile(&calibration, &options, &mut |_| {})
-        .map_err(|e| e.to_string())?;
+    let compiled = model.compile(&calibration, &options, &mut |_| {}).map_err(|e| e.to_string())?;
     let inputs: Vec<_> = sample.into_iter().map(|(_, value)| value).collect();
     let integers = quantize_all(&compiled.program, &inputs).map_err(|e| e.to_string())?;
-    let execution =
-        vouch_program::execute(&compiled.program, &integers).map_err(|e| e.to_string())?;
+    let execution = vouch_program::execute(&compiled.program, &integers).map_err(|e| e.to_string())?;
     let found = outputs(&compiled.program, &execution);
     for (wanted, found) in wanted.iter().zip(&found) {
         if wanted.shape() != found.shape() {
-            return Err(format!(
-                "shape {:?} instead of {:?}",
-                found.shape(),
-                wanted.shape()
-            ));
+            return Err(format!("shape {:?} instead of {:?}", found.shape(), wanted.shape()));
         }
         let largest = wanted.iter().fold(0.0f32, |m, x| m.max(x.abs()));
-        let error = wanted
-            .iter()
-            .zip(found)
-            .fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
+        let error = wanted.iter().zip(found).fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
         if error > (0.01 * largest).max(1e-3) {
-            return Err(format!(
-                "error {error} where the largest value is {largest}"
-            ));
+            return Err(format!("error {error} where the largest value is {largest}"));
         }
     }
     Ok(())
@@ -126,8 +105,7 @@ fn supported_operators_pass_onnx_s_own_tests() {
     let Some(list) = common::shared("onnx-conformance/by_operator.json") else {
         return;
     };
-    let list: BTreeMap<String, Vec<String>> =
-        serde_json::from_slice(&std::fs::read(list).unwrap()).unwrap();
+    let list: BTreeMap<String, Vec<String>> = serde_json::from_slice(&std::fs::read(list).unwrap()).unwrap();
     let (mut passed, mut failed) = (0, Vec::new());
     for operator in supported_operators() {
         for name in list.get(operator).into_iter().flatten() {
@@ -149,9 +127,7 @@ fn supported_operators_pass_onnx_s_own_tests() {
                         assert!(reason.contains("length 0"), "{reason}");
                     }
                     Ok(()) => passed += 1,
-                    Err(reason) => {
-                        failed.push(format!("{name} ({live} computed operands): {reason}"))
-                    }
+                    Err(reason) => failed.push(format!("{name} ({live} computed operands): {reason}")),
                 }
             }
         }

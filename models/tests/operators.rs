@@ -13,10 +13,7 @@ const SAMPLES: usize = 8;
 fn samples(shape: &[i64], scale: f32) -> Calibration {
     let mut dims: Vec<usize> = vec![SAMPLES];
     dims.extend(shape.iter().map(|&d| d as usize));
-    let data = noise(dims.iter().product(), 7)
-        .iter()
-        .map(|x| x * scale)
-        .collect();
+    let data = noise(dims.iter().product(), 7).iter().map(|x| x * scale).collect();
     Calibration::from_array(ArrayD::from_shape_vec(IxDyn(&dims), data).unwrap())
 }
 
@@ -27,41 +24,23 @@ fn compile(model: &ModelProto, shape: &[i64], scale: f32) -> Result<Compiled, Mo
 
 /// Compiles nodes that lead from `x` of `shape` to `y` and compares on random inputs.
 fn check(shape: &[i64], weights: Vec<TensorProto>, nodes: Vec<NodeProto>) -> Compiled {
-    let what = nodes.iter().map(|n| {
-        format!(
-            "{}{:?} ",
-            n.op_type,
-            n.attribute.iter().map(|a| &a.name).collect::<Vec<_>>()
-        )
-    });
+    let what =
+        nodes.iter().map(|n| format!("{}{:?} ", n.op_type, n.attribute.iter().map(|a| &a.name).collect::<Vec<_>>()));
     let what: String = what.collect();
     let model = model(vec![declared("x", shape)], weights, nodes, &["y"]);
     let compiled = compile(&model, shape, 2.0).unwrap_or_else(|e| panic!("{what}: {e}"));
     let share = compiled.report.largest_error_share;
     assert!(share < 0.004, "{what}: error {share}\n{}", compiled.report);
-    assert!(
-        compiled.report.saturated.is_empty(),
-        "{what}: {:?}",
-        compiled.report.saturated
-    );
+    assert!(compiled.report.saturated.is_empty(), "{what}: {:?}", compiled.report.saturated);
     compiled
 }
 
 fn count(compiled: &Compiled, wanted: fn(&Op) -> bool) -> usize {
-    compiled
-        .program
-        .nodes
-        .iter()
-        .filter(|n| wanted(&n.op))
-        .count()
+    compiled.program.nodes.iter().filter(|n| wanted(&n.op)).count()
 }
 
 fn w(name: &str, dims: &[i64], seed: u64) -> TensorProto {
-    floats(
-        name,
-        dims,
-        noise(dims.iter().product::<i64>() as usize, seed),
-    )
+    floats(name, dims, noise(dims.iter().product::<i64>() as usize, seed))
 }
 
 #[test]
@@ -69,107 +48,40 @@ fn convolutions() {
     let conv = |attributes| vec![node("Conv", &["x", "w", "b"], "y", attributes)];
     let b = || w("b", &[4], 2);
     // Plain, with every attribute left out.
-    check(
-        &[1, 3, 7, 6],
-        vec![w("w", &[4, 3, 3, 2], 1)],
-        vec![node("Conv", &["x", "w"], "y", vec![])],
-    );
+    check(&[1, 3, 7, 6], vec![w("w", &[4, 3, 3, 2], 1)], vec![node("Conv", &["x", "w"], "y", vec![])]);
     // Strides, dilations, uneven pads.
-    let attributes = vec![
-        ints("strides", &[2, 1]),
-        ints("dilations", &[1, 2]),
-        ints("pads", &[1, 0, 2, 3]),
-    ];
-    check(
-        &[1, 3, 9, 8],
-        vec![w("w", &[4, 3, 3, 3], 1), b()],
-        conv(attributes),
-    );
+    let attributes = vec![ints("strides", &[2, 1]), ints("dilations", &[1, 2]), ints("pads", &[1, 0, 2, 3])];
+    check(&[1, 3, 9, 8], vec![w("w", &[4, 3, 3, 3], 1), b()], conv(attributes));
     // One and three dimensions.
-    check(
-        &[1, 2, 20],
-        vec![w("w", &[4, 2, 5], 1), b()],
-        conv(vec![ints("pads", &[2, 2]), ints("strides", &[3])]),
-    );
-    check(
-        &[1, 2, 4, 4, 4],
-        vec![w("w", &[4, 2, 2, 2, 2], 1), b()],
-        conv(vec![]),
-    );
+    check(&[1, 2, 20], vec![w("w", &[4, 2, 5], 1), b()], conv(vec![ints("pads", &[2, 2]), ints("strides", &[3])]));
+    check(&[1, 2, 4, 4, 4], vec![w("w", &[4, 2, 2, 2, 2], 1), b()], conv(vec![]));
     // Depthwise, depthwise with a multiplier, grouped.
-    check(
-        &[1, 4, 6, 6],
-        vec![w("w", &[4, 1, 3, 3], 1), b()],
-        conv(vec![int("group", 4), ints("pads", &[1, 1, 1, 1])]),
-    );
-    check(
-        &[1, 2, 6, 6],
-        vec![w("w", &[4, 1, 3, 3], 1), b()],
-        conv(vec![int("group", 2)]),
-    );
-    check(
-        &[1, 6, 6, 6],
-        vec![w("w", &[4, 3, 3, 3], 1), b()],
-        conv(vec![int("group", 2)]),
-    );
+    check(&[1, 4, 6, 6], vec![w("w", &[4, 1, 3, 3], 1), b()], conv(vec![int("group", 4), ints("pads", &[1, 1, 1, 1])]));
+    check(&[1, 2, 6, 6], vec![w("w", &[4, 1, 3, 3], 1), b()], conv(vec![int("group", 2)]));
+    check(&[1, 6, 6, 6], vec![w("w", &[4, 3, 3, 3], 1), b()], conv(vec![int("group", 2)]));
     // A 1x1 kernel, and one input channel.
-    check(
-        &[1, 3, 5, 5],
-        vec![w("w", &[4, 3, 1, 1], 1), b()],
-        conv(vec![ints("strides", &[2, 2])]),
-    );
-    check(
-        &[1, 1, 5, 5],
-        vec![w("w", &[4, 1, 3, 3], 1), b()],
-        conv(vec![]),
-    );
+    check(&[1, 3, 5, 5], vec![w("w", &[4, 3, 1, 1], 1), b()], conv(vec![ints("strides", &[2, 2])]));
+    check(&[1, 1, 5, 5], vec![w("w", &[4, 1, 3, 3], 1), b()], conv(vec![]));
     for auto in ["SAME_UPPER", "SAME_LOWER", "VALID"] {
         let attributes = vec![string("auto_pad", auto), ints("strides", &[2, 3])];
-        check(
-            &[1, 3, 8, 8],
-            vec![w("w", &[4, 3, 3, 4], 1), b()],
-            conv(attributes),
-        );
+        check(&[1, 3, 8, 8], vec![w("w", &[4, 3, 3, 4], 1), b()], conv(attributes));
     }
 }
 
 #[test]
 fn batch_normalization_is_folded() {
     let variance = floats("v", &[4], vec![0.5, 1.0, 2.0, 0.1]);
-    let weights = || {
-        vec![
-            w("w", &[4, 3, 3, 3], 1),
-            w("s", &[4], 2),
-            w("b", &[4], 3),
-            w("m", &[4], 4),
-            variance.clone(),
-        ]
-    };
-    let norm = |x| {
-        node(
-            "BatchNormalization",
-            &[x, "s", "b", "m", "v"],
-            "y",
-            vec![float("epsilon", 1e-3)],
-        )
-    };
-    let folded = check(
-        &[1, 3, 6, 6],
-        weights(),
-        vec![node("Conv", &["x", "w"], "c", vec![]), norm("c")],
-    );
+    let weights =
+        || vec![w("w", &[4, 3, 3, 3], 1), w("s", &[4], 2), w("b", &[4], 3), w("m", &[4], 4), variance.clone()];
+    let norm = |x| node("BatchNormalization", &[x, "s", "b", "m", "v"], "y", vec![float("epsilon", 1e-3)]);
+    let folded = check(&[1, 3, 6, 6], weights(), vec![node("Conv", &["x", "w"], "c", vec![]), norm("c")]);
     assert_eq!(count(&folded, |op| matches!(op, Op::Apply { .. })), 1);
     assert_eq!(count(&folded, |op| matches!(op, Op::Contract { .. })), 1);
     // Alone, and where something else reads the convolution.
     check(&[1, 4, 6, 6], weights(), vec![norm("x")]);
     let shared = vec![
         node("Conv", &["x", "w"], "c", vec![]),
-        node(
-            "BatchNormalization",
-            &["c", "s", "b", "m", "v"],
-            "n",
-            vec![],
-        ),
+        node("BatchNormalization", &["c", "s", "b", "m", "v"], "n", vec![]),
         node("Add", &["n", "c"], "y", vec![]),
     ];
     check(&[1, 3, 6, 6], weights(), shared);
@@ -180,21 +92,8 @@ fn batch_normalization_is_folded() {
         node("Mul", &["q", "s"], "r", vec![]),
         node("Relu", &["r"], "y", vec![]),
     ];
-    let chain = check(
-        &[1, 6],
-        vec![w("w", &[6, 5], 1), w("b", &[5], 2), w("s", &[5], 3)],
-        chain,
-    );
-    assert_eq!(
-        count(&chain, |op| matches!(
-            op,
-            Op::Apply {
-                func: Func::Relu,
-                ..
-            }
-        )),
-        1
-    );
+    let chain = check(&[1, 6], vec![w("w", &[6, 5], 1), w("b", &[5], 2), w("s", &[5], 3)], chain);
+    assert_eq!(count(&chain, |op| matches!(op, Op::Apply { func: Func::Relu, .. })), 1);
     assert_eq!(count(&chain, |op| matches!(op, Op::Apply { .. })), 1);
 }
 
@@ -202,42 +101,16 @@ fn batch_normalization_is_folded() {
 fn products() {
     let gemm = |attributes| vec![node("Gemm", &["x", "w", "c"], "y", attributes)];
     let attributes = || vec![int("transB", 1), float("alpha", 0.3), float("beta", -1.5)];
-    check(
-        &[1, 6],
-        vec![w("w", &[5, 6], 1), w("c", &[5], 2)],
-        gemm(attributes()),
-    );
-    check(
-        &[6, 3],
-        vec![w("w", &[6, 5], 1), w("c", &[3, 5], 2)],
-        gemm(vec![int("transA", 1)]),
-    );
+    check(&[1, 6], vec![w("w", &[5, 6], 1), w("c", &[5], 2)], gemm(attributes()));
+    check(&[6, 3], vec![w("w", &[6, 5], 1), w("c", &[3, 5], 2)], gemm(vec![int("transA", 1)]));
     // Constant on the left; batches that broadcast; vectors.
-    check(
-        &[1, 6, 4],
-        vec![w("w", &[5, 6], 1)],
-        vec![node("MatMul", &["w", "x"], "y", vec![])],
-    );
-    check(
-        &[2, 3, 6],
-        vec![w("w", &[2, 6, 5], 1)],
-        vec![node("MatMul", &["x", "w"], "y", vec![])],
-    );
-    check(
-        &[3, 6],
-        vec![w("w", &[2, 6, 5], 1)],
-        vec![node("MatMul", &["x", "w"], "y", vec![])],
-    );
-    check(
-        &[3, 6],
-        vec![w("w", &[6], 1)],
-        vec![node("MatMul", &["x", "w"], "y", vec![])],
-    );
+    check(&[1, 6, 4], vec![w("w", &[5, 6], 1)], vec![node("MatMul", &["w", "x"], "y", vec![])]);
+    check(&[2, 3, 6], vec![w("w", &[2, 6, 5], 1)], vec![node("MatMul", &["x", "w"], "y", vec![])]);
+    check(&[3, 6], vec![w("w", &[2, 6, 5], 1)], vec![node("MatMul", &["x", "w"], "y", vec![])]);
+    check(&[3, 6], vec![w("w", &[6], 1)], vec![node("MatMul", &["x", "w"], "y", vec![])]);
     // Two computed operands.
-    let attention = vec![
-        node("Transpose", &["x"], "t", vec![ints("perm", &[0, 2, 1])]),
-        node("MatMul", &["x", "t"], "y", vec![]),
-    ];
+    let attention =
+        vec![node("Transpose", &["x"], "t", vec![ints("perm", &[0, 2, 1])]), node("MatMul", &["x", "t"], "y", vec![])];
     check(&[2, 3, 6], vec![], attention);
     // A flattened convolution is not copied.
     let flat = vec![
@@ -246,49 +119,20 @@ fn products() {
         node("Flatten", &["r"], "f", vec![]),
         node("Gemm", &["f", "w", "b"], "y", vec![]),
     ];
-    let flat = check(
-        &[1, 2, 5, 5],
-        vec![
-            w("k", &[3, 2, 2, 2], 1),
-            w("w", &[48, 5], 2),
-            w("b", &[5], 3),
-        ],
-        flat,
-    );
-    assert_eq!(
-        count(&flat, |op| matches!(
-            op,
-            Op::Gather { .. } | Op::Store { .. }
-        )),
-        0
-    );
+    let flat = check(&[1, 2, 5, 5], vec![w("k", &[3, 2, 2, 2], 1), w("w", &[48, 5], 2), w("b", &[5], 3)], flat);
+    assert_eq!(count(&flat, |op| matches!(op, Op::Gather { .. } | Op::Store { .. })), 0);
 }
 
 #[test]
 fn a_residual_sum_is_one_rescale() {
     let conv = |x, w, y| node("Conv", &[x, w, "b"], y, vec![ints("pads", &[1, 1, 1, 1])]);
-    let weights = || {
-        vec![
-            w("v", &[3, 3, 3, 3], 1),
-            w("w", &[3, 3, 3, 3], 2),
-            w("b", &[3], 3),
-        ]
-    };
+    let weights = || vec![w("v", &[3, 3, 3, 3], 1), w("w", &[3, 3, 3, 3], 2), w("b", &[3], 3)];
     for sum in ["Add", "Sub"] {
         let relu = || node("Relu", &["s"], "y", vec![]);
-        let nodes = vec![
-            conv("x", "w", "c"),
-            node(sum, &["x", "c"], "s", vec![]),
-            relu(),
-        ];
+        let nodes = vec![conv("x", "w", "c"), node(sum, &["x", "c"], "s", vec![]), relu()];
         let skip = check(&[1, 3, 5, 5], weights(), nodes);
         assert_eq!(count(&skip, |op| matches!(op, Op::Apply { .. })), 1);
-        let nodes = vec![
-            conv("x", "v", "a"),
-            conv("x", "w", "c"),
-            node(sum, &["a", "c"], "s", vec![]),
-            relu(),
-        ];
+        let nodes = vec![conv("x", "v", "a"), conv("x", "w", "c"), node(sum, &["a", "c"], "s", vec![]), relu()];
         let both = check(&[1, 3, 5, 5], weights(), nodes);
         assert_eq!(count(&both, |op| matches!(op, Op::Apply { .. })), 1);
     }
@@ -304,27 +148,11 @@ fn a_residual_sum_is_one_rescale() {
 #[test]
 fn elementwise() {
     for op in ["Add", "Sub", "Mul"] {
-        check(
-            &[1, 3, 4],
-            vec![w("c", &[3, 1], 1)],
-            vec![node(op, &["x", "c"], "y", vec![])],
-        );
-        check(
-            &[1, 3, 4],
-            vec![w("c", &[1, 3, 4], 1)],
-            vec![node(op, &["c", "x"], "y", vec![])],
-        );
-        check(
-            &[1, 3, 4],
-            vec![floats("c", &[], vec![0.37])],
-            vec![node(op, &["c", "x"], "y", vec![])],
-        );
+        check(&[1, 3, 4], vec![w("c", &[3, 1], 1)], vec![node(op, &["x", "c"], "y", vec![])]);
+        check(&[1, 3, 4], vec![w("c", &[1, 3, 4], 1)], vec![node(op, &["c", "x"], "y", vec![])]);
+        check(&[1, 3, 4], vec![floats("c", &[], vec![0.37])], vec![node(op, &["c", "x"], "y", vec![])]);
         // The result is larger than the tensor.
-        check(
-            &[3, 1],
-            vec![w("c", &[2, 1, 5], 1)],
-            vec![node(op, &["x", "c"], "y", vec![])],
-        );
+        check(&[3, 1], vec![w("c", &[2, 1, 5], 1)], vec![node(op, &["x", "c"], "y", vec![])]);
         // Two computed operands of different scales, one broadcast.
         let both = vec![
             node("GlobalAveragePool", &["x"], "g", vec![]),
@@ -333,22 +161,11 @@ fn elementwise() {
         ];
         check(&[1, 3, 4, 4], vec![floats("c", &[1], vec![8.5])], both);
     }
-    check(
-        &[1, 5],
-        vec![w("c", &[5], 1)],
-        vec![node("Div", &["x", "c"], "y", vec![])],
-    );
+    check(&[1, 5], vec![w("c", &[5], 1)], vec![node("Div", &["x", "c"], "y", vec![])]);
     // Doubling, squaring, cancelling.
     check(&[1, 5], vec![], vec![node("Add", &["x", "x"], "y", vec![])]);
     check(&[1, 5], vec![], vec![node("Mul", &["x", "x"], "y", vec![])]);
-    check(
-        &[1, 5],
-        vec![],
-        vec![
-            node("Sub", &["x", "x"], "z", vec![]),
-            node("Add", &["z", "x"], "y", vec![]),
-        ],
-    );
+    check(&[1, 5], vec![], vec![node("Sub", &["x", "x"], "z", vec![]), node("Add", &["z", "x"], "y", vec![])]);
 }
 
 #[test]
@@ -361,52 +178,25 @@ fn activations() {
         ("Clip", vec!["x", "lo", "hi"], vec![]),
         ("Clip", vec!["x", "lo"], vec![]),
         ("Clip", vec!["x", "", "hi"], vec![]),
-        (
-            "HardSigmoid",
-            vec!["x"],
-            vec![float("alpha", 0.4), float("beta", 0.3)],
-        ),
+        ("HardSigmoid", vec!["x"], vec![float("alpha", 0.4), float("beta", 0.3)]),
         ("Sigmoid", vec!["x"], vec![]),
         ("Tanh", vec!["x"], vec![]),
     ] {
-        check(
-            &[1, 40],
-            bounds(),
-            vec![node(op, &inputs, "y", attributes.clone())],
-        );
+        check(&[1, 40], bounds(), vec![node(op, &inputs, "y", attributes.clone())]);
         // Behind a linear operator it costs no rescale of its own.
         let mut behind = inputs.clone();
         behind[0] = "p";
-        let nodes = vec![
-            node("MatMul", &["x", "w"], "p", vec![]),
-            node(op, &behind, "y", attributes),
-        ];
+        let nodes = vec![node("MatMul", &["x", "w"], "p", vec![]), node(op, &behind, "y", attributes)];
         let mut weights = bounds();
         weights.push(w("w", &[40, 7], 1));
         let fused = check(&[1, 40], weights, nodes);
-        assert_eq!(
-            count(&fused, |op| matches!(op, Op::Apply { .. })),
-            1,
-            "{op}"
-        );
+        assert_eq!(count(&fused, |op| matches!(op, Op::Apply { .. })), 1, "{op}");
     }
-    let swish = vec![
-        node("MatMul", &["x", "w"], "p", vec![]),
-        node("HardSwish", &["p"], "y", vec![]),
-    ];
-    let mut model = model(
-        vec![declared("x", &[1, 10])],
-        vec![w("w", &[10, 6], 1)],
-        swish,
-        &["y"],
-    );
+    let swish = vec![node("MatMul", &["x", "w"], "p", vec![]), node("HardSwish", &["p"], "y", vec![])];
+    let mut model = model(vec![declared("x", &[1, 10])], vec![w("w", &[10, 6], 1)], swish, &["y"]);
     model.opset_import[0].version = 14;
     let compiled = compile(&model, &[1, 10], 2.0).unwrap();
-    assert!(
-        compiled.report.largest_error_share < 0.004,
-        "{}",
-        compiled.report
-    );
+    assert!(compiled.report.largest_error_share < 0.004, "{}", compiled.report);
     // Read twice: once by its own activation.
     let silu = vec![
         node("MatMul", &["x", "w"], "p", vec![]),
@@ -431,90 +221,37 @@ fn equal_tables_are_shared() {
 #[test]
 fn pooling() {
     let kernel = || ints("kernel_shape", &[3, 2]);
-    let all = || {
-        vec![
-            kernel(),
-            ints("strides", &[2, 2]),
-            ints("pads", &[1, 0, 1, 1]),
-        ]
-    };
+    let all = || vec![kernel(), ints("strides", &[2, 2]), ints("pads", &[1, 0, 1, 1])];
     for op in ["MaxPool", "AveragePool"] {
-        check(
-            &[1, 3, 7, 6],
-            vec![],
-            vec![node(op, &["x"], "y", vec![kernel()])],
-        );
+        check(&[1, 3, 7, 6], vec![], vec![node(op, &["x"], "y", vec![kernel()])]);
         check(&[1, 3, 7, 6], vec![], vec![node(op, &["x"], "y", all())]);
-        check(
-            &[1, 2, 9],
-            vec![],
-            vec![node(
-                op,
-                &["x"],
-                "y",
-                vec![ints("kernel_shape", &[4]), ints("strides", &[3])],
-            )],
-        );
-        let mut ceil = vec![
-            ints("kernel_shape", &[3, 3]),
-            ints("strides", &[2, 2]),
-            int("ceil_mode", 1),
-        ];
-        check(
-            &[1, 3, 8, 6],
-            vec![],
-            vec![node(op, &["x"], "y", ceil.clone())],
-        );
+        check(&[1, 2, 9], vec![], vec![node(op, &["x"], "y", vec![ints("kernel_shape", &[4]), ints("strides", &[3])])]);
+        let mut ceil = vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), int("ceil_mode", 1)];
+        check(&[1, 3, 8, 6], vec![], vec![node(op, &["x"], "y", ceil.clone())]);
         ceil[2] = string("auto_pad", "SAME_UPPER");
         check(&[1, 3, 8, 6], vec![], vec![node(op, &["x"], "y", ceil)]);
     }
     let mut counted = all();
     counted.push(int("count_include_pad", 1));
-    check(
-        &[1, 3, 7, 6],
-        vec![],
-        vec![node("AveragePool", &["x"], "y", counted)],
-    );
+    check(&[1, 3, 7, 6], vec![], vec![node("AveragePool", &["x"], "y", counted)]);
     let dilated = vec![ints("kernel_shape", &[2, 2]), ints("dilations", &[2, 3])];
-    check(
-        &[1, 2, 7, 7],
-        vec![],
-        vec![node("MaxPool", &["x"], "y", dilated)],
-    );
+    check(&[1, 2, 7, 7], vec![], vec![node("MaxPool", &["x"], "y", dilated)]);
     for op in ["GlobalMaxPool", "GlobalAveragePool"] {
         check(&[1, 3, 7, 5], vec![], vec![node(op, &["x"], "y", vec![])]);
         check(&[1, 3, 4, 4], vec![], vec![node(op, &["x"], "y", vec![])]);
         check(&[1, 3, 1, 1], vec![], vec![node(op, &["x"], "y", vec![])]);
     }
     let mean = vec![ints("axes", &[-1, 1]), int("keepdims", 0)];
-    check(
-        &[1, 3, 4, 5],
-        vec![],
-        vec![node("ReduceMean", &["x"], "y", mean)],
-    );
+    check(&[1, 3, 4, 5], vec![], vec![node("ReduceMean", &["x"], "y", mean)]);
 }
 
 #[test]
 fn data_movement() {
     let pads = || integers("p", vec![0, 0, 1, 2, 0, 0, 2, 1]);
-    for (mode, fill) in [
-        ("constant", 0.0),
-        ("constant", 1.5),
-        ("constant", -1.5),
-        ("reflect", 0.0),
-        ("edge", 0.0),
-    ] {
+    for (mode, fill) in [("constant", 0.0), ("constant", 1.5), ("constant", -1.5), ("reflect", 0.0), ("edge", 0.0)] {
         let weights = vec![pads(), floats("c", &[], vec![fill])];
-        let inputs: &[&str] = if mode == "constant" {
-            &["x", "p", "c"]
-        } else {
-            &["x", "p"]
-        };
-        check(
-            &[1, 2, 4, 5],
-            weights,
-            vec![node("Pad", inputs, "y", vec![string("mode", mode)])],
-        );
+        let inputs: &[&str] = if mode == "constant" { &["x", "p", "c"] } else { &["x", "p"] };
+        check(&[1, 2, 4, 5], weights, vec![node("Pad", inputs, "y", vec![string("mode", mode)])]);
     }
     let slice = |x, y| node("Slice", &[x, "start", "end", "axes", "step"], y, vec![]);
     let bounds = || {
@@ -529,28 +266,15 @@ fn data_movement() {
     // A slice, seen through the padding of a convolution: cells beside the slice must read as zero.
     let mut weights = bounds();
     weights.push(w("w", &[2, 2, 3, 3], 1));
-    let nodes = vec![
-        slice("x", "s"),
-        node("Conv", &["s", "w"], "y", vec![ints("pads", &[1, 1, 1, 1])]),
-    ];
+    let nodes = vec![slice("x", "s"), node("Conv", &["s", "w"], "y", vec![ints("pads", &[1, 1, 1, 1])])];
     check(&[1, 2, 6, 7], weights, nodes);
     // Padding before a convolution is folded into its windows.
-    let nodes = vec![
-        node("Pad", &["x", "p"], "q", vec![]),
-        node("Conv", &["q", "w"], "y", vec![]),
-    ];
+    let nodes = vec![node("Pad", &["x", "p"], "q", vec![]), node("Conv", &["q", "w"], "y", vec![])];
     let padded = check(&[1, 2, 4, 5], vec![pads(), w("w", &[2, 2, 3, 3], 1)], nodes);
     assert_eq!(count(&padded, |op| matches!(op, Op::Store { .. })), 0);
     // Concat: equal scales move only; different ones are rescaled.
-    check(
-        &[1, 2, 3],
-        vec![w("c", &[1, 2, 2], 1)],
-        vec![node("Concat", &["x", "c", "x"], "y", vec![int("axis", -1)])],
-    );
-    let nodes = vec![
-        node("Mul", &["x", "k"], "big", vec![]),
-        node("Concat", &["x", "big"], "y", vec![int("axis", 1)]),
-    ];
+    check(&[1, 2, 3], vec![w("c", &[1, 2, 2], 1)], vec![node("Concat", &["x", "c", "x"], "y", vec![int("axis", -1)])]);
+    let nodes = vec![node("Mul", &["x", "k"], "big", vec![]), node("Concat", &["x", "big"], "y", vec![int("axis", 1)])];
     check(&[1, 2, 3], vec![floats("k", &[], vec![9.0])], nodes);
     // Reshapes that views can say, and one that they cannot, each read by a transposition.
     for shape in [vec![1, 2, 3, 4], vec![6, 4], vec![4, 3, 2], vec![24]] {
@@ -568,11 +292,7 @@ fn data_movement() {
         node("Dropout", &["v"], "d", vec![]),
         node("Identity", &["d"], "y", vec![]),
     ];
-    check(
-        &[1, 3, 1],
-        vec![integers("a", vec![0, 4]), integers("b", vec![3, 4])],
-        nodes,
-    );
+    check(&[1, 3, 1], vec![integers("a", vec![0, 4]), integers("b", vec![3, 4])], nodes);
 }
 
 #[test]
@@ -585,18 +305,10 @@ fn shapes_computed_by_the_model_are_folded() {
         node("Reshape", &["x", "new"], "flat", vec![]),
         node("Gemm", &["flat", "w"], "y", vec![]),
     ];
-    let weights = vec![
-        integers("zero", vec![0]),
-        integers("rest", vec![-1]),
-        w("w", &[12, 3], 1),
-    ];
+    let weights = vec![integers("zero", vec![0]), integers("rest", vec![-1]), w("w", &[12, 3], 1)];
     let model = model(vec![declared("x", &[-1, 3, 4])], weights, nodes, &["y"]);
     let compiled = compile(&model, &[1, 3, 4], 2.0).unwrap();
-    assert!(
-        compiled.report.largest_error_share < 0.004,
-        "{}",
-        compiled.report
-    );
+    assert!(compiled.report.largest_error_share < 0.004, "{}", compiled.report);
     assert_eq!(compiled.program.inputs[0].shape, [1, 3, 4]);
 }
 
@@ -607,11 +319,7 @@ fn positions_of_maxima() {
         (vec![int("axis", 1)], vec![1, 1, 5]),
         (vec![], vec![1, 3, 5]),
     ] {
-        let compiled = check(
-            &[1, 3, 5],
-            vec![],
-            vec![node("ArgMax", &["x"], "y", attributes)],
-        );
+        let compiled = check(&[1, 3, 5], vec![], vec![node("ArgMax", &["x"], "y", attributes)]);
         assert_eq!(compiled.report.largest_error_share, 0.0);
         assert_eq!(compiled.program.outputs[0].shape, shape);
     }
@@ -619,34 +327,14 @@ fn positions_of_maxima() {
 
 #[test]
 fn several_inputs_and_outputs() {
-    let nodes = vec![
-        node("Add", &["a", "b"], "sum", vec![]),
-        node("Mul", &["a", "b"], "product", vec![]),
-    ];
-    let model = model(
-        vec![declared("a", &[1, 4]), declared("b", &[1, 4])],
-        vec![],
-        nodes,
-        &["product", "a", "sum"],
-    );
-    let array =
-        |seed| ArrayD::from_shape_vec(IxDyn(&[SAMPLES, 4]), noise(SAMPLES * 4, seed)).unwrap();
+    let nodes = vec![node("Add", &["a", "b"], "sum", vec![]), node("Mul", &["a", "b"], "product", vec![])];
+    let model = model(vec![declared("a", &[1, 4]), declared("b", &[1, 4])], vec![], nodes, &["product", "a", "sum"]);
+    let array = |seed| ArrayD::from_shape_vec(IxDyn(&[SAMPLES, 4]), noise(SAMPLES * 4, seed)).unwrap();
     let data = Calibration::from_named([("b".to_string(), array(1)), ("a".to_string(), array(2))]);
     let model = Model::from_bytes(&bytes(&model)).unwrap();
-    let compiled = model
-        .compile(&data, &CompileOptions::default(), &mut |_| {})
-        .unwrap();
-    assert!(
-        compiled.report.largest_error_share < 0.001,
-        "{}",
-        compiled.report
-    );
-    let names: Vec<&str> = compiled
-        .program
-        .outputs
-        .iter()
-        .map(|p| p.name.as_str())
-        .collect();
+    let compiled = model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap();
+    assert!(compiled.report.largest_error_share < 0.001, "{}", compiled.report);
+    let names: Vec<&str> = compiled.program.outputs.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(names, ["product", "a", "sum"]);
 }
 
@@ -660,27 +348,10 @@ fn what_is_not_supported_is_named() {
         }
     };
     let text = refused(vec![node("Softsign", &["x"], "y", vec![])], vec![]);
-    assert!(
-        text.contains("Softsign") && text.contains("Softsign_y") && text.contains("Conv, "),
-        "{text}"
-    );
-    let text = refused(
-        vec![node(
-            "ArgMax",
-            &["x"],
-            "y",
-            vec![int("select_last_index", 1)],
-        )],
-        vec![],
-    );
-    assert!(
-        text.contains("ArgMax_y") && text.contains("select_last_index"),
-        "{text}"
-    );
-    let text = refused(
-        vec![node("Relu", &["x"], "y", vec![int("strange", 1)])],
-        vec![],
-    );
+    assert!(text.contains("Softsign") && text.contains("Softsign_y") && text.contains("Conv, "), "{text}");
+    let text = refused(vec![node("ArgMax", &["x"], "y", vec![int("select_last_index", 1)])], vec![]);
+    assert!(text.contains("ArgMax_y") && text.contains("select_last_index"), "{text}");
+    let text = refused(vec![node("Relu", &["x"], "y", vec![int("strange", 1)])], vec![]);
     assert!(text.contains("strange"), "{text}");
     let text = refused(vec![node("Conv", &["x", "x"], "y", vec![])], vec![]);
     assert!(text.contains("operand 1"), "{text}");
@@ -688,9 +359,6 @@ fn what_is_not_supported_is_named() {
     two.output.push("index".into());
     let text = refused(vec![two, node("Identity", &["index"], "y", vec![])], vec![]);
     assert!(text.contains("second result"), "{text}");
-    let text = refused(
-        vec![node("Identity", &["c"], "y", vec![])],
-        vec![w("c", &[3], 1)],
-    );
+    let text = refused(vec![node("Identity", &["c"], "y", vec![])], vec![w("c", &[3], 1)]);
     assert!(text.contains("does not depend on any input"), "{text}");
 }

@@ -11,9 +11,7 @@ use vouch_models::{AccuracyReport, Calibration, CompileOptions, Model};
 fn mnist() -> Option<Vec<f32>> {
     let path = common::shared("models/t10k-images-idx3-ubyte.gz")?;
     let mut bytes = vec![0; 16 + 64 * 28 * 28];
-    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap())
-        .read_exact(&mut bytes)
-        .unwrap();
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_exact(&mut bytes).unwrap();
     Some(bytes[16..].iter().map(|&b| b.into()).collect())
 }
 
@@ -21,9 +19,7 @@ fn compile(file: &str, shape: &[usize], data: Vec<f32>) -> Option<AccuracyReport
     let path = common::shared(file)?;
     let data = Calibration::from_array(ArrayD::from_shape_vec(IxDyn(shape), data).unwrap());
     let model = Model::from_path(path).unwrap();
-    let compiled = model
-        .compile(&data, &CompileOptions::default(), &mut |_| {})
-        .unwrap();
+    let compiled = model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap();
     println!("{file}\n{}", compiled.report);
     Some(compiled.report)
 }
@@ -31,10 +27,7 @@ fn compile(file: &str, shape: &[usize], data: Vec<f32>) -> Option<AccuracyReport
 #[test]
 fn a_pretrained_mnist_network() {
     let Some(images) = mnist() else { return };
-    let data = images
-        .iter()
-        .map(|x| (x / 255.0 - 0.1307) / 0.3081)
-        .collect();
+    let data = images.iter().map(|x| (x / 255.0 - 0.1307) / 0.3081).collect();
     let Some(report) = compile("models/ccexam_mnist_cnn.onnx", &[64, 1, 28, 28], data) else {
         return;
     };
@@ -53,11 +46,7 @@ fn a_pretrained_usps_network() {
             for x in 0..16 {
                 let (top, left) = (y * 26 / 15, x * 26 / 15);
                 let cells = [(0, 0), (0, 1), (1, 0), (1, 1)];
-                let mean = cells
-                    .iter()
-                    .map(|(dy, dx)| image[(top + dy) * 28 + left + dx])
-                    .sum::<f32>()
-                    / 4.0;
+                let mean = cells.iter().map(|(dy, dx)| image[(top + dy) * 28 + left + dx]).sum::<f32>() / 4.0;
                 data.push((mean / 255.0 - 0.2471) / 0.2994);
             }
         }
@@ -82,10 +71,6 @@ fn benchmark_models() {
             return;
         };
         assert_eq!(report.top1_agreement, 8, "{file}");
-        assert!(
-            report.largest_error_share < 0.003,
-            "{file}: {}",
-            report.largest_error_share
-        );
+        assert!(report.largest_error_share < 0.003, "{file}: {}", report.largest_error_share);
     }
 }

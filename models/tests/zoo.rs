@@ -3,13 +3,7 @@
 use vouch_models::{outputs, quantize_all, zoo};
 
 fn top1(values: impl Iterator<Item = f32>) -> usize {
-    values
-        .enumerate()
-        .fold(
-            (0, f32::MIN),
-            |best, (i, v)| if v > best.1 { (i, v) } else { best },
-        )
-        .0
+    values.enumerate().fold((0, f32::MIN), |best, (i, v)| if v > best.1 { (i, v) } else { best }).0
 }
 
 #[test]
@@ -20,12 +14,7 @@ fn every_zoo_model_answers_as_float_does() {
         println!("{}\n{report}", entry.name);
         assert_eq!(report.samples, 64, "{}", entry.name);
         assert_eq!(report.top1_agreement, 64, "{}", entry.name);
-        assert!(
-            report.largest_error_share < 0.002,
-            "{}: {}",
-            entry.name,
-            report.largest_error_share
-        );
+        assert!(report.largest_error_share < 0.002, "{}: {}", entry.name, report.largest_error_share);
         assert!(report.saturated.is_empty(), "{}", entry.name);
     }
 }
@@ -35,14 +24,11 @@ fn zoo_models_are_right_about_real_images() {
     for (entry, least) in zoo::entries().iter().zip([63, 64, 61, 63]) {
         let compiled = entry.compile(&mut |_| {}).unwrap();
         let samples = entry.samples().unwrap();
-        let right = samples
-            .iter()
-            .zip(entry.labels().unwrap())
-            .filter(|(sample, label)| {
-                let inputs = quantize_all(&compiled.program, sample).unwrap();
-                let execution = vouch_program::execute(&compiled.program, &inputs).unwrap();
-                top1(outputs(&compiled.program, &execution)[0].iter().copied()) == *label
-            });
+        let right = samples.iter().zip(entry.labels().unwrap()).filter(|(sample, label)| {
+            let inputs = quantize_all(&compiled.program, sample).unwrap();
+            let execution = vouch_program::execute(&compiled.program, &inputs).unwrap();
+            top1(outputs(&compiled.program, &execution)[0].iter().copied()) == *label
+        });
         assert_eq!(right.count(), least, "{}", entry.name);
     }
 }
@@ -55,9 +41,7 @@ fn any_declared_input_can_be_run() {
         let mut state = 1u64;
         for round in 0..20 {
             let input = (0..len).map(|_| {
-                state = state
-                    .wrapping_mul(6364136223846793005)
-                    .wrapping_add(1442695040888963407);
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                 match round {
                     0 => -32768,
                     1 => 32767,

@@ -25,10 +25,7 @@ fn srs(c: usize) -> Srs {
 fn small(len: usize) -> Vec<i32> {
     (0..len as u64)
         .map(|i| {
-            let mixed = (i + 1)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                .rotate_left(29)
-                .wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             let value = (mixed >> 40) as i16 >> (mixed & 7);
             if mixed >> 10 & 3 == 0 { 0 } else { i32::from(value) }
         })
@@ -37,9 +34,7 @@ fn small(len: usize) -> Vec<i32> {
 
 /// Integers uniform in 16 signed bits.
 fn uniform(len: usize) -> Vec<i32> {
-    (0..len as u64)
-        .map(|i| i32::from(((i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as i16))
-        .collect()
+    (0..len as u64).map(|i| i32::from(((i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as i16)).collect()
 }
 
 fn full(len: usize) -> Vec<Fr> {
@@ -66,8 +61,7 @@ mod small_integers {
     fn ark_field_elements_uniform(bencher: Bencher, c: usize) {
         let (srs, values) = (srs(c), uniform(1 << c));
         let values: Vec<Fr> = values.into_iter().map(Fr::from).collect();
-        bencher
-            .bench_local(|| G1Projective::msm_unchecked(&srs.powers[..1 << c], black_box(&values)));
+        bencher.bench_local(|| G1Projective::msm_unchecked(&srs.powers[..1 << c], black_box(&values)));
     }
 
     /// Unsigned, which is all that arkworks' entry point takes.
@@ -116,8 +110,7 @@ mod field_elements {
     #[divan::bench(args = CHUNKS)]
     fn ark(bencher: Bencher, c: usize) {
         let (srs, values) = (srs(c), full(1 << c));
-        bencher
-            .bench_local(|| G1Projective::msm_unchecked(&srs.powers[..1 << c], black_box(&values)));
+        bencher.bench_local(|| G1Projective::msm_unchecked(&srs.powers[..1 << c], black_box(&values)));
     }
 
     /// A mask chunk.
@@ -142,16 +135,12 @@ fn verify_group_equation(bencher: Bencher) {
     let mut transcript = Writer::default();
     let points = commit::open(&srs, g.clone(), &rho, &mut transcript);
     let scalars = transcript.into_scalars();
-    let v = rho
-        .iter()
-        .fold(g, |g, rho| g.chunks(2).map(|pair| pair[0] + *rho * (pair[1] - pair[0])).collect())
-        [0];
+    let v = rho.iter().fold(g, |g, rho| g.chunks(2).map(|pair| pair[0] + *rho * (pair[1] - pair[0])).collect())[0];
     let groups = points.groups();
     let verified: OpeningScalars<Fr> =
         opening::verify(&mut Reader::new(&scalars, &groups), &rho, &v).expect("an honest opening");
     let blind = (srs.powers[1 << c], random_scalar(&mut rand::rng()));
-    let mut terms = pairing::opening_terms(&points, &verified, srs.powers[0], blind)
-        .expect("as many folds as powers");
+    let mut terms = pairing::opening_terms(&points, &verified, srs.powers[0], blind).expect("as many folds as powers");
     terms.extend(srs.powers[..100].iter().copied().zip(full(100)));
     bencher.bench_local(|| pairing::check(black_box(&terms), points.witness, srs.g2, srs.tau_g2));
 }
@@ -169,9 +158,7 @@ mod reference_string {
     fn ark_batch_mul(bencher: Bencher, log: usize) {
         use ark_ec::{AffineRepr, ScalarMul};
         let scalars = full(1 << log);
-        bencher.bench_local(|| {
-            ark_bn254::G1Affine::generator().into_group().batch_mul(black_box(&scalars))
-        });
+        bencher.bench_local(|| ark_bn254::G1Affine::generator().into_group().batch_mul(black_box(&scalars)));
     }
 
     #[divan::bench(args = [14, 18])]

@@ -30,8 +30,7 @@ pub fn opening_terms(
     if points.folds.len() != scalars.q_powers.len() {
         return None;
     }
-    let mut terms: Vec<_> =
-        points.folds.iter().copied().zip(scalars.q_powers.iter().copied()).collect();
+    let mut terms: Vec<_> = points.folds.iter().copied().zip(scalars.q_powers.iter().copied()).collect();
     terms.extend([
         (one, -scalars.r_at_z),
         (points.quotient, -scalars.z_quotient),
@@ -63,8 +62,7 @@ mod tests {
         let g2 = G2Affine::generator();
         let tau_g2 = (g2 * tau).into_affine();
         for count in [1u64, 2, 5, 120] {
-            let left: Vec<_> =
-                (1..=count).map(|i| (g1(Fr::from(i * i)), -Fr::from(i).pow([50u64]))).collect();
+            let left: Vec<_> = (1..=count).map(|i| (g1(Fr::from(i * i)), -Fr::from(i).pow([50u64]))).collect();
             let sum: Fr = (1..=count).map(|i| -Fr::from(i).pow([52u64])).sum();
             let w = g1(sum / tau);
             assert!(check(&left, w, g2, tau_g2));
@@ -87,12 +85,7 @@ mod tests {
     fn terms_need_as_many_folds_as_scalars() {
         let (none, one) = (G1Affine::identity(), Fr::ONE);
         let points = OpeningPoints { folds: vec![none; 2], quotient: none, witness: none };
-        let scalars = |count| OpeningScalars {
-            r_at_z: one,
-            z_quotient: one,
-            q_powers: vec![one; count],
-            z: one,
-        };
+        let scalars = |count| OpeningScalars { r_at_z: one, z_quotient: one, q_powers: vec![one; count], z: one };
         let terms = |count| opening_terms(&points, &scalars(count), none, (none, Fr::ZERO));
         assert_eq!(terms(2).map(|terms| terms.len()), Some(6));
         assert!(terms(1).is_none() && terms(3).is_none());

@@ -1,3 +1,192 @@
 //! The core argument: the verifier's half of each step, written once over [`crate::backend`].
+//!
+//! 1. [`verify`] absorbs the statement and the chunk commitments.
+//! 2. [`lookups`]: all lookups of all layers, down to one claim on fractions' leaves.
+//! 3. The leaves' claims, the equalities and the public values are one linear claim on tensors and contraction results at one point.
+//! 4. [`contractions`]: the contraction results become claims on their operands.
+//! 5. [`batch`]: all claims on committed tensors become one evaluation of each committed vector.
+//! 6. [`opening`]: both evaluations are one HyperKZG opening; its group equation is left to the caller.
+//!
+//! docs/PROTOCOL.md states the same for people who write a second verifier.
 
+pub mod batch;
+pub mod claims;
+pub mod contractions;
+pub mod lookups;
 pub mod opening;
+
+use ark_bn254::Fr;
+use ark_ff::One;
+
+use crate::backend::{Arithmetic, Channel, Check, Step};
+use crate::ir::ConstraintSystem;
+use crate::ir::{Operand, Source, Virtual};
+use crate::layout::Layout;
+use claims::{BatchClaims, Reduction};
+
+/// Challenges of the lookup keys.
+#[derive(Clone, Debug)]
+pub struct Challenges<S> {
+    /// What keys are subtracted from.
+    pub alpha: S,
+    /// Combines a key's columns.
+    pub beta: S,
+}
+
+/// The scalars of the group equation that the outer verifier checks.
+pub struct GroupScalars<S> {
+    /// Multiplier of each of `w`'s chunk commitments.
+    pub w: Vec<S>,
+    /// Multiplier of each of `x`'s chunk commitments, the mask chunk's last.
+    pub x: Vec<S>,
+    /// The combined blind, to be subtracted.
+    pub blind: S,
+    /// The opening's own scalars.
+    pub opening: opening::OpeningScalars<S>,
+}
+
+/// The verifier's whole algorithm.
+///
+/// `statement` is what the transcript begins with: the key's digest and the public values'. `public_at` gives the
+/// multilinear extension of public tensor `i` (zero-padded) at a point.
+///
+/// # Errors
+/// The check that refused.
+pub fn verify<C: Channel>(
+    ch: &mut C,
+    system: &ConstraintSystem,
+    layout: &Layout,
+    statement: &[C::Scalar],
+    public_at: &mut dyn FnMut(&mut C, usize, &[C::Scalar]) -> C::Scalar,
+) -> Result<GroupScalars<C::Scalar>, Check> {
+    ch.label(Step::Statement);
+    for value in statement {
+        ch.absorb(value);
+    }
+    ch.label(Step::Commitments);
+    ch.read_points()?;
+
+    let challenges = lookups::challenges(ch);
+    let leaf = lookups::verify(ch, layout.leaf_bits)?;
+
+    ch.label(Step::Contractions);
+    let gamma = ch.challenge();
+    let (reduction, target) = linear_claim(ch, system, layout, &challenges, &leaf, &gamma, public_at);
+    let weights: Vec<_> = reduction.contractions.iter().map(|(id, weight)| (*id, weight.clone())).collect();
+    let operands = contractions::verify(ch, system, &weights, &leaf.point)?;
+
+    let eta = ch.challenge();
+    let rest = ch.sub(&target, &operands.total);
+    let (claims, target) = batch_claims(ch, reduction, leaf.point, operands.claims, &rest, &eta);
+    let vectors = batch::verify(ch, system, layout, &claims, &target)?;
+
+    let delta = ch.challenge();
+    let value = ch.mul_add(&vectors.w, &delta, &vectors.x);
+    let blind = ch.read()?;
+    let opening = opening::verify(ch, &vectors.rho[..layout.chunk_bits], &value)?;
+    let (w, x) = chunk_weights(ch, layout, &vectors.rho, &delta);
+    Ok(GroupScalars { w, x, blind, opening })
+}
+
+/// The leaves' claims, the equalities and the bindings of public values as one linear claim with weights `1, γ, γ², …`: the
+/// functionals, and the value they have together (what is known in closed form already subtracted).
+pub fn linear_claim<A: Arithmetic>(
+    ar: &mut A,
+    system: &ConstraintSystem,
+    layout: &Layout,
+    challenges: &Challenges<A::Scalar>,
+    leaf: &lookups::LeafClaim<A::Scalar>,
+    gamma: &A::Scalar,
+    public_at: &mut dyn FnMut(&mut A, usize, &[A::Scalar]) -> A::Scalar,
+) -> (Reduction<A::Scalar>, A::Scalar) {
+    let mut reduction = Reduction::new(ar);
+    let mut target = lookups::reduce(ar, system, layout, challenges, leaf, gamma, &mut reduction);
+    let mut weight = gamma.clone();
+    for equal in &system.equals {
+        weight = ar.mul(&weight, gamma);
+        reduction.add_virtual(ar, system, equal, &leaf.point, &weight);
+    }
+    for (i, public) in system.publics.iter().enumerate() {
+        weight = ar.mul(&weight, gamma);
+        let shape = &system.tensor(public.tensor).shape;
+        let bound = Source::Read(Operand::identity(public.tensor, shape.len()));
+        let bound = Virtual::zero(shape).plus(1, bound);
+        reduction.add_virtual(ar, system, &bound, &leaf.point, &weight);
+        let value = public_at(ar, i, &leaf.point[..bound.bits()]);
+        target = ar.mul_add(&target, &weight, &value);
+    }
+    let target = ar.sub(&target, &reduction.known);
+    (reduction, target)
+}
+
+/// The linear claim (of value `rest` once the contractions are taken out) and the operands' claims, combined with powers of `η`.
+pub fn batch_claims<A: Arithmetic>(
+    ar: &mut A,
+    reduction: Reduction<A::Scalar>,
+    point: Vec<A::Scalar>,
+    operands: Vec<(claims::TensorClaim<A::Scalar>, A::Scalar)>,
+    rest: &A::Scalar,
+    eta: &A::Scalar,
+) -> (BatchClaims<A::Scalar>, A::Scalar) {
+    let Reduction { raw, mut indexed, .. } = reduction;
+    let mut target = rest.clone();
+    let mut weight = ar.constant(Fr::one());
+    for (mut claim, value) in operands {
+        weight = ar.mul(&weight, eta);
+        target = ar.mul_add(&target, &weight, &value);
+        claim.coef = weight.clone();
+        indexed.push(claim);
+    }
+    (BatchClaims { raw, point, indexed }, target)
+}
+
+/// One round of a plain sumcheck of degree 2 or 3, `g(0) + g(1) = sum`: reads `g`'s coefficients but the linear one, and gives `g(r)` and `r`.
+fn sumcheck_round<C: Channel>(ch: &mut C, sum: &C::Scalar, degree: usize) -> Result<(C::Scalar, C::Scalar), Check> {
+    let constant = ch.read()?;
+    let higher: Vec<C::Scalar> = (2..=degree).map(|_| ch.read()).collect::<Result<_, _>>()?;
+    let twice = ch.add(&constant, &constant);
+    let linear = higher.iter().fold(ch.sub(sum, &twice), |rest, c| ch.sub(&rest, c));
+    let r = ch.challenge();
+    let mut value = higher.last().cloned().unwrap_or_else(|| linear.clone());
+    for coefficient in higher.iter().rev().skip(1).chain(std::iter::once(&linear)) {
+        value = ch.mul_add(coefficient, &r, &value);
+    }
+    let value = ch.mul_add(&constant, &r, &value);
+    Ok((value, r))
+}
+
+/// For each `n`, `Π_{t >= n} (1 - r_t)`: the factor of a part with `n` variables among longer ones.
+pub fn late_factors<A: Arithmetic>(ar: &mut A, r: &[A::Scalar]) -> Vec<A::Scalar> {
+    let mut factors = vec![ar.constant(Fr::one())];
+    for r in r.iter().rev() {
+        let clear = ar.complement(r);
+        let last = factors.last().cloned().unwrap_or_else(|| clear.clone());
+        factors.push(ar.mul(&last, &clear));
+    }
+    factors.reverse();
+    factors
+}
+
+/// `eq(ρ_hi, j)` for `w`'s chunks, and `δ·eq(ρ_hi, j)` for `x`'s with the mask chunk.
+pub fn chunk_weights<A: Arithmetic>(
+    ar: &mut A,
+    layout: &Layout,
+    rho: &[A::Scalar],
+    delta: &A::Scalar,
+) -> (Vec<A::Scalar>, Vec<A::Scalar>) {
+    let one = ar.constant(Fr::one());
+    let mut weights = |bits: usize, count: usize, scale: &A::Scalar| {
+        let mut table = vec![scale.clone()];
+        for r in &rho[layout.chunk_bits..bits] {
+            let clear = ar.complement(r);
+            let high: Vec<_> = table.iter().map(|t| ar.mul(t, r)).collect();
+            table = table.iter().map(|t| ar.mul(t, &clear)).collect();
+            table.extend(high);
+        }
+        table.truncate(count);
+        table
+    };
+    let w = weights(layout.w_bits(), layout.w_chunks(), &one);
+    let x = weights(layout.x_bits(), layout.x_chunks() + 1, delta);
+    (w, x)
+}

@@ -75,11 +75,7 @@ struct Parts<S> {
 ///
 /// The caller has absorbed the commitment, the claim and (if the commitment is blinded) the revealed blind
 /// before.
-pub fn verify<C: Channel>(
-    ch: &mut C,
-    rho: &[C::Scalar],
-    v: &C::Scalar,
-) -> Result<OpeningScalars<C::Scalar>, Check> {
+pub fn verify<C: Channel>(ch: &mut C, rho: &[C::Scalar], v: &C::Scalar) -> Result<OpeningScalars<C::Scalar>, Check> {
     if rho.is_empty() {
         return Err(Check::Shape);
     }

@@ -47,10 +47,7 @@ impl Address {
         let mut address = Self {
             shape: shape.iter().map(|&len| len as i64).collect(),
             steps: [Step::default(); MAX_VARS],
-            origin: Cursor {
-                index: [0; MAX_RANK],
-                flat: 0,
-            },
+            origin: Cursor { index: [0; MAX_RANK], flat: 0 },
             leaving: Vec::new(),
             inner: Step::default(),
             inner_leaves: false,
@@ -60,20 +57,13 @@ impl Address {
         for (axis, index) in view.axes.iter().enumerate().rev() {
             let (mut least, mut most) = (index.offset, index.offset);
             for &(var, coef) in &index.terms {
-                address.steps[var] = Step {
-                    axis,
-                    coef,
-                    flat: coef.wrapping_mul(stride),
-                };
+                address.steps[var] = Step { axis, coef, flat: coef.wrapping_mul(stride) };
                 let reach = coef * (vars[var] as i64 - 1);
                 least += reach.min(0);
                 most += reach.max(0);
             }
             address.origin.index[axis] = index.offset;
-            address.origin.flat = address
-                .origin
-                .flat
-                .wrapping_add(index.offset.wrapping_mul(stride));
+            address.origin.flat = address.origin.flat.wrapping_add(index.offset.wrapping_mul(stride));
             if least < 0 || most >= address.shape[axis] {
                 address.leaving.push(axis);
             }
@@ -88,12 +78,7 @@ impl Address {
         self.inner = var.map_or(Step::default(), |var| self.steps[var]);
         let axis = (self.inner.coef != 0).then_some(self.inner.axis);
         self.inner_leaves = axis.is_some_and(|axis| self.leaving.contains(&axis));
-        self.watched = self
-            .leaving
-            .iter()
-            .copied()
-            .filter(|&a| Some(a) != axis)
-            .collect();
+        self.watched = self.leaving.iter().copied().filter(|&a| Some(a) != axis).collect();
         self
     }
 
@@ -134,11 +119,7 @@ impl Address {
         let last = self.shape[self.inner.axis] - 1;
         // The least v with coef·v + at >= 0, and the least with coef·v + at > last (coef > 0); a
         // negative coefficient walks the mirrored axis, at whose positions last - i it is positive.
-        let (coef, at) = if coef > 0 {
-            (coef, at)
-        } else {
-            (-coef, last - at)
-        };
+        let (coef, at) = if coef > 0 { (coef, at) } else { (-coef, last - at) };
         let (from, to) = (ceil_div(-at, coef), ceil_div(last + 1 - at, coef));
         let within = |v: i64| v.clamp(range.start as i64, range.end as i64) as usize;
         within(from)..within(to)
@@ -146,19 +127,13 @@ impl Address {
 
     /// The flat position with the inner variable at `inner`; meaningful within the clipped range.
     pub(crate) fn position(&self, cursor: &Cursor, inner: usize) -> usize {
-        cursor
-            .flat
-            .wrapping_add(self.inner.flat.wrapping_mul(inner as i64)) as usize
+        cursor.flat.wrapping_add(self.inner.flat.wrapping_mul(inner as i64)) as usize
     }
 }
 
 fn ceil_div(number: i64, divisor: i64) -> i64 {
     // Strides of 1 are the rule, and a division would cost as much as a short run.
-    if divisor == 1 {
-        number
-    } else {
-        -(-number).div_euclid(divisor)
-    }
+    if divisor == 1 { number } else { -(-number).div_euclid(divisor) }
 }
 
 /// Goes through all assignments of some variables, the last one fastest.
@@ -173,12 +148,7 @@ pub(crate) type Reading = [usize; MAX_VARS];
 impl Odometer {
     /// An odometer of `vars`, whose lengths are `lengths[var]`.
     pub(crate) fn new(vars: impl Iterator<Item = usize>, lengths: &[usize]) -> Self {
-        Self {
-            wheels: vars
-                .map(|var| (var, lengths[var]))
-                .filter(|&(_, len)| len > 1)
-                .collect(),
-        }
+        Self { wheels: vars.map(|var| (var, lengths[var])).filter(|&(_, len)| len > 1).collect() }
     }
 
     /// The reading to begin with: all variables 0.

@@ -70,10 +70,7 @@ impl fmt::Display for Place {
 impl Place {
     /// This place with what is wrong there.
     pub(crate) fn error(&self, problem: Problem) -> ProgramError {
-        ProgramError {
-            place: self.clone(),
-            problem,
-        }
+        ProgramError { place: self.clone(), problem }
     }
 }
 
@@ -85,10 +82,7 @@ impl fmt::Display for NodeId {
 
 /// The rules of a program, as they are broken.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[allow(
-    missing_docs,
-    reason = "the messages say what each variant and field is"
-)]
+#[allow(missing_docs, reason = "the messages say what each variant and field is")]
 pub enum Problem {
     #[error("rank {rank} is above the limit of {limit}")]
     Rank { rank: usize, limit: usize },
@@ -107,52 +101,25 @@ pub enum Problem {
     #[error("reads {read}, which does not come before it")]
     NotEarlier { read: NodeId },
     #[error("reads {read} of shape {found:?} where shape {expected:?} is needed")]
-    ShapeMismatch {
-        read: NodeId,
-        expected: Vec<usize>,
-        found: Vec<usize>,
-    },
+    ShapeMismatch { read: NodeId, expected: Vec<usize>, found: Vec<usize> },
     #[error("reads {read}, which is virtual, where a stored node is needed")]
     ReadsVirtual { read: NodeId },
     #[error("a view of {read}, which is virtual, is not the identity")]
     NotIdentity { read: NodeId },
     #[error("a view of {read} has {found} axes where the node has {expected}")]
-    ViewRank {
-        read: NodeId,
-        expected: usize,
-        found: usize,
-    },
+    ViewRank { read: NodeId, expected: usize, found: usize },
     #[error("axis {axis} of a view of {read} has {found} terms, more than {limit}")]
-    ViewTerms {
-        read: NodeId,
-        axis: usize,
-        found: usize,
-        limit: usize,
-    },
+    ViewTerms { read: NodeId, axis: usize, found: usize, limit: usize },
     #[error("axis {axis} of a view of {read} uses variable {var} of {vars}")]
-    ViewVar {
-        read: NodeId,
-        axis: usize,
-        var: usize,
-        vars: usize,
-    },
+    ViewVar { read: NodeId, axis: usize, var: usize, vars: usize },
     #[error("variable {var} stands more than once in a view of {read}")]
     VarTwice { read: NodeId, var: usize },
     #[error("axis {axis} of a view of {read} has a coefficient 0")]
     ZeroCoef { read: NodeId, axis: usize },
     #[error("axis {axis} of a view of {read} has a coefficient or an offset beyond ±{limit}")]
-    IndexTooLarge {
-        read: NodeId,
-        axis: usize,
-        limit: i64,
-    },
-    #[error(
-        "the first index variables have lengths {found:?} where the node's axes have {expected:?}"
-    )]
-    OutputVars {
-        expected: Vec<usize>,
-        found: Vec<usize>,
-    },
+    IndexTooLarge { read: NodeId, axis: usize, limit: i64 },
+    #[error("the first index variables have lengths {found:?} where the node's axes have {expected:?}")]
+    OutputVars { expected: Vec<usize>, found: Vec<usize> },
     #[error("{vars} index variables, more than {limit}")]
     TooManyVars { vars: usize, limit: usize },
     #[error("index variable {var} has length 0 or above {limit}")]
@@ -166,12 +133,7 @@ pub enum Problem {
     #[error("a fill names variable {var} twice")]
     FillVarTwice { var: usize },
     #[error("a fill's range {start}..{end} does not fit variable {var} of length {len}")]
-    FillRange {
-        var: usize,
-        start: usize,
-        end: usize,
-        len: usize,
-    },
+    FillRange { var: usize, start: usize, end: usize, len: usize },
     #[error("uses table {table} of {tables}")]
     TableIndex { table: u32, tables: usize },
     #[error("uses a table for {found} bits where its own domain has {expected}")]
@@ -183,10 +145,7 @@ pub enum Problem {
     #[error("searches axis {axis} of a tensor of rank {rank}")]
     ArgMaxAxis { axis: usize, rank: usize },
     #[error("has shape {found:?} where the position of the largest has {expected:?}")]
-    ArgMaxShape {
-        expected: Vec<usize>,
-        found: Vec<usize>,
-    },
+    ArgMaxShape { expected: Vec<usize>, found: Vec<usize> },
     #[error("a position has scale 2^0, not 2^-({frac})")]
     ArgMaxFrac { frac: i32 },
     #[error("names {node}, which the program does not have")]

@@ -45,12 +45,7 @@ enum Values {
 
 impl fmt::Debug for Execution<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "execution of {:?}, {} nodes",
-            self.program.name,
-            self.values.len()
-        )
+        write!(f, "execution of {:?}, {} nodes", self.program.name, self.values.len())
     }
 }
 
@@ -62,10 +57,7 @@ impl fmt::Debug for Execution<'_> {
 /// If the program breaks a rule; if the inputs differ from the program's in number, length or
 /// declared range. Only for programs that [`crate::intervals`] refuses: [`ExecuteError::OutOfDomain`],
 /// or sums that wrap.
-pub fn execute<'p>(
-    program: &'p Program,
-    inputs: &[Vec<i64>],
-) -> Result<Execution<'p>, ExecuteError> {
+pub fn execute<'p>(program: &'p Program, inputs: &[Vec<i64>]) -> Result<Execution<'p>, ExecuteError> {
     execute_keeping(program, inputs, Keep::Stored)
 }
 
@@ -81,19 +73,12 @@ pub fn execute_keeping<'p>(
 ) -> Result<Execution<'p>, ExecuteError> {
     validate(program)?;
     check_inputs(program, inputs)?;
-    let mut run = Execution {
-        program,
-        values: program.nodes.iter().map(|_| Values::Dropped).collect(),
-        saturated: Vec::new(),
-    };
+    let mut run =
+        Execution { program, values: program.nodes.iter().map(|_| Values::Dropped).collect(), saturated: Vec::new() };
     for (port, input) in program.inputs.iter().zip(inputs) {
         run.values[port.node.index()] = Values::Held(input.clone());
     }
-    let expiring = if keep == Keep::Stored {
-        last_uses(program)
-    } else {
-        Vec::new()
-    };
+    let expiring = if keep == Keep::Stored { last_uses(program) } else { Vec::new() };
     for index in 0..program.nodes.len() {
         run.step(index)?;
         for node in expiring.get(index).into_iter().flatten() {
@@ -127,11 +112,7 @@ impl<'p> Execution<'p> {
 
     /// The values of each output, row-major, in the order of [`Program::outputs`].
     pub fn outputs(&self) -> Vec<&[i64]> {
-        self.program
-            .outputs
-            .iter()
-            .map(|port| self.value(port.node))
-            .collect()
+        self.program.outputs.iter().map(|port| self.value(port.node)).collect()
     }
 
     /// For each [`Op::Apply`] that saturates, in order: how many of its elements were clamped.
@@ -153,29 +134,17 @@ impl<'p> Execution<'p> {
                 let (one, ones) = ([1], scalar_view());
                 let rhs = match rhs {
                     Some(rhs) => self.operand(rhs),
-                    None => Operand {
-                        view: &ones,
-                        shape: &[],
-                        data: Data::Wide(&one),
-                    },
+                    None => Operand { view: &ones, shape: &[], data: Data::Wide(&one) },
                 };
                 accumulate(&mut out, node.shape.len(), vars, self.operand(lhs), rhs);
                 out
             }
             Op::Affine { terms } => {
                 let mut out = vec![0; node.len()];
-                terms
-                    .iter()
-                    .for_each(|term| self.add_term(&mut out, &node.shape, term));
+                terms.iter().for_each(|term| self.add_term(&mut out, &node.shape, term));
                 out
             }
-            Op::Apply {
-                input,
-                shift,
-                func,
-                bits,
-                saturate,
-            } => {
+            Op::Apply { input, shift, func, bits, saturate } => {
                 let (out, outside) = self.apply(self.value(*input), *shift, *func, *bits);
                 if *saturate {
                     self.saturated.push((NodeId(index as u32), outside));
@@ -193,9 +162,7 @@ impl<'p> Execution<'p> {
                 let input = self.value(*input);
                 index.iter().map(|&i| input[i as usize]).collect()
             }
-            Op::ArgMax { input, axis } => {
-                arg_max(self.value(*input), &self.program.node(*input).shape, *axis)
-            }
+            Op::ArgMax { input, axis } => arg_max(self.value(*input), &self.program.node(*input).shape, *axis),
         };
         self.values[index] = Values::Held(values);
         Ok(())
@@ -207,11 +174,7 @@ impl<'p> Execution<'p> {
             Op::Weight { data } => Data::Narrow(data),
             _ => Data::Wide(self.value(view.node)),
         };
-        Operand {
-            view,
-            shape: &node.shape,
-            data,
-        }
+        Operand { view, shape: &node.shape, data }
     }
 
     fn add_term(&self, out: &mut [i64], shape: &[usize], term: &AffineTerm) {
@@ -225,11 +188,7 @@ impl<'p> Execution<'p> {
                     return add_scaled(out, *coef, values);
                 }
                 let (coef, scalar) = ([*coef], scalar_view());
-                let factor = Operand {
-                    view: &scalar,
-                    shape: &[],
-                    data: Data::Wide(&coef),
-                };
+                let factor = Operand { view: &scalar, shape: &[], data: Data::Wide(&coef) };
                 accumulate(out, shape.len(), shape, operand, factor);
             }
             AffineTerm::Fill { coef, ranges } => {
@@ -250,9 +209,7 @@ impl<'p> Execution<'p> {
             Func::Relu => map_rescaled(input, shift, domain, |z| z.max(0)),
             Func::Table(table) => {
                 let values = &self.program.tables[table as usize].values;
-                map_rescaled(input, shift, domain, |z| {
-                    values[(z - domain.lo) as usize].into()
-                })
+                map_rescaled(input, shift, domain, |z| values[(z - domain.lo) as usize].into())
             }
         }
     }
@@ -280,25 +237,14 @@ fn check_inputs(program: &Program, inputs: &[Vec<i64>]) -> Result<(), ExecuteErr
         let name = || port.name.clone();
         let (expected, found) = (node.len(), input.len());
         if expected != found {
-            return Err(ExecuteError::InputLength {
-                index,
-                name: name(),
-                expected,
-                found,
-            });
+            return Err(ExecuteError::InputLength { index, name: name(), expected, found });
         }
         let Op::Input { bits } = node.op else {
             continue;
         };
         let Interval { lo, hi } = Interval::signed(bits);
         if let Some(position) = input.iter().position(|&value| value < lo || value > hi) {
-            return Err(ExecuteError::InputRange {
-                index,
-                name: name(),
-                position,
-                lo,
-                hi,
-            });
+            return Err(ExecuteError::InputRange { index, name: name(), position, lo, hi });
         }
     }
     Ok(())
@@ -309,10 +255,7 @@ fn last_uses(program: &Program) -> Vec<Vec<NodeId>> {
     // A node that nobody reads expires at once.
     let mut last: Vec<usize> = (0..program.nodes.len()).collect();
     for (index, node) in program.nodes.iter().enumerate() {
-        node.op
-            .reads()
-            .into_iter()
-            .for_each(|read| last[read.index()] = index);
+        node.op.reads().into_iter().for_each(|read| last[read.index()] = index);
     }
     let mut expiring = vec![Vec::new(); program.nodes.len()];
     for (index, node) in program.nodes.iter().enumerate() {
@@ -325,10 +268,7 @@ fn last_uses(program: &Program) -> Vec<Vec<NodeId>> {
 
 /// The view of a scalar, for factors that no node holds.
 fn scalar_view() -> View {
-    View {
-        node: NodeId(0),
-        axes: Vec::new(),
-    }
+    View { node: NodeId(0), axes: Vec::new() }
 }
 
 fn add_scaled(out: &mut [i64], coef: i64, values: &[i64]) {
@@ -339,36 +279,21 @@ fn add_scaled(out: &mut [i64], coef: i64, values: &[i64]) {
 
 /// Adds `coef` within `bounds`, one `(start, end)` for each axis of `shape`.
 fn fill(out: &mut [i64], shape: &[usize], bounds: &[(usize, usize)], coef: i64) {
-    let (Some((&len, inner)), Some((&(start, end), inner_bounds))) =
-        (shape.split_first(), bounds.split_first())
-    else {
+    let (Some((&len, inner)), Some((&(start, end), inner_bounds))) = (shape.split_first(), bounds.split_first()) else {
         out.iter_mut().for_each(|out| *out = out.wrapping_add(coef));
         return;
     };
     let stride = out.len() / len;
     let inside = &mut out[start * stride..end * stride];
-    if inner
-        .iter()
-        .zip(inner_bounds)
-        .all(|(&len, &bounds)| bounds == (0, len))
-    {
-        inside
-            .iter_mut()
-            .for_each(|out| *out = out.wrapping_add(coef));
+    if inner.iter().zip(inner_bounds).all(|(&len, &bounds)| bounds == (0, len)) {
+        inside.iter_mut().for_each(|out| *out = out.wrapping_add(coef));
     } else {
-        inside
-            .chunks_mut(stride)
-            .for_each(|out| fill(out, inner, inner_bounds, coef));
+        inside.chunks_mut(stride).for_each(|out| fill(out, inner, inner_bounds, coef));
     }
 }
 
 /// `func` of each rescaled value clamped to `domain`, and how many had to be clamped.
-fn map_rescaled(
-    input: &[i64],
-    shift: u32,
-    domain: Interval,
-    func: impl Fn(i64) -> i64 + Sync,
-) -> (Vec<i64>, usize) {
+fn map_rescaled(input: &[i64], shift: u32, domain: Interval, func: impl Fn(i64) -> i64 + Sync) -> (Vec<i64>, usize) {
     let mut out = vec![0; input.len()];
     let piece = |(out, input): (&mut [i64], &[i64])| {
         let mut outside = 0;
@@ -383,10 +308,7 @@ fn map_rescaled(
     let outside = if input.len() <= 2 * PIECE {
         piece((&mut out, input))
     } else {
-        out.par_chunks_mut(PIECE)
-            .zip(input.par_chunks(PIECE))
-            .map(piece)
-            .sum()
+        out.par_chunks_mut(PIECE).zip(input.par_chunks(PIECE)).map(piece).sum()
     };
     (out, outside)
 }

@@ -48,26 +48,17 @@ impl Interval {
 
     /// Only `value`.
     pub fn point(value: i64) -> Self {
-        Self {
-            lo: value,
-            hi: value,
-        }
+        Self { lo: value, hi: value }
     }
 
     /// `[-2^(bits-1), 2^(bits-1))`, for 1 to 63 bits.
     pub fn signed(bits: u32) -> Self {
-        Self {
-            lo: -(1 << (bits - 1)),
-            hi: (1 << (bits - 1)) - 1,
-        }
+        Self { lo: -(1 << (bits - 1)), hi: (1 << (bits - 1)) - 1 }
     }
 
     /// The smallest interval that holds both.
     pub fn hull(self, other: Self) -> Self {
-        Self {
-            lo: self.lo.min(other.lo),
-            hi: self.hi.max(other.hi),
-        }
+        Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
     }
 
     /// The hull with 0: what a view of such a tensor reads.
@@ -94,10 +85,7 @@ impl Interval {
 
     /// Each value moved to the nearest one in `domain`.
     pub fn clamp_to(self, domain: Self) -> Self {
-        Self {
-            lo: self.lo.clamp(domain.lo, domain.hi),
-            hi: self.hi.clamp(domain.lo, domain.hi),
-        }
+        Self { lo: self.lo.clamp(domain.lo, domain.hi), hi: self.hi.clamp(domain.lo, domain.hi) }
     }
 }
 
@@ -127,24 +115,16 @@ pub fn intervals(program: &Program) -> Result<Vec<Interval>, ProgramError> {
 /// # Errors
 ///
 /// As of [`intervals`].
-pub fn node_interval(
-    program_so_far: &Program,
-    known: &[Interval],
-    node: &Node,
-) -> Result<Interval, ProgramError> {
+pub fn node_interval(program_so_far: &Program, known: &[Interval], node: &Node) -> Result<Interval, ProgramError> {
     validate_node(program_so_far, known.len(), node)?;
-    interval_of(program_so_far, known, node)
-        .map_err(|problem| node_place(known.len(), node).error(problem))
+    interval_of(program_so_far, known, node).map_err(|problem| node_place(known.len(), node).error(problem))
 }
 
 /// The values that an [`Op::Apply`] rescales an input to, before it clamps or checks them:
 /// `floor((input + half(shift)) / 2^shift)`. `input` lies within `±2^62`.
 pub fn rescaled(input: Interval, shift: u32) -> Interval {
     // Monotone, so the ends go to the ends.
-    Interval {
-        lo: rescale(input.lo, shift),
-        hi: rescale(input.hi, shift),
-    }
+    Interval { lo: rescale(input.lo, shift), hi: rescale(input.hi, shift) }
 }
 
 /// `floor((value + half(shift)) / 2^shift)`: nearest, halves up. `|value| <= 2^62`, `shift <= 40`.
@@ -161,45 +141,24 @@ fn interval_of(program: &Program, known: &[Interval], node: &Node) -> Result<Int
         Op::Input { bits } => Interval::signed(*bits),
         // Never empty: no axis has length 0. Padding is zero.
         Op::Weight { data } => range_of(data).with_zero(),
-        Op::Contract { vars, lhs, rhs } => narrow(contraction(
-            program,
-            known,
-            node.shape.len(),
-            vars,
-            lhs,
-            rhs.as_ref(),
-        ))?,
+        Op::Contract { vars, lhs, rhs } => {
+            narrow(contraction(program, known, node.shape.len(), vars, lhs, rhs.as_ref()))?
+        }
         Op::Affine { terms } => narrow(affine(known, terms))?,
-        Op::Apply {
-            input,
-            shift,
-            func,
-            bits,
-            saturate,
-        } => {
+        Op::Apply { input, shift, func, bits, saturate } => {
             let (q, domain) = (rescaled(of(*input), *shift), Interval::signed(*bits));
             if !saturate && !domain.covers(q) {
-                return Err(Problem::RangeNotProven {
-                    lo: q.lo,
-                    hi: q.hi,
-                    bits: *bits,
-                });
+                return Err(Problem::RangeNotProven { lo: q.lo, hi: q.hi, bits: *bits });
             }
             applied(program, *func, q.clamp_to(domain), domain)
         }
         Op::Max { lhs, rhs } => {
             let (a, b) = (of(*lhs), of(*rhs));
-            Interval {
-                lo: a.lo.max(b.lo),
-                hi: a.hi.max(b.hi),
-            }
+            Interval { lo: a.lo.max(b.lo), hi: a.hi.max(b.hi) }
         }
         Op::Store { input } => of(*input),
         Op::Gather { input, .. } => of(*input).with_zero(),
-        Op::ArgMax { input, axis } => Interval {
-            lo: 0,
-            hi: program.node(*input).shape[*axis] as i64 - 1,
-        },
+        Op::ArgMax { input, axis } => Interval { lo: 0, hi: program.node(*input).shape[*axis] as i64 - 1 },
     };
     Ok(interval)
 }
@@ -208,10 +167,7 @@ fn interval_of(program: &Program, known: &[Interval], node: &Node) -> Result<Int
 fn applied(program: &Program, func: Func, z: Interval, domain: Interval) -> Interval {
     match func {
         Func::Identity => z,
-        Func::Relu => Interval {
-            lo: z.lo.max(0),
-            hi: z.hi.max(0),
-        },
+        Func::Relu => Interval { lo: z.lo.max(0), hi: z.hi.max(0) },
         Func::Table(table) => {
             let values = &program.tables[table as usize].values;
             range_of(&values[(z.lo - domain.lo) as usize..=(z.hi - domain.lo) as usize])
@@ -226,20 +182,14 @@ fn range_of(values: &[i32]) -> Interval {
         lo = lo.min(value);
         hi = hi.max(value);
     }
-    Interval {
-        lo: lo.into(),
-        hi: hi.into(),
-    }
+    Interval { lo: lo.into(), hi: hi.into() }
 }
 
 fn narrow(wide: Wide) -> Result<Interval, Problem> {
     let limit = i128::from(MAX_VALUE);
     match wide {
         // Both fit i64, since they lie within ±2^62.
-        Some((lo, hi)) if -limit <= lo && hi <= limit => Ok(Interval {
-            lo: lo as i64,
-            hi: hi as i64,
-        }),
+        Some((lo, hi)) if -limit <= lo && hi <= limit => Ok(Interval { lo: lo as i64, hi: hi as i64 }),
         _ => Err(Problem::TooWide),
     }
 }
@@ -251,9 +201,7 @@ fn affine(known: &[Interval], terms: &[AffineTerm]) -> Wide {
                 let read = known[view.node.index()].with_zero();
                 product((i128::from(*coef), i128::from(*coef)), read)?
             }
-            AffineTerm::Fill { coef, ranges } if ranges.is_empty() => {
-                ((*coef).into(), (*coef).into())
-            }
+            AffineTerm::Fill { coef, ranges } if ranges.is_empty() => ((*coef).into(), (*coef).into()),
             AffineTerm::Fill { coef, .. } => ((*coef).min(0).into(), (*coef).max(0).into()),
         };
         Some((lo.checked_add(least)?, hi.checked_add(most)?))
@@ -295,19 +243,8 @@ fn contraction(
 /// The extremes of products of a value of each.
 fn product((lo, hi): (i128, i128), other: Interval) -> Wide {
     let (a, b) = (i128::from(other.lo), i128::from(other.hi));
-    let corners = [
-        lo.checked_mul(a)?,
-        lo.checked_mul(b)?,
-        hi.checked_mul(a)?,
-        hi.checked_mul(b)?,
-    ];
-    Some(
-        corners
-            .iter()
-            .fold((corners[0], corners[0]), |(lo, hi), &c| {
-                (lo.min(c), hi.max(c))
-            }),
-    )
+    let corners = [lo.checked_mul(a)?, lo.checked_mul(b)?, hi.checked_mul(a)?, hi.checked_mul(b)?];
+    Some(corners.iter().fold((corners[0], corners[0]), |(lo, hi), &c| (lo.min(c), hi.max(c))))
 }
 
 /// The extremes of `Σ_s weight[o, s] · x[o, s]` for `x` in an interval `read` around 0, over all output
@@ -324,24 +261,15 @@ fn weighted_sum(
         .iter()
         .enumerate()
         // The proof reads the weight at padded output indices, too; summed variables end in time.
-        .map(|(var, &len)| {
-            if var < outputs {
-                len.next_power_of_two()
-            } else {
-                len
-            }
-        })
+        .map(|(var, &len)| if var < outputs { len.next_power_of_two() } else { len })
         .collect();
     let mut used: Vec<usize> = view.vars().collect();
     used.sort_unstable();
-    let work = used
-        .iter()
-        .try_fold(1usize, |work, &var| work.checked_mul(lengths[var]))?;
+    let work = used.iter().try_fold(1usize, |work, &var| work.checked_mul(lengths[var]))?;
     if work > MAX_EXACT {
         return None;
     }
-    let (outer, mut summed): (Vec<_>, Vec<_>) =
-        used.iter().copied().partition(|&var| var < outputs);
+    let (outer, mut summed): (Vec<_>, Vec<_>) = used.iter().copied().partition(|&var| var < outputs);
     let inner = summed.pop();
     // Each weight meets as many different values as the summed variables that it lacks have.
     let unused = (outputs..vars.len()).filter(|var| !used.contains(var));
@@ -349,10 +277,7 @@ fn weighted_sum(
 
     let address = Address::new(view, shape, &lengths).with_inner(inner);
     let run = 0..inner.map_or(1, |var| lengths[var]);
-    let (outer, summed) = (
-        Odometer::new(outer.into_iter(), &lengths),
-        Odometer::new(summed.into_iter(), &lengths),
-    );
+    let (outer, summed) = (Odometer::new(outer.into_iter(), &lengths), Odometer::new(summed.into_iter(), &lengths));
     let (mut outer_at, mut summed_at) = (outer.start(), summed.start());
     let mut cursor = address.origin();
     let mut bound = (0i128, 0i128);
@@ -371,9 +296,7 @@ fn weighted_sum(
             }
             positive += i128::from(plus);
             negative += i128::from(minus);
-            if !summed.next(&mut summed_at, |var, by| {
-                address.advance(&mut cursor, var, by)
-            }) {
+            if !summed.next(&mut summed_at, |var, by| address.advance(&mut cursor, var, by)) {
                 break;
             }
         }
@@ -381,9 +304,7 @@ fn weighted_sum(
             return Some(None);
         };
         bound = (bound.0.min(least), bound.1.max(most));
-        if !outer.next(&mut outer_at, |var, by| {
-            address.advance(&mut cursor, var, by)
-        }) {
+        if !outer.next(&mut outer_at, |var, by| address.advance(&mut cursor, var, by)) {
             return Some(Some(bound));
         }
     }
@@ -393,11 +314,7 @@ fn weighted_sum(
 /// sum to `positive` and the negative ones to `negative`.
 fn sum_extremes(positive: i128, negative: i128, read: Interval) -> Wide {
     let (lo, hi) = (i128::from(read.lo), i128::from(read.hi));
-    let least = positive
-        .checked_mul(lo)?
-        .checked_add(negative.checked_mul(hi)?)?;
-    let most = positive
-        .checked_mul(hi)?
-        .checked_add(negative.checked_mul(lo)?)?;
+    let least = positive.checked_mul(lo)?.checked_add(negative.checked_mul(hi)?)?;
+    let most = positive.checked_mul(hi)?.checked_add(negative.checked_mul(lo)?)?;
     Some((least, most))
 }

@@ -51,13 +51,7 @@ impl Element for i64 {
 
 /// Adds `Σ_s lhs[o, s] · rhs[o, s]` to each `out[o]`. Of the variables, whose lengths are `vars`, the
 /// first `outputs` are the axes of `out`, the others are summed over.
-pub(crate) fn accumulate(
-    out: &mut [i64],
-    outputs: usize,
-    vars: &[usize],
-    lhs: Operand<'_>,
-    rhs: Operand<'_>,
-) {
+pub(crate) fn accumulate(out: &mut [i64], outputs: usize, vars: &[usize], lhs: Operand<'_>, rhs: Operand<'_>) {
     let plan = Plan::new(outputs, vars, lhs, rhs);
     match (lhs.data, rhs.data) {
         (Data::Narrow(l), Data::Narrow(r)) => plan.run(out, l, r),
@@ -87,10 +81,7 @@ struct Plan {
 
 impl Plan {
     fn new(outputs: usize, vars: &[usize], lhs: Operand<'_>, rhs: Operand<'_>) -> Self {
-        let (lhs, rhs) = (
-            Address::new(lhs.view, lhs.shape, vars),
-            Address::new(rhs.view, rhs.shape, vars),
-        );
+        let (lhs, rhs) = (Address::new(lhs.view, lhs.shape, vars), Address::new(rhs.view, rhs.shape, vars));
         let row = (0..outputs).rev().find(|&var| vars[var] > 1);
         let cost = |var: usize| cost(vars[var], [lhs.step(var), rhs.step(var)], Some(var) == row);
         let inner = row
@@ -103,10 +94,7 @@ impl Plan {
             row_len: row.map_or(1, |var| vars[var]),
             along_row: row.is_some() && inner == row,
             inner_len: inner.map_or(1, |var| vars[var]),
-            sums: Odometer::new(
-                (outputs..vars.len()).filter(|&var| Some(var) != inner),
-                vars,
-            ),
+            sums: Odometer::new((outputs..vars.len()).filter(|&var| Some(var) != inner), vars),
             products: vars[outputs..].iter().product(),
             lhs: lhs.with_inner(inner),
             rhs: rhs.with_inner(inner),
@@ -123,29 +111,17 @@ impl Plan {
         let shortest = if self.along_row { SHORTEST_PIECE } else { 1 };
         let piece = (GRAIN / self.products).max(shortest);
         let rows_at_once = (GRAIN / self.products / self.row_len).max(1);
-        out.par_chunks_mut(self.row_len)
-            .with_min_len(rows_at_once)
-            .enumerate()
-            .for_each(|(row, out)| {
-                if out.len() <= piece {
-                    self.piece(row, 0, out, lhs, rhs);
-                } else {
-                    out.par_chunks_mut(piece)
-                        .enumerate()
-                        .for_each(|(i, out)| self.piece(row, i * piece, out, lhs, rhs));
-                }
-            });
+        out.par_chunks_mut(self.row_len).with_min_len(rows_at_once).enumerate().for_each(|(row, out)| {
+            if out.len() <= piece {
+                self.piece(row, 0, out, lhs, rhs);
+            } else {
+                out.par_chunks_mut(piece).enumerate().for_each(|(i, out)| self.piece(row, i * piece, out, lhs, rhs));
+            }
+        });
     }
 
     /// Adds to the elements `from..from + out.len()` of a row.
-    fn piece<L: Element, R: Element>(
-        &self,
-        row: usize,
-        from: usize,
-        out: &mut [i64],
-        lhs: &[L],
-        rhs: &[R],
-    ) {
+    fn piece<L: Element, R: Element>(&self, row: usize, from: usize, out: &mut [i64], lhs: &[L], rhs: &[R]) {
         let (mut l, mut r) = (self.lhs.origin(), self.rhs.origin());
         let mut rest = row;
         for &(var, len) in self.outer.iter().rev() {
@@ -157,8 +133,7 @@ impl Plan {
         }
         let Some(var) = self.row else {
             // Without a row, `out` is one element.
-            out.iter_mut()
-                .for_each(|out| *out = out.wrapping_add(self.dot((l, lhs), (r, rhs))));
+            out.iter_mut().for_each(|out| *out = out.wrapping_add(self.dot((l, lhs), (r, rhs))));
             return;
         };
         self.advance(&mut l, &mut r, var, from as i64);
@@ -190,20 +165,14 @@ impl Plan {
                 let r = Run::new(rhs, self.rhs.position(&r, run.start), r_step);
                 add_products(&mut out[run.start - from..run.end - from], l, r);
             }
-            if !self.sums.next(&mut reading, |var, by| {
-                self.advance(&mut l, &mut r, var, by)
-            }) {
+            if !self.sums.next(&mut reading, |var, by| self.advance(&mut l, &mut r, var, by)) {
                 return;
             }
         }
     }
 
     /// The sum over all summed variables, runs being dot products.
-    fn dot<L: Element, R: Element>(
-        &self,
-        (mut l, lhs): (Cursor, &[L]),
-        (mut r, rhs): (Cursor, &[R]),
-    ) -> i64 {
+    fn dot<L: Element, R: Element>(&self, (mut l, lhs): (Cursor, &[L]), (mut r, rhs): (Cursor, &[R])) -> i64 {
         let (l_step, r_step) = (self.lhs.inner_step(), self.rhs.inner_step());
         let mut reading = self.sums.start();
         let mut total = 0i64;
@@ -214,9 +183,7 @@ impl Plan {
                 let r = Run::new(rhs, self.rhs.position(&r, run.start), r_step);
                 total = total.wrapping_add(sum_products(run.len(), l, r));
             }
-            if !self.sums.next(&mut reading, |var, by| {
-                self.advance(&mut l, &mut r, var, by)
-            }) {
+            if !self.sums.next(&mut reading, |var, by| self.advance(&mut l, &mut r, var, by)) {
                 return total;
             }
         }
@@ -293,9 +260,7 @@ fn add_products<L: Element, R: Element>(out: &mut [i64], lhs: Run<'_, L>, rhs: R
 fn sum_products<L: Element, R: Element>(len: usize, lhs: Run<'_, L>, rhs: Run<'_, R>) -> i64 {
     if (lhs.step, rhs.step) == (1, 1) {
         let pairs = lhs.contiguous(len).iter().zip(rhs.contiguous(len));
-        return pairs.fold(0, |sum, (&l, &r)| {
-            sum.wrapping_add(l.wide().wrapping_mul(r.wide()))
-        });
+        return pairs.fold(0, |sum, (&l, &r)| sum.wrapping_add(l.wide().wrapping_mul(r.wide())));
     }
     let mut sum = 0i64;
     // The counter goes first: an iterator that has run out must not read one element too many.

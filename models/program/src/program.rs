@@ -200,34 +200,22 @@ pub struct AxisIndex {
 impl AxisIndex {
     /// The variable itself.
     pub fn var(var: usize) -> Self {
-        Self {
-            terms: vec![(var, 1)],
-            offset: 0,
-        }
+        Self { terms: vec![(var, 1)], offset: 0 }
     }
 
     /// A fixed index.
     pub fn fixed(offset: i64) -> Self {
-        Self {
-            terms: Vec::new(),
-            offset,
-        }
+        Self { terms: Vec::new(), offset }
     }
 
     /// `stride · var + offset`.
     pub fn strided(var: usize, stride: i64, offset: i64) -> Self {
-        Self {
-            terms: vec![(var, stride)],
-            offset,
-        }
+        Self { terms: vec![(var, stride)], offset }
     }
 
     /// `stride · out + dilation · tap - pad`: the sliding window of a convolution or pooling.
     pub fn window(out: usize, stride: usize, tap: usize, dilation: usize, pad: usize) -> Self {
-        Self {
-            terms: vec![(out, stride as i64), (tap, dilation as i64)],
-            offset: -(pad as i64),
-        }
+        Self { terms: vec![(out, stride as i64), (tap, dilation as i64)], offset: -(pad as i64) }
     }
 
     /// Whether this is variable `var`, unchanged.
@@ -237,29 +225,19 @@ impl AxisIndex {
 
     /// The index for one assignment of the variables.
     pub fn at(&self, vars: &[usize]) -> i64 {
-        self.terms
-            .iter()
-            .map(|&(v, c)| c * vars[v] as i64)
-            .sum::<i64>()
-            + self.offset
+        self.terms.iter().map(|&(v, c)| c * vars[v] as i64).sum::<i64>() + self.offset
     }
 }
 
 impl View {
     /// Axis `i` reads variable `i`.
     pub fn identity(node: NodeId, rank: usize) -> Self {
-        Self {
-            node,
-            axes: (0..rank).map(AxisIndex::var).collect(),
-        }
+        Self { node, axes: (0..rank).map(AxisIndex::var).collect() }
     }
 
     /// Axis `i` reads variable `vars[i]`: a transposition, or a broadcast over the variables left out.
     pub fn of_vars(node: NodeId, vars: &[usize]) -> Self {
-        Self {
-            node,
-            axes: vars.iter().map(|&v| AxisIndex::var(v)).collect(),
-        }
+        Self { node, axes: vars.iter().map(|&v| AxisIndex::var(v)).collect() }
     }
 
     /// Whether axis `i` reads variable `i`, for all axes.
@@ -269,9 +247,7 @@ impl View {
 
     /// The variables that occur.
     pub fn vars(&self) -> impl Iterator<Item = usize> + '_ {
-        self.axes
-            .iter()
-            .flat_map(|a| a.terms.iter().map(|&(v, _)| v))
+        self.axes.iter().flat_map(|a| a.terms.iter().map(|&(v, _)| v))
     }
 }
 
@@ -285,10 +261,7 @@ impl Op {
     pub fn reads(&self) -> Vec<NodeId> {
         match self {
             Op::Input { .. } | Op::Weight { .. } => Vec::new(),
-            Op::Contract { lhs, rhs, .. } => std::iter::once(lhs)
-                .chain(rhs)
-                .map(|view| view.node)
-                .collect(),
+            Op::Contract { lhs, rhs, .. } => std::iter::once(lhs).chain(rhs).map(|view| view.node).collect(),
             Op::Affine { terms } => terms
                 .iter()
                 .filter_map(|term| match term {
@@ -296,10 +269,9 @@ impl Op {
                     AffineTerm::Fill { .. } => None,
                 })
                 .collect(),
-            Op::Apply { input, .. }
-            | Op::Store { input }
-            | Op::Gather { input, .. }
-            | Op::ArgMax { input, .. } => vec![*input],
+            Op::Apply { input, .. } | Op::Store { input } | Op::Gather { input, .. } | Op::ArgMax { input, .. } => {
+                vec![*input]
+            }
             Op::Max { lhs, rhs } => vec![*lhs, *rhs],
         }
     }
@@ -325,16 +297,7 @@ impl Program {
 
     /// Number of trained parameters.
     pub fn parameters(&self) -> usize {
-        self.nodes
-            .iter()
-            .map(|n| {
-                if let Op::Weight { data } = &n.op {
-                    data.len()
-                } else {
-                    0
-                }
-            })
-            .sum()
+        self.nodes.iter().map(|n| if let Op::Weight { data } = &n.op { data.len() } else { 0 }).sum()
     }
 }
 

@@ -38,20 +38,11 @@ const MAX_TERMS: usize = 2;
 /// The first rule that is broken, with the node, table or port that breaks it.
 pub fn validate(program: &Program) -> Result<(), ProgramError> {
     for (index, table) in program.tables.iter().enumerate() {
-        let fail = |problem| {
-            Place::Table {
-                index,
-                name: table.name.clone(),
-            }
-            .error(problem)
-        };
+        let fail = |problem| Place::Table { index, name: table.name.clone() }.error(problem);
         check_bits(table.bits).map_err(fail)?;
         let expected = 1 << table.bits;
         if table.values.len() != expected {
-            return Err(fail(Problem::DataLength {
-                expected,
-                found: table.values.len(),
-            }));
+            return Err(fail(Problem::DataLength { expected, found: table.values.len() }));
         }
     }
     for (index, node) in program.nodes.iter().enumerate() {
@@ -69,28 +60,18 @@ pub fn validate(program: &Program) -> Result<(), ProgramError> {
 /// The first rule that is broken.
 pub fn validate_node(program: &Program, index: usize, node: &Node) -> Result<(), ProgramError> {
     let earlier = &program.nodes[..index.min(program.nodes.len())];
-    check_node(earlier, &program.tables, node)
-        .map_err(|problem| node_place(index, node).error(problem))
+    check_node(earlier, &program.tables, node).map_err(|problem| node_place(index, node).error(problem))
 }
 
 /// Node `index` as the place of an error.
 pub(crate) fn node_place(index: usize, node: &Node) -> Place {
-    Place::Node {
-        index,
-        origin: node.source.clone(),
-    }
+    Place::Node { index, origin: node.source.clone() }
 }
 
 fn check_ports(program: &Program) -> Result<(), ProgramError> {
     let mut named = vec![false; program.nodes.len()];
     for (index, port) in program.inputs.iter().enumerate() {
-        let fail = |problem| {
-            Place::Input {
-                index,
-                name: port.name.clone(),
-            }
-            .error(problem)
-        };
+        let fail = |problem| Place::Input { index, name: port.name.clone() }.error(problem);
         let node = check_port(program, port).map_err(fail)?;
         if !matches!(node.op, Op::Input { .. }) {
             return Err(fail(Problem::NotAnInput { node: port.node }));
@@ -105,13 +86,7 @@ fn check_ports(program: &Program) -> Result<(), ProgramError> {
         }
     }
     for (index, port) in program.outputs.iter().enumerate() {
-        let fail = |problem| {
-            Place::Output {
-                index,
-                name: port.name.clone(),
-            }
-            .error(problem)
-        };
+        let fail = |problem| Place::Output { index, name: port.name.clone() }.error(problem);
         let node = check_port(program, port).map_err(fail)?;
         if !node.op.is_stored() {
             return Err(fail(Problem::VirtualOutput { node: port.node }));
@@ -124,16 +99,10 @@ fn check_ports(program: &Program) -> Result<(), ProgramError> {
 }
 
 fn check_port<'p>(program: &'p Program, port: &Port) -> Result<&'p Node, Problem> {
-    let node = program
-        .nodes
-        .get(port.node.index())
-        .ok_or(Problem::NoSuchNode { node: port.node })?;
+    let node = program.nodes.get(port.node.index()).ok_or(Problem::NoSuchNode { node: port.node })?;
     let expected = node.len();
     if checked_product(&port.shape) != Some(expected) {
-        return Err(Problem::PortShape {
-            expected,
-            shape: port.shape.clone(),
-        });
+        return Err(Problem::PortShape { expected, shape: port.shape.clone() });
     }
     Ok(node)
 }
@@ -141,10 +110,7 @@ fn check_port<'p>(program: &'p Program, port: &Port) -> Result<&'p Node, Problem
 fn check_node(earlier: &[Node], tables: &[FunctionTable], node: &Node) -> Result<(), Problem> {
     check_shape(&node.shape)?;
     if node.frac.unsigned_abs() > MAX_FRAC.unsigned_abs() {
-        return Err(Problem::Frac {
-            frac: node.frac,
-            limit: MAX_FRAC,
-        });
+        return Err(Problem::Frac { frac: node.frac, limit: MAX_FRAC });
     }
     match &node.op {
         Op::Input { bits } => check_bits(*bits),
@@ -153,23 +119,12 @@ fn check_node(earlier: &[Node], tables: &[FunctionTable], node: &Node) -> Result
             (expected, found) => Err(Problem::DataLength { expected, found }),
         },
         Op::Contract { vars, lhs, rhs } => check_contract(earlier, node, vars, lhs, rhs.as_ref()),
-        Op::Affine { terms } => terms
-            .iter()
-            .try_for_each(|term| check_term(earlier, node, term)),
-        Op::Apply {
-            input,
-            shift,
-            func,
-            bits,
-            saturate: _,
-        } => {
+        Op::Affine { terms } => terms.iter().try_for_each(|term| check_term(earlier, node, term)),
+        Op::Apply { input, shift, func, bits, saturate: _ } => {
             same_shape(earlier, *input, node)?;
             check_bits(*bits)?;
             if *shift > MAX_SHIFT {
-                return Err(Problem::Shift {
-                    shift: *shift,
-                    limit: MAX_SHIFT,
-                });
+                return Err(Problem::Shift { shift: *shift, limit: MAX_SHIFT });
             }
             check_func(tables, *func, *bits)
         }
@@ -181,17 +136,10 @@ fn check_node(earlier: &[Node], tables: &[FunctionTable], node: &Node) -> Result
         Op::Gather { input, index } => {
             let len = stored(earlier, *input)?.len();
             if index.len() != node.len() {
-                return Err(Problem::IndexCount {
-                    expected: node.len(),
-                    found: index.len(),
-                });
+                return Err(Problem::IndexCount { expected: node.len(), found: index.len() });
             }
             match index.iter().position(|&i| i as usize >= len) {
-                Some(at) => Err(Problem::IndexRange {
-                    at,
-                    index: index[at],
-                    len,
-                }),
+                Some(at) => Err(Problem::IndexRange { at, index: index[at], len }),
                 None => Ok(()),
             }
         }
@@ -201,37 +149,26 @@ fn check_node(earlier: &[Node], tables: &[FunctionTable], node: &Node) -> Result
 
 fn check_shape(shape: &[usize]) -> Result<(), Problem> {
     if shape.len() > MAX_RANK {
-        return Err(Problem::Rank {
-            rank: shape.len(),
-            limit: MAX_RANK,
-        });
+        return Err(Problem::Rank { rank: shape.len(), limit: MAX_RANK });
     }
     if let Some(axis) = shape.iter().position(|&len| len == 0) {
         return Err(Problem::ZeroAxis { axis });
     }
     match checked_product(shape) {
         Some(len) if len <= MAX_ELEMENTS => Ok(()),
-        _ => Err(Problem::TooManyElements {
-            limit: MAX_ELEMENTS,
-        }),
+        _ => Err(Problem::TooManyElements { limit: MAX_ELEMENTS }),
     }
 }
 
 fn checked_product(lengths: &[usize]) -> Option<usize> {
-    lengths
-        .iter()
-        .try_fold(1usize, |product, &len| product.checked_mul(len))
+    lengths.iter().try_fold(1usize, |product, &len| product.checked_mul(len))
 }
 
 fn check_bits(bits: u32) -> Result<(), Problem> {
     if (MIN_BITS..=MAX_BITS).contains(&bits) {
         Ok(())
     } else {
-        Err(Problem::Bits {
-            bits,
-            min: MIN_BITS,
-            max: MAX_BITS,
-        })
+        Err(Problem::Bits { bits, min: MIN_BITS, max: MAX_BITS })
     }
 }
 
@@ -240,14 +177,8 @@ fn check_func(tables: &[FunctionTable], func: Func, bits: u32) -> Result<(), Pro
         return Ok(());
     };
     match tables.get(index as usize) {
-        None => Err(Problem::TableIndex {
-            table: index,
-            tables: tables.len(),
-        }),
-        Some(table) if table.bits != bits => Err(Problem::TableBits {
-            expected: bits,
-            found: table.bits,
-        }),
+        None => Err(Problem::TableIndex { table: index, tables: tables.len() }),
+        Some(table) if table.bits != bits => Err(Problem::TableBits { expected: bits, found: table.bits }),
         Some(_) => Ok(()),
     }
 }
@@ -260,30 +191,19 @@ fn check_contract(
     rhs: Option<&View>,
 ) -> Result<(), Problem> {
     if vars.len() > MAX_VARS {
-        return Err(Problem::TooManyVars {
-            vars: vars.len(),
-            limit: MAX_VARS,
-        });
+        return Err(Problem::TooManyVars { vars: vars.len(), limit: MAX_VARS });
     }
     if !vars.starts_with(&node.shape) {
         let found = vars[..vars.len().min(node.shape.len())].to_vec();
-        return Err(Problem::OutputVars {
-            expected: node.shape.clone(),
-            found,
-        });
+        return Err(Problem::OutputVars { expected: node.shape.clone(), found });
     }
     if let Some(var) = vars.iter().position(|&len| len == 0 || len > MAX_ELEMENTS) {
-        return Err(Problem::VarLength {
-            var,
-            limit: MAX_ELEMENTS,
-        });
+        return Err(Problem::VarLength { var, limit: MAX_ELEMENTS });
     }
     match checked_product(vars) {
         Some(products) if products as u64 <= MAX_PRODUCTS => {}
         _ => {
-            return Err(Problem::TooManyProducts {
-                limit: MAX_PRODUCTS,
-            });
+            return Err(Problem::TooManyProducts { limit: MAX_PRODUCTS });
         }
     }
     let mut used = [false; MAX_VARS];
@@ -303,32 +223,18 @@ fn check_view(earlier: &[Node], view: &View, vars: usize) -> Result<(), Problem>
     let read = view.node;
     let rank = earlier_node(earlier, read)?.shape.len();
     if view.axes.len() != rank {
-        return Err(Problem::ViewRank {
-            read,
-            expected: rank,
-            found: view.axes.len(),
-        });
+        return Err(Problem::ViewRank { read, expected: rank, found: view.axes.len() });
     }
     let mut seen = [false; MAX_VARS];
     let too_large = |number: i64| number.unsigned_abs() > MAX_INDEX_COEF.unsigned_abs();
     for (axis, index) in view.axes.iter().enumerate() {
         let found = index.terms.len();
         if found > MAX_TERMS {
-            return Err(Problem::ViewTerms {
-                read,
-                axis,
-                found,
-                limit: MAX_TERMS,
-            });
+            return Err(Problem::ViewTerms { read, axis, found, limit: MAX_TERMS });
         }
         for &(var, coef) in &index.terms {
             if var >= vars {
-                return Err(Problem::ViewVar {
-                    read,
-                    axis,
-                    var,
-                    vars,
-                });
+                return Err(Problem::ViewVar { read, axis, var, vars });
             }
             if coef == 0 {
                 return Err(Problem::ZeroCoef { read, axis });
@@ -337,19 +243,11 @@ fn check_view(earlier: &[Node], view: &View, vars: usize) -> Result<(), Problem>
                 return Err(Problem::VarTwice { read, var });
             }
             if too_large(coef) {
-                return Err(Problem::IndexTooLarge {
-                    read,
-                    axis,
-                    limit: MAX_INDEX_COEF,
-                });
+                return Err(Problem::IndexTooLarge { read, axis, limit: MAX_INDEX_COEF });
             }
         }
         if too_large(index.offset) {
-            return Err(Problem::IndexTooLarge {
-                read,
-                axis,
-                limit: MAX_INDEX_COEF,
-            });
+            return Err(Problem::IndexTooLarge { read, axis, limit: MAX_INDEX_COEF });
         }
     }
     Ok(())
@@ -364,31 +262,19 @@ fn check_term(earlier: &[Node], node: &Node, term: &AffineTerm) -> Result<(), Pr
             }
             // A virtual tensor has no place of its own: it can only be added where it stands.
             same_shape(earlier, view.node, node)?;
-            if view.is_identity() {
-                Ok(())
-            } else {
-                Err(Problem::NotIdentity { read: view.node })
-            }
+            if view.is_identity() { Ok(()) } else { Err(Problem::NotIdentity { read: view.node }) }
         }
         AffineTerm::Fill { coef: _, ranges } => {
             let mut seen = [false; MAX_RANK];
             for &(var, start, end) in ranges {
                 let Some(&len) = node.shape.get(var) else {
-                    return Err(Problem::FillVar {
-                        var,
-                        vars: node.shape.len(),
-                    });
+                    return Err(Problem::FillVar { var, vars: node.shape.len() });
                 };
                 if std::mem::replace(&mut seen[var], true) {
                     return Err(Problem::FillVarTwice { var });
                 }
                 if start > end || end > len {
-                    return Err(Problem::FillRange {
-                        var,
-                        start,
-                        end,
-                        len,
-                    });
+                    return Err(Problem::FillRange { var, start, end, len });
                 }
             }
             Ok(())
@@ -398,18 +284,12 @@ fn check_term(earlier: &[Node], node: &Node, term: &AffineTerm) -> Result<(), Pr
 
 fn check_arg_max(input: &Node, axis: usize, node: &Node) -> Result<(), Problem> {
     if axis >= input.shape.len() {
-        return Err(Problem::ArgMaxAxis {
-            axis,
-            rank: input.shape.len(),
-        });
+        return Err(Problem::ArgMaxAxis { axis, rank: input.shape.len() });
     }
     let mut expected = input.shape.clone();
     expected[axis] = 1;
     if node.shape != expected {
-        return Err(Problem::ArgMaxShape {
-            expected,
-            found: node.shape.clone(),
-        });
+        return Err(Problem::ArgMaxShape { expected, found: node.shape.clone() });
     }
     if node.frac != 0 {
         return Err(Problem::ArgMaxFrac { frac: node.frac });
@@ -418,18 +298,12 @@ fn check_arg_max(input: &Node, axis: usize, node: &Node) -> Result<(), Problem> 
 }
 
 fn earlier_node(earlier: &[Node], read: NodeId) -> Result<&Node, Problem> {
-    earlier
-        .get(read.index())
-        .ok_or(Problem::NotEarlier { read })
+    earlier.get(read.index()).ok_or(Problem::NotEarlier { read })
 }
 
 fn stored(earlier: &[Node], read: NodeId) -> Result<&Node, Problem> {
     let node = earlier_node(earlier, read)?;
-    if node.op.is_stored() {
-        Ok(node)
-    } else {
-        Err(Problem::ReadsVirtual { read })
-    }
+    if node.op.is_stored() { Ok(node) } else { Err(Problem::ReadsVirtual { read }) }
 }
 
 fn same_shape(earlier: &[Node], read: NodeId, node: &Node) -> Result<(), Problem> {
@@ -437,10 +311,6 @@ fn same_shape(earlier: &[Node], read: NodeId, node: &Node) -> Result<(), Problem
     if *found == node.shape {
         Ok(())
     } else {
-        Err(Problem::ShapeMismatch {
-            read,
-            expected: node.shape.clone(),
-            found: found.clone(),
-        })
+        Err(Problem::ShapeMismatch { read, expected: node.shape.clone(), found: found.clone() })
     }
 }

@@ -23,9 +23,7 @@ impl Activation {
         let mut operands = Operands::new(graph, node);
         let activation = match node.op.as_str() {
             "Relu" => Self::Relu,
-            "LeakyRelu" => Self::LeakyRelu {
-                alpha: operands.float("alpha")?.unwrap_or(0.01),
-            },
+            "LeakyRelu" => Self::LeakyRelu { alpha: operands.float("alpha")?.unwrap_or(0.01) },
             "Clip" => {
                 let bound = |operands: &mut Operands, position: usize, name: &str, open: f64| {
                     let attribute = operands.float(name)?;
@@ -76,14 +74,10 @@ impl Activation {
     pub fn settles_at(self) -> Option<f64> {
         match self {
             Self::Relu | Self::LeakyRelu { .. } | Self::HardSwish => None,
-            Self::Clip { lo, hi } if lo.is_finite() && hi.is_finite() => {
-                Some(lo.abs().max(hi.abs()))
-            }
+            Self::Clip { lo, hi } if lo.is_finite() && hi.is_finite() => Some(lo.abs().max(hi.abs())),
             Self::Clip { .. } => None,
             Self::HardSigmoid { alpha: 0.0, .. } => None,
-            Self::HardSigmoid { alpha, beta } => {
-                Some((beta / alpha).abs().max(((1.0 - beta) / alpha).abs()))
-            }
+            Self::HardSigmoid { alpha, beta } => Some((beta / alpha).abs().max(((1.0 - beta) / alpha).abs())),
             Self::Sigmoid => Some(15.9),
             Self::Tanh => Some(7.9),
         }

@@ -81,13 +81,8 @@ impl<'g> Lowering<'g> {
             self.source = format!("input {}", input.name);
             let frac = frac_for(self.ranges.largest(&input.name));
             let node = self.push(Op::Input { bits: BITS }, &input.shape, frac)?;
-            self.program.inputs.push(Port {
-                name: input.name.clone(),
-                node,
-                shape: input.shape.clone(),
-            });
-            self.values
-                .insert(input.name.clone(), Value::stored(node, &input.shape, frac));
+            self.program.inputs.push(Port { name: input.name.clone(), node, shape: input.shape.clone() });
+            self.values.insert(input.name.clone(), Value::stored(node, &input.shape, frac));
         }
         for (index, node) in graph.nodes.iter().enumerate() {
             if self.absorbed.contains(&index) {
@@ -119,20 +114,14 @@ impl<'g> Lowering<'g> {
             let inner = value.inner.clone();
             node = self.push(Op::Store { input: node }, &inner, value.frac)?;
         }
-        self.program.outputs.push(Port {
-            name: name.to_string(),
-            node,
-            shape,
-        });
+        self.program.outputs.push(Port { name: name.to_string(), node, shape });
         Ok(())
     }
 
     /// The value of a tensor that depends on an input.
     pub fn value(&self, tensor: &str) -> Result<Value, ModelError> {
         let value = self.values.get(tensor).cloned();
-        value.ok_or_else(|| {
-            ModelError::invalid(format!("tensor \"{tensor}\" is read before it is computed"))
-        })
+        value.ok_or_else(|| ModelError::invalid(format!("tensor \"{tensor}\" is read before it is computed")))
     }
 
     /// Says where a tensor is.
@@ -141,22 +130,13 @@ impl<'g> Lowering<'g> {
     }
 
     fn fail(&self, source: vouch_program::ProgramError) -> ModelError {
-        ModelError::Program {
-            node: self.source.clone(),
-            source: Box::new(source),
-        }
+        ModelError::Program { node: self.source.clone(), source: Box::new(source) }
     }
 
     /// Appends a node.
     pub fn push(&mut self, op: Op, shape: &[usize], frac: i32) -> Result<NodeId, ModelError> {
-        let node = Node {
-            op,
-            shape: shape.to_vec(),
-            frac,
-            source: self.source.clone(),
-        };
-        let interval =
-            node_interval(&self.program, &self.known, &node).map_err(|e| self.fail(e))?;
+        let node = Node { op, shape: shape.to_vec(), frac, source: self.source.clone() };
+        let interval = node_interval(&self.program, &self.known, &node).map_err(|e| self.fail(e))?;
         let id = u32::try_from(self.program.nodes.len())
             .map_err(|_| ModelError::invalid("the program has more than 2^32 nodes"))?;
         self.program.nodes.push(node);
@@ -165,12 +145,7 @@ impl<'g> Lowering<'g> {
     }
 
     /// Appends a weight node with real values `data`, rounded at scale `frac`.
-    pub fn push_weight(
-        &mut self,
-        data: &[f64],
-        shape: &[usize],
-        frac: i32,
-    ) -> Result<NodeId, ModelError> {
+    pub fn push_weight(&mut self, data: &[f64], shape: &[usize], frac: i32) -> Result<NodeId, ModelError> {
         let scale = f64::from(frac).exp2();
         // The callers choose `frac` so that the values fit; `as` saturates, should one miss by rounding.
         let data = data.iter().map(|x| (x * scale).round() as i32).collect();
@@ -192,9 +167,7 @@ impl<'g> Lowering<'g> {
     /// The only reader of a tensor, if it has one only and the tensor is no output of the model.
     pub fn sole_reader(&self, tensor: &str) -> Option<(usize, &'g GraphNode)> {
         match self.readers.get(tensor)?[..] {
-            [index] if !self.graph.outputs.iter().any(|o| o == tensor) => {
-                Some((index, &self.graph.nodes[index]))
-            }
+            [index] if !self.graph.outputs.iter().any(|o| o == tensor) => Some((index, &self.graph.nodes[index])),
             _ => None,
         }
     }
@@ -207,27 +180,16 @@ impl<'g> Lowering<'g> {
     /// Defines a computed tensor, and notes it for the report if it has a node of its own.
     pub fn define_computed(&mut self, tensor: &str, value: Value) {
         if value.whole_node(&self.program).is_some() {
-            let operator = self
-                .graph
-                .nodes
-                .iter()
-                .find(|n| n.outputs.iter().any(|o| o == tensor));
+            let operator = self.graph.nodes.iter().find(|n| n.outputs.iter().any(|o| o == tensor));
             let operator = operator.map_or(String::new(), |n| n.op.clone());
-            self.layers.push(Layer {
-                tensor: tensor.to_string(),
-                operator,
-                node: value.view.node,
-            });
+            self.layers.push(Layer { tensor: tensor.to_string(), operator, node: value.view.node });
         }
         self.define(tensor, value);
     }
 
     /// `coef` times a node, as it stands.
     pub fn scaled_identity(&self, node: NodeId, coef: i64) -> AffineTerm {
-        AffineTerm::Scaled {
-            coef,
-            view: View::identity(node, self.program.node(node).shape.len()),
-        }
+        AffineTerm::Scaled { coef, view: View::identity(node, self.program.node(node).shape.len()) }
     }
 
     /// A node, stored or virtual, that holds the value's elements in the shape `inner`.
@@ -235,10 +197,7 @@ impl<'g> Lowering<'g> {
         match value.whole_node(&self.program) {
             Some(node) => Ok(node),
             None => {
-                let terms = vec![AffineTerm::Scaled {
-                    coef: 1,
-                    view: value.view.clone(),
-                }];
+                let terms = vec![AffineTerm::Scaled { coef: 1, view: value.view.clone() }];
                 self.push(Op::Affine { terms }, &value.inner, value.frac)
             }
         }
@@ -251,10 +210,7 @@ impl<'g> Lowering<'g> {
         }
         let input = self.node_of(value)?;
         let node = self.push(Op::Store { input }, &value.inner, value.frac)?;
-        Ok(Value {
-            view: View::identity(node, value.inner.len()),
-            ..value.clone()
-        })
+        Ok(Value { view: View::identity(node, value.inner.len()), ..value.clone() })
     }
 
     /// The value with `inner` equal to `shape`, so that views can address its axes.
@@ -267,31 +223,18 @@ impl<'g> Lowering<'g> {
         let index = u32::try_from(len)
             .map(|len| (0..len).collect())
             .map_err(|_| ModelError::invalid("a reshaped tensor has more than 2^32 elements"))?;
-        let node = self.push(
-            Op::Gather {
-                input: whole.view.node,
-                index,
-            },
-            &value.shape,
-            value.frac,
-        )?;
+        let node = self.push(Op::Gather { input: whole.view.node, index }, &value.shape, value.frac)?;
         Ok(Value::stored(node, &value.shape, value.frac))
     }
 
     /// The value such that reading outside any of the axes `vars` gives zero.
     pub fn zero_outside(&mut self, value: &Value, vars: &[usize]) -> Result<Value, ModelError> {
-        if vars
-            .iter()
-            .all(|&var| value.zero_outside(&self.program, var))
-        {
+        if vars.iter().all(|&var| value.zero_outside(&self.program, var)) {
             return Ok(value.clone());
         }
         let input = self.node_of(value)?;
         let node = self.push(Op::Store { input }, &value.inner, value.frac)?;
-        Ok(Value {
-            view: View::identity(node, value.inner.len()),
-            ..value.clone()
-        })
+        Ok(Value { view: View::identity(node, value.inner.len()), ..value.clone() })
     }
 
     /// A legal view of the value at the given index; stores the value if its own view does not allow it.
@@ -300,11 +243,8 @@ impl<'g> Lowering<'g> {
             return Ok(view);
         }
         let stored = self.materialised(value)?;
-        stored.at(index).ok_or_else(|| {
-            ModelError::invalid(format!(
-                "node {}: no view addresses its operand",
-                self.source
-            ))
-        })
+        stored
+            .at(index)
+            .ok_or_else(|| ModelError::invalid(format!("node {}: no view addresses its operand", self.source)))
     }
 }

@@ -35,9 +35,7 @@ impl Windows {
             };
             let fits = |&v: &i64| (least..1 << 20).contains(&v);
             if values.len() != count || !values.iter().all(fits) {
-                return Err(
-                    operands.refuse(name, format!("needs {count} values of at least {least}"))
-                );
+                return Err(operands.refuse(name, format!("needs {count} values of at least {least}")));
             }
             Ok(Some(values.iter().map(|&v| v as usize).collect::<Vec<_>>()))
         };
@@ -76,11 +74,7 @@ impl Windows {
                     let total = ((len.div_ceil(stride) - 1) * stride + reach).saturating_sub(len);
                     let (small, large) = (total / 2, total - total / 2);
                     let upper = auto == "SAME_UPPER";
-                    (windows.begin[axis], windows.end[axis]) = if upper {
-                        (small, large)
-                    } else {
-                        (large, small)
-                    };
+                    (windows.begin[axis], windows.end[axis]) = if upper { (small, large) } else { (large, small) };
                 }
                 other => {
                     return Err(operands.refuse("auto_pad", format!("\"{other}\" is not known")));
@@ -88,15 +82,9 @@ impl Windows {
             }
             let padded = len + windows.begin[axis] + windows.end[axis];
             let Some(room) = padded.checked_sub(reach) else {
-                return Err(
-                    operands.refuse("kernel_shape", "the window is larger than the padded input")
-                );
+                return Err(operands.refuse("kernel_shape", "the window is larger than the padded input"));
             };
-            let mut out = if ceil {
-                room.div_ceil(stride)
-            } else {
-                room / stride
-            } + 1;
+            let mut out = if ceil { room.div_ceil(stride) } else { room / stride } + 1;
             // A window must not start in the padding behind the end.
             if ceil && (out - 1) * stride >= len + windows.begin[axis] {
                 out -= 1;
@@ -132,26 +120,17 @@ pub(super) fn conv(low: &mut Lowering, mut operands: Operands) -> Result<(), Mod
     let weights = operands.constant(1)?;
     let bias = operands.optional_constant(2)?;
     if x.shape.len() < 3 || weights.ndim() != x.shape.len() {
-        return Err(operands.refuse(
-            "operand 1",
-            "input and weights need the same rank, 3 or more",
-        ));
+        return Err(operands.refuse("operand 1", "input and weights need the same rank, 3 or more"));
     }
     let (batch, c_in) = (x.shape[0], x.shape[1]);
     let (c_out, per_group) = (weights.shape()[0], weights.shape()[1]);
     let group = operands.int("group")?.unwrap_or(1);
-    let group = usize::try_from(group)
-        .ok()
-        .filter(|&g| g > 0 && per_group.checked_mul(g) == Some(c_in) && c_out % g == 0);
+    let group =
+        usize::try_from(group).ok().filter(|&g| g > 0 && per_group.checked_mul(g) == Some(c_in) && c_out % g == 0);
     let Some(group) = group else {
         return Err(operands.refuse("group", "does not divide the channels of input and weights"));
     };
-    let windows = Windows::read(
-        &mut operands,
-        &x.shape[2..],
-        Some(&weights.shape()[2..]),
-        false,
-    )?;
+    let windows = Windows::read(&mut operands, &x.shape[2..], Some(&weights.shape()[2..]), false)?;
     let tensor = operands.result()?;
     operands.finish()?;
     let mut shape = vec![batch, c_out];
@@ -159,17 +138,13 @@ pub(super) fn conv(low: &mut Lowering, mut operands: Operands) -> Result<(), Mod
     let spatial = x.shape[2..].to_vec();
 
     let mut x = low.addressed(&x)?;
-    let padded: Vec<usize> = (0..spatial.len())
-        .filter(|&a| windows.overhangs(a, spatial[a]))
-        .map(|a| a + 2)
-        .collect();
+    let padded: Vec<usize> = (0..spatial.len()).filter(|&a| windows.overhangs(a, spatial[a])).map(|a| a + 2).collect();
     x = low.zero_outside(&x, &padded)?;
 
     let taps: usize = windows.kernel.iter().product();
     let after = low.absorb_channelwise(tensor, shape.len(), 1, c_out)?;
     let flat: Vec<f64> = weights.iter().map(|&w| f64::from(w)).collect();
-    let scaled =
-        |c: usize, i: usize, t: usize| flat[(c * per_group + i) * taps + t] * after.scale[c];
+    let scaled = |c: usize, i: usize, t: usize| flat[(c * per_group + i) * taps + t] * after.scale[c];
     let bias: Vec<f64> = (0..c_out)
         .map(|c| bias.as_ref().map_or(0.0, |b| f64::from(b[[c]])) * after.scale[c] + after.shift[c])
         .collect();
@@ -181,10 +156,7 @@ pub(super) fn conv(low: &mut Lowering, mut operands: Operands) -> Result<(), Mod
     let mut index = vec![AxisIndex::var(0)];
     let weights: Vec<f64> = if depthwise {
         index.push(AxisIndex::var(1));
-        (0..c_out)
-            .flat_map(|c| (0..taps).map(move |t| (c, t)))
-            .map(|(c, t)| scaled(c, 0, t))
-            .collect()
+        (0..c_out).flat_map(|c| (0..taps).map(move |t| (c, t))).map(|(c, t)| scaled(c, 0, t)).collect()
     } else {
         if c_in > 1 {
             index.push(AxisIndex::var(vars.len()));
@@ -215,15 +187,6 @@ pub(super) fn conv(low: &mut Lowering, mut operands: Operands) -> Result<(), Mod
         }
     }
     let x_view = low.view_at(&x, &index)?;
-    let linear = Linear {
-        out: shape.clone(),
-        vars,
-        x: &x,
-        x_view,
-        weights,
-        weight_vars,
-        bias,
-        bias_vars: vec![1],
-    };
+    let linear = Linear { out: shape.clone(), vars, x: &x, x_view, weights, weight_vars, bias, bias_vars: vec![1] };
     low.linear(linear, &after.tensor, &shape)
 }

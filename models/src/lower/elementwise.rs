@@ -38,8 +38,8 @@ fn side(low: &Lowering, operands: &Operands, position: usize) -> Result<Side, Mo
 /// An activation that no operator before it took in.
 pub(super) fn activation(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
     let node = operands.node();
-    let activation = Activation::of(low.graph, node)?
-        .ok_or_else(|| operands.refuse("operator", "is not an activation"))?;
+    let activation =
+        Activation::of(low.graph, node)?.ok_or_else(|| operands.refuse("operator", "is not an activation"))?;
     let value = low.value(operands.required(0)?)?;
     low.activate(&value, activation, operands.result()?)
 }
@@ -48,14 +48,7 @@ pub(super) fn activation(low: &mut Lowering, operands: Operands) -> Result<(), M
 fn broadcast_index(shape: &[usize], rank: usize) -> Vec<AxisIndex> {
     let missing = rank - shape.len();
     let axes = shape.iter().enumerate();
-    axes.map(|(axis, &len)| {
-        if len == 1 {
-            AxisIndex::fixed(0)
-        } else {
-            AxisIndex::var(axis + missing)
-        }
-    })
-    .collect()
+    axes.map(|(axis, &len)| if len == 1 { AxisIndex::fixed(0) } else { AxisIndex::var(axis + missing) }).collect()
 }
 
 fn check_rank(operands: &Operands, a: &[usize], b: &[usize]) -> Result<Vec<usize>, ModelError> {
@@ -124,10 +117,7 @@ fn sum(low: &mut Lowering, mut operands: Operands, sign: i64) -> Result<(), Mode
             Summand::Side(Side::Computed(value)) => {
                 let value = low.addressed(&value)?;
                 let view = low.view_at(&value, &broadcast_index(&value.shape, shape.len()))?;
-                terms.push(AffineTerm::Scaled {
-                    coef: sign * power_of_two(frac - value.frac)?,
-                    view,
-                });
+                terms.push(AffineTerm::Scaled { coef: sign * power_of_two(frac - value.frac)?, view });
             }
             Summand::Side(Side::Constant(array)) => {
                 let data: Vec<f64> = array.iter().map(|&x| sign as f64 * f64::from(x)).collect();
@@ -143,10 +133,7 @@ fn sum(low: &mut Lowering, mut operands: Operands, sign: i64) -> Result<(), Mode
 /// Operator sets before 7 broadcast in their own way.
 fn refuse_old_broadcast(operands: &mut Operands) -> Result<(), ModelError> {
     match operands.int("axis")? {
-        Some(_) => Err(operands.refuse(
-            "axis",
-            "the broadcasting of operator sets before 7 is not supported",
-        )),
+        Some(_) => Err(operands.refuse("axis", "the broadcasting of operator sets before 7 is not supported")),
         None => {
             operands.ignore("broadcast");
             Ok(())
@@ -168,12 +155,7 @@ fn largest(array: &ArrayD<f32>) -> f64 {
 /// A constant's shape without axes of length 1, and the result variables of what is left.
 fn without_units(shape: &[usize], rank: usize) -> (Vec<usize>, Vec<usize>) {
     let missing = rank - shape.len();
-    shape
-        .iter()
-        .enumerate()
-        .filter(|&(_, &len)| len > 1)
-        .map(|(axis, &len)| (len, axis + missing))
-        .unzip()
+    shape.iter().enumerate().filter(|&(_, &len)| len > 1).map(|(axis, &len)| (len, axis + missing)).unzip()
 }
 
 pub(super) fn mul(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
@@ -187,22 +169,12 @@ pub(super) fn mul(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
             let (a, b) = (low.addressed(&a)?, low.addressed(&b)?);
             let a_view = low.view_at(&a, &broadcast_index(&a.shape, shape.len()))?;
             let b_view = low.view_at(&b, &broadcast_index(&b.shape, shape.len()))?;
-            low.bilinear(
-                (&a, a_view),
-                (&b, b_view),
-                &shape,
-                shape.clone(),
-                tensor,
-                &shape,
-            )
+            low.bilinear((&a, a_view), (&b, b_view), &shape, shape.clone(), tensor, &shape)
         }
-        (Side::Computed(x), Side::Constant(factor))
-        | (Side::Constant(factor), Side::Computed(x)) => {
+        (Side::Computed(x), Side::Constant(factor)) | (Side::Constant(factor), Side::Computed(x)) => {
             scaled(low, &x, &factor.mapv(f64::from), tensor, &shape)
         }
-        _ => Err(ModelError::invalid(format!(
-            "tensor \"{tensor}\" is constant but was not folded"
-        ))),
+        _ => Err(ModelError::invalid(format!("tensor \"{tensor}\" is constant but was not folded"))),
     }
 }
 
@@ -210,29 +182,17 @@ pub(super) fn div(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
     refuse_old_broadcast(&mut operands)?;
     let tensor = operands.result()?;
     let Side::Computed(x) = side(low, &operands, 0)? else {
-        return Err(operands.refuse(
-            "operand 0",
-            "division of a constant by a computed tensor is not supported",
-        ));
+        return Err(operands.refuse("operand 0", "division of a constant by a computed tensor is not supported"));
     };
     let Side::Constant(divisor) = side(low, &operands, 1)? else {
-        return Err(operands.refuse(
-            "operand 1",
-            "division by a computed tensor is not supported",
-        ));
+        return Err(operands.refuse("operand 1", "division by a computed tensor is not supported"));
     };
     if divisor.iter().any(|&d| d == 0.0) {
         return Err(operands.refuse("operand 1", "is zero somewhere"));
     }
     let shape = check_rank(&operands, &x.shape, divisor.shape())?;
     operands.finish()?;
-    scaled(
-        low,
-        &x,
-        &divisor.mapv(|d| 1.0 / f64::from(d)),
-        tensor,
-        &shape,
-    )
+    scaled(low, &x, &divisor.mapv(|d| 1.0 / f64::from(d)), tensor, &shape)
 }
 
 /// `factor · x`, the factor broadcasting.
@@ -250,33 +210,18 @@ fn scaled(
     {
         return scalar(low, x, factor, tensor);
     }
-    pointwise(
-        low,
-        x,
-        factor.iter().copied().collect(),
-        vec![],
-        vars,
-        tensor,
-        shape,
-    )
+    pointwise(low, x, factor.iter().copied().collect(), vec![], vars, tensor, shape)
 }
 
 /// `factor · x` for one number.
 fn scalar(low: &mut Lowering, x: &Value, factor: f64, tensor: &str) -> Result<(), ModelError> {
     let (lo, hi) = low.real_range(x);
     let plan = low.plan(tensor, factor.abs() * lo.abs().max(hi.abs()))?;
-    let finest = if factor == 0.0 {
-        0
-    } else {
-        FACTOR_BITS - factor.abs().log2().floor() as i32
-    };
+    let finest = if factor == 0.0 { 0 } else { FACTOR_BITS - factor.abs().log2().floor() as i32 };
     let bits = (low.usual_frac(&plan) - x.frac).max(finest.min(30));
     let coef = (factor * f64::from(bits).exp2()).round() as i64;
     // The reshape, if one is pending, stays so.
-    let terms = vec![AffineTerm::Scaled {
-        coef,
-        view: x.view.clone(),
-    }];
+    let terms = vec![AffineTerm::Scaled { coef, view: x.view.clone() }];
     let acc = low.push(Op::Affine { terms }, &x.inner, x.frac + bits)?;
     let shape = x.shape.clone();
     low.finish_scaled(plan, acc, x.frac + bits, &shape)
@@ -308,10 +253,7 @@ fn pointwise(
 }
 
 /// A batch normalization with no linear operator before it to fold it into.
-pub(super) fn batch_normalization(
-    low: &mut Lowering,
-    operands: Operands,
-) -> Result<(), ModelError> {
+pub(super) fn batch_normalization(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
     let x = low.value(operands.required(0)?)?;
     let tensor = operands.result()?;
     let Some(&channels) = x.shape.get(1) else {
@@ -323,10 +265,7 @@ pub(super) fn batch_normalization(
 }
 
 /// Scale and shift that a batch normalization applies to each channel.
-pub(super) fn batch_norm_factors(
-    mut operands: Operands,
-    channels: usize,
-) -> Result<Factors, ModelError> {
+pub(super) fn batch_norm_factors(mut operands: Operands, channels: usize) -> Result<Factors, ModelError> {
     let epsilon = operands.float("epsilon")?.unwrap_or(1e-5);
     if operands.int("training_mode")?.unwrap_or(0) != 0 {
         return Err(operands.refuse("training_mode", "only inference is supported"));
@@ -341,10 +280,7 @@ pub(super) fn batch_norm_factors(
     for position in 1..5 {
         let part = operands.constant(position)?;
         if part.len() != channels {
-            return Err(operands.refuse(
-                &format!("operand {position}"),
-                "needs one value for each channel",
-            ));
+            return Err(operands.refuse(&format!("operand {position}"), "needs one value for each channel"));
         }
         parts.push(part.iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
     }
@@ -352,11 +288,7 @@ pub(super) fn batch_norm_factors(
         return Err(operands.refuse("operand 4", "a variance is not positive"));
     }
     operands.finish()?;
-    let scale: Vec<f64> = (0..channels)
-        .map(|c| parts[0][c] / (parts[3][c] + epsilon).sqrt())
-        .collect();
-    let shift = (0..channels)
-        .map(|c| parts[1][c] - parts[2][c] * scale[c])
-        .collect();
+    let scale: Vec<f64> = (0..channels).map(|c| parts[0][c] / (parts[3][c] + epsilon).sqrt()).collect();
+    let shift = (0..channels).map(|c| parts[1][c] - parts[2][c] * scale[c]).collect();
     Ok((scale, shift))
 }

@@ -66,10 +66,7 @@ pub(super) fn transpose(low: &mut Lowering, mut operands: Operands) -> Result<()
     let order = match operands.ints("perm")? {
         None => (0..rank).rev().collect(),
         Some(perm) => {
-            let order = perm
-                .iter()
-                .map(|&axis| operands.axis(axis, rank))
-                .collect::<Result<Vec<_>, _>>()?;
+            let order = perm.iter().map(|&axis| operands.axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
             let mut sorted = order.clone();
             sorted.sort_unstable();
             if sorted != (0..rank).collect::<Vec<_>>() {
@@ -85,11 +82,7 @@ pub(super) fn transpose(low: &mut Lowering, mut operands: Operands) -> Result<()
 }
 
 /// The value with its axes reordered: axis `i` of the result is axis `order[i]`.
-pub(super) fn permuted(
-    low: &mut Lowering,
-    value: &Value,
-    order: &[usize],
-) -> Result<Value, ModelError> {
+pub(super) fn permuted(low: &mut Lowering, value: &Value, order: &[usize]) -> Result<Value, ModelError> {
     let value = low.addressed(value)?;
     let mut index = vec![AxisIndex::fixed(0); order.len()];
     for (to, &from) in order.iter().enumerate() {
@@ -97,24 +90,15 @@ pub(super) fn permuted(
     }
     let view = low.view_at(&value, &index)?;
     let shape: Vec<usize> = order.iter().map(|&from| value.shape[from]).collect();
-    Ok(Value {
-        inner: shape.clone(),
-        shape,
-        view,
-        frac: value.frac,
-    })
+    Ok(Value { inner: shape.clone(), shape, view, frac: value.frac })
 }
 
 pub(super) fn concat(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
     let tensor = operands.result()?;
     let shape = operands.shape(tensor)?;
-    let axis = operands
-        .int("axis")?
-        .ok_or_else(|| operands.refuse("axis", "is missing"))?;
+    let axis = operands.int("axis")?.ok_or_else(|| operands.refuse("axis", "is missing"))?;
     let axis = operands.axis(axis, shape.len())?;
-    let names = (0..operands.node().inputs.len())
-        .map(|i| operands.required(i))
-        .collect::<Result<Vec<_>, _>>()?;
+    let names = (0..operands.node().inputs.len()).map(|i| operands.required(i)).collect::<Result<Vec<_>, _>>()?;
     let mut values = Vec::new();
     let (mut worst, mut fracs) = (0.0f64, Vec::new());
     for (position, name) in names.iter().enumerate() {
@@ -138,9 +122,7 @@ pub(super) fn concat(low: &mut Lowering, mut operands: Operands) -> Result<(), M
         (None, coarsest)
     } else {
         let plan = low.plan(tensor, worst)?;
-        let frac = low
-            .usual_frac(&plan)
-            .max(fracs.iter().copied().max().unwrap_or(0));
+        let frac = low.usual_frac(&plan).max(fracs.iter().copied().max().unwrap_or(0));
         (Some(plan), frac)
     };
     let mut terms = Vec::new();
@@ -157,10 +139,7 @@ pub(super) fn concat(low: &mut Lowering, mut operands: Operands) -> Result<(), M
                 let value = low.zero_outside(&value, &[axis])?;
                 let (index, len) = at_start(value.shape[axis]);
                 let view = low.view_at(&value, &index)?;
-                terms.push(AffineTerm::Scaled {
-                    coef: power_of_two(frac - value.frac)?,
-                    view,
-                });
+                terms.push(AffineTerm::Scaled { coef: power_of_two(frac - value.frac)?, view });
                 start += len;
             }
             Err(data) => {
@@ -170,10 +149,7 @@ pub(super) fn concat(low: &mut Lowering, mut operands: Operands) -> Result<(), M
                 let node = low.push_weight(&real, data.shape(), own)?;
                 let (index, len) = at_start(data.shape()[axis]);
                 let view = vouch_program::View { node, axes: index };
-                terms.push(AffineTerm::Scaled {
-                    coef: power_of_two(frac - own)?,
-                    view,
-                });
+                terms.push(AffineTerm::Scaled { coef: power_of_two(frac - own)?, view });
                 start += len;
             }
         }

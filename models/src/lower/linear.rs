@@ -38,26 +38,16 @@ pub(crate) struct Linear<'v> {
 
 impl<'g> Lowering<'g> {
     /// Builds the contraction and defines `tensor`, of ONNX shape `shape`.
-    pub fn linear(
-        &mut self,
-        linear: Linear,
-        tensor: &str,
-        shape: &[usize],
-    ) -> Result<(), ModelError> {
+    pub fn linear(&mut self, linear: Linear, tensor: &str, shape: &[usize]) -> Result<(), ModelError> {
         let worst = self.worst(&linear);
         let mut plan = self.plan(tensor, worst)?;
-        let sum = if linear.out == shape {
-            self.sum_ahead(tensor, shape)?
-        } else {
-            None
-        };
+        let sum = if linear.out == shape { self.sum_ahead(tensor, shape)? } else { None };
         if let Some(frac) = sum {
             plan.frac = frac;
         }
         let fx = linear.x.frac;
         let largest = linear.weights.iter().fold(0.0f64, |m, w| m.max(w.abs()));
-        let mean_square =
-            linear.weights.iter().map(|w| w * w).sum::<f64>() / linear.weights.len().max(1) as f64;
+        let mean_square = linear.weights.iter().map(|w| w * w).sum::<f64>() / linear.weights.len().max(1) as f64;
         let mut frac = self.usual_frac(&plan) - fx;
         if mean_square > 0.0 {
             // Coarser than this, rounding the weights would be the largest error: drop more bits here instead.
@@ -73,11 +63,7 @@ impl<'g> Lowering<'g> {
         let weight_shape: Vec<usize> = linear.weight_vars.iter().map(|&v| linear.vars[v]).collect();
         let weight = self.push_weight(&linear.weights, &weight_shape, frac)?;
         let rhs = Some(View::of_vars(weight, &linear.weight_vars));
-        let op = Op::Contract {
-            vars: linear.vars,
-            lhs: linear.x_view,
-            rhs,
-        };
+        let op = Op::Contract { vars: linear.vars, lhs: linear.x_view, rhs };
         let mut acc = self.push(op, &linear.out, fx + frac)?;
         let mut acc_frac = fx + frac;
         let biased = linear.bias.iter().any(|&b| b != 0.0);
@@ -86,24 +72,12 @@ impl<'g> Lowering<'g> {
             let mut terms = vec![self.scaled_identity(acc, 1 << factor)];
             if biased {
                 let shape: Vec<usize> = linear.bias_vars.iter().map(|&v| linear.out[v]).collect();
-                terms.push(self.constant_term(
-                    &linear.bias,
-                    &shape,
-                    &linear.bias_vars,
-                    acc_frac,
-                )?);
+                terms.push(self.constant_term(&linear.bias, &shape, &linear.bias_vars, acc_frac)?);
             }
             acc = self.push(Op::Affine { terms }, &linear.out, acc_frac)?;
         }
         if sum.is_some() {
-            self.defer(
-                tensor,
-                Deferred {
-                    node: acc,
-                    frac: acc_frac,
-                    worst,
-                },
-            );
+            self.defer(tensor, Deferred { node: acc, frac: acc_frac, worst });
             return Ok(());
         }
         self.finish(plan, acc, acc_frac, shape)
@@ -119,36 +93,23 @@ impl<'g> Lowering<'g> {
     ) -> Result<AffineTerm, ModelError> {
         let largest = data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
         if let [value] = data {
-            return Ok(AffineTerm::Fill {
-                coef: (value * f64::from(frac).exp2()).round() as i64,
-                ranges: vec![],
-            });
+            return Ok(AffineTerm::Fill { coef: (value * f64::from(frac).exp2()).round() as i64, ranges: vec![] });
         }
         let own = frac.min(integer_frac(largest));
         let node = self.push_weight(data, shape, own)?;
         let coef = power_of_two(frac - own)?;
-        Ok(AffineTerm::Scaled {
-            coef,
-            view: View::of_vars(node, vars),
-        })
+        Ok(AffineTerm::Scaled { coef, view: View::of_vars(node, vars) })
     }
 
     /// The largest absolute real value that the result can take.
     fn worst(&self, linear: &Linear) -> f64 {
         let (lo, hi) = self.real_range(linear.x);
         let rank = linear.out.len();
-        let row: usize = linear
-            .weight_vars
-            .iter()
-            .filter(|&&v| v >= rank)
-            .map(|&v| linear.vars[v])
-            .product();
+        let row: usize = linear.weight_vars.iter().filter(|&&v| v >= rank).map(|&v| linear.vars[v]).product();
         let rows = linear.weights.chunks(row.max(1)).map(|row| {
             let positive: f64 = row.iter().filter(|w| **w > 0.0).sum();
             let negative: f64 = row.iter().filter(|w| **w < 0.0).sum();
-            (positive * hi + negative * lo)
-                .abs()
-                .max((positive * lo + negative * hi).abs())
+            (positive * hi + negative * lo).abs().max((positive * lo + negative * hi).abs())
         });
         let sum = rows.fold(0.0f64, f64::max);
         sum + linear.bias.iter().fold(0.0f64, |m, b| m.max(b.abs()))
@@ -159,9 +120,7 @@ impl<'g> Lowering<'g> {
 pub(crate) fn power_of_two(exponent: i32) -> Result<i64, ModelError> {
     match exponent {
         0..=61 => Ok(1 << exponent),
-        _ => Err(ModelError::invalid(
-            "the scales of two operands are too far apart for fixed point",
-        )),
+        _ => Err(ModelError::invalid("the scales of two operands are too far apart for fixed point")),
     }
 }
 
@@ -200,15 +159,10 @@ impl<'g> Lowering<'g> {
         axis: usize,
         channels: usize,
     ) -> Result<Channelwise, ModelError> {
-        let mut folded = Channelwise {
-            scale: vec![1.0; channels],
-            shift: vec![0.0; channels],
-            tensor: tensor.to_string(),
-        };
+        let mut folded =
+            Channelwise { scale: vec![1.0; channels], shift: vec![0.0; channels], tensor: tensor.to_string() };
         while let Some((index, reader)) = self.sole_reader(&folded.tensor) {
-            let Some((scale, shift)) =
-                self.channelwise(reader, &folded.tensor, rank, axis, channels)?
-            else {
+            let Some((scale, shift)) = self.channelwise(reader, &folded.tensor, rank, axis, channels)? else {
                 break;
             };
             for c in 0..channels {
@@ -234,11 +188,8 @@ impl<'g> Lowering<'g> {
             if axis != 1 || reader.inputs.first().is_none_or(|first| first != tensor) {
                 return Ok(None);
             }
-            return super::elementwise::batch_norm_factors(
-                super::Operands::new(self.graph, reader),
-                channels,
-            )
-            .map(Some);
+            return super::elementwise::batch_norm_factors(super::Operands::new(self.graph, reader), channels)
+                .map(Some);
         }
         let [a, b] = &reader.inputs[..] else {
             return Ok(None);
@@ -267,12 +218,7 @@ impl<'g> Lowering<'g> {
 }
 
 /// The constant's value for each channel, if it varies along `axis` only when broadcast to rank `rank`.
-fn per_channel(
-    constant: &ArrayD<f32>,
-    rank: usize,
-    axis: usize,
-    channels: usize,
-) -> Option<Vec<f64>> {
+fn per_channel(constant: &ArrayD<f32>, rank: usize, axis: usize, channels: usize) -> Option<Vec<f64>> {
     if let [only] = constant.as_slice()? {
         return (constant.ndim() <= rank).then(|| vec![f64::from(*only); channels]);
     }
@@ -300,15 +246,7 @@ impl<'g> Lowering<'g> {
         let worst = size(self.real_range(a)) * size(self.real_range(b)) * summed as f64;
         let plan = self.plan(tensor, worst)?;
         let frac = a.frac + b.frac;
-        let acc: NodeId = self.push(
-            Op::Contract {
-                vars,
-                lhs: a_view,
-                rhs: Some(b_view),
-            },
-            out,
-            frac,
-        )?;
+        let acc: NodeId = self.push(Op::Contract { vars, lhs: a_view, rhs: Some(b_view) }, out, frac)?;
         self.finish_scaled(plan, acc, frac, shape)
     }
 }

@@ -40,12 +40,7 @@ impl Side {
         match self {
             Self::Constant(array) => {
                 // Only axes of length 1 are added.
-                Self::Constant(
-                    array
-                        .clone()
-                        .into_shape_with_order(shape.to_vec())
-                        .unwrap_or(array),
-                )
+                Self::Constant(array.clone().into_shape_with_order(shape.to_vec()).unwrap_or(array))
             }
             Self::Computed(value) => Self::Computed(value.reshaped(shape)),
         }
@@ -97,22 +92,13 @@ pub(super) fn gemm(low: &mut Lowering, mut operands: Operands) -> Result<(), Mod
     let mut bias = Vec::new();
     if let Some(c) = c {
         let full = c.broadcast(vec![rows, columns]);
-        let full = full.ok_or_else(|| {
-            operands.refuse("operand 2", "does not broadcast to the result's shape")
-        })?;
+        let full = full.ok_or_else(|| operands.refuse("operand 2", "does not broadcast to the result's shape"))?;
         bias = full.iter().map(|&x| beta * f64::from(x)).collect();
         if bias.chunks(columns).all(|row| row == &bias[..columns]) {
             bias.truncate(columns);
         }
     }
-    product(
-        low,
-        operands,
-        a,
-        b,
-        Extra { alpha, bias },
-        vec![rows, columns],
-    )
+    product(low, operands, a, b, Extra { alpha, bias }, vec![rows, columns])
 }
 
 pub(super) fn mat_mul(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
@@ -129,17 +115,7 @@ pub(super) fn mat_mul(low: &mut Lowering, operands: Operands) -> Result<(), Mode
     };
     let (a_shape, b_shape) = (raised(&a, true), raised(&b, false));
     let (a, b) = (a.reshaped(&a_shape), b.reshaped(&b_shape));
-    product(
-        low,
-        operands,
-        a,
-        b,
-        Extra {
-            alpha: 1.0,
-            bias: Vec::new(),
-        },
-        shape,
-    )
+    product(low, operands, a, b, Extra { alpha: 1.0, bias: Vec::new() }, shape)
 }
 
 /// `alpha · a·b + bias` for operands of rank 2 or more; `shape` is the result's in the graph.
@@ -153,16 +129,9 @@ fn product(
 ) -> Result<(), ModelError> {
     let (a_shape, b_shape) = (a.shape().to_vec(), b.shape().to_vec());
     let (a_rank, b_rank) = (a_shape.len(), b_shape.len());
-    let (rows, depth, columns) = (
-        a_shape[a_rank - 2],
-        a_shape[a_rank - 1],
-        b_shape[b_rank - 1],
-    );
+    let (rows, depth, columns) = (a_shape[a_rank - 2], a_shape[a_rank - 1], b_shape[b_rank - 1]);
     if b_shape[b_rank - 2] != depth {
-        return Err(operands.refuse(
-            "operand 1",
-            "its rows are not as many as the other's columns",
-        ));
+        return Err(operands.refuse("operand 1", "its rows are not as many as the other's columns"));
     }
     let batch = broadcast_shape(&a_shape[..a_rank - 2], &b_shape[..b_rank - 2])
         .ok_or_else(|| operands.refuse("operand 1", "the batch axes do not broadcast"))?;
@@ -173,56 +142,34 @@ fn product(
     out.extend([rows, columns]);
 
     match (a, b) {
-        (Side::Constant(_), Side::Constant(_)) => Err(ModelError::invalid(format!(
-            "tensor \"{tensor}\" is constant but was not folded"
-        ))),
+        (Side::Constant(_), Side::Constant(_)) => {
+            Err(ModelError::invalid(format!("tensor \"{tensor}\" is constant but was not folded")))
+        }
         (Side::Computed(a), Side::Computed(b)) => {
             let (a, b) = (low.addressed(&a)?, low.addressed(&b)?);
             let mut vars = out.clone();
             vars.push(depth);
             let depth_var = vars.len() - 1;
-            let a_index = batch_index(
-                &a.shape,
-                &batch,
-                [AxisIndex::var(row_var), AxisIndex::var(depth_var)],
-            );
-            let b_index = batch_index(
-                &b.shape,
-                &batch,
-                [AxisIndex::var(depth_var), AxisIndex::var(row_var + 1)],
-            );
+            let a_index = batch_index(&a.shape, &batch, [AxisIndex::var(row_var), AxisIndex::var(depth_var)]);
+            let b_index = batch_index(&b.shape, &batch, [AxisIndex::var(depth_var), AxisIndex::var(row_var + 1)]);
             let (a_view, b_view) = (low.view_at(&a, &a_index)?, low.view_at(&b, &b_index)?);
             if extra.alpha == 1.0 && extra.bias.is_empty() {
                 return low.bilinear((&a, a_view), (&b, b_view), &out, vars, tensor, &shape);
             }
             let size = |(lo, hi): (f64, f64)| lo.abs().max(hi.abs());
             let largest_bias = extra.bias.iter().fold(0.0f64, |m, x| m.max(x.abs()));
-            let worst = size(low.real_range(&a))
-                * size(low.real_range(&b))
-                * depth as f64
-                * extra.alpha.abs()
-                + largest_bias;
+            let worst =
+                size(low.real_range(&a)) * size(low.real_range(&b)) * depth as f64 * extra.alpha.abs() + largest_bias;
             let plan = low.plan(tensor, worst)?;
             let mut frac = a.frac + b.frac;
-            let mut acc = low.push(
-                Op::Contract {
-                    vars,
-                    lhs: a_view,
-                    rhs: Some(b_view),
-                },
-                &out,
-                frac,
-            )?;
+            let mut acc = low.push(Op::Contract { vars, lhs: a_view, rhs: Some(b_view) }, &out, frac)?;
             let coef = (extra.alpha * f64::from(ALPHA_BITS).exp2()).round() as i64;
             let mut terms = vec![low.scaled_identity(acc, coef)];
             frac += ALPHA_BITS;
             if !extra.bias.is_empty() {
                 let per_row = extra.bias.len() > columns;
-                let (bias_shape, bias_vars) = if per_row {
-                    (vec![rows, columns], vec![0, 1])
-                } else {
-                    (vec![columns], vec![1])
-                };
+                let (bias_shape, bias_vars) =
+                    if per_row { (vec![rows, columns], vec![0, 1]) } else { (vec![columns], vec![1]) };
                 terms.push(low.constant_term(&extra.bias, &bias_shape, &bias_vars, frac)?);
             }
             acc = low.push(Op::Affine { terms }, &out, frac)?;
@@ -231,8 +178,7 @@ fn product(
         (Side::Computed(x), Side::Constant(b)) => {
             let mut weights = b;
             weights.swap_axes(b_rank - 1, b_rank - 2);
-            let channels_last =
-                shape.last() == Some(&columns) && b_rank >= 2 && shape.len() == out.len();
+            let channels_last = shape.last() == Some(&columns) && b_rank >= 2 && shape.len() == out.len();
             let after = if channels_last {
                 low.absorb_channelwise(tensor, shape.len(), shape.len() - 1, columns)?
             } else {
@@ -256,55 +202,15 @@ fn product(
             for (i, b) in bias.iter_mut().enumerate() {
                 *b = *b * after.scale[i % columns] + after.shift[i % columns];
             }
-            let bias_vars = if bias.len() > columns {
-                vec![row_var, row_var + 1]
-            } else {
-                vec![row_var + 1]
-            };
-            let fixed = Fixed {
-                weights: scaled,
-                out_var: row_var + 1,
-                bias,
-                bias_vars,
-            };
-            with_weights(
-                low,
-                &x,
-                Roles {
-                    batch,
-                    out,
-                    depth_last: true,
-                },
-                fixed,
-                &after.tensor,
-                &shape,
-            )
+            let bias_vars = if bias.len() > columns { vec![row_var, row_var + 1] } else { vec![row_var + 1] };
+            let fixed = Fixed { weights: scaled, out_var: row_var + 1, bias, bias_vars };
+            with_weights(low, &x, Roles { batch, out, depth_last: true }, fixed, &after.tensor, &shape)
         }
         (Side::Constant(a), Side::Computed(x)) => {
             let scaled = a.mapv(|w| f64::from(w) * extra.alpha);
-            let bias_vars = if extra.bias.len() > columns {
-                vec![row_var, row_var + 1]
-            } else {
-                vec![row_var + 1]
-            };
-            let fixed = Fixed {
-                weights: scaled,
-                out_var: row_var,
-                bias: extra.bias,
-                bias_vars,
-            };
-            with_weights(
-                low,
-                &x,
-                Roles {
-                    batch,
-                    out,
-                    depth_last: false,
-                },
-                fixed,
-                tensor,
-                &shape,
-            )
+            let bias_vars = if extra.bias.len() > columns { vec![row_var, row_var + 1] } else { vec![row_var + 1] };
+            let fixed = Fixed { weights: scaled, out_var: row_var, bias: extra.bias, bias_vars };
+            with_weights(low, &x, Roles { batch, out, depth_last: false }, fixed, tensor, &shape)
         }
     }
 }
@@ -333,20 +239,13 @@ fn with_weights(
     tensor: &str,
     shape: &[usize],
 ) -> Result<(), ModelError> {
-    let Roles {
-        batch,
-        out,
-        depth_last,
-    } = roles;
+    let Roles { batch, out, depth_last } = roles;
     let rank = x.shape.len();
     let depth_axis = if depth_last { rank - 1 } else { rank - 2 };
     let groups = |x: &Value| {
         let groups = axis_groups(&x.shape, &x.inner)?;
         let long = |group: &[usize]| group.iter().filter(|&&axis| x.inner[axis] > 1).count();
-        let fits = groups
-            .iter()
-            .enumerate()
-            .all(|(axis, group)| axis == depth_axis || long(group) <= 1);
+        let fits = groups.iter().enumerate().all(|(axis, group)| axis == depth_axis || long(group) <= 1);
         fits.then_some(groups)
     };
     let (x, groups) = match groups(x) {
@@ -357,16 +256,8 @@ fn with_weights(
             (x, own)
         }
     };
-    let x_var = if depth_last {
-        batch.len()
-    } else {
-        batch.len() + 1
-    };
-    let own = batch_index(
-        &x.shape,
-        &batch,
-        [AxisIndex::var(x_var), AxisIndex::var(x_var)],
-    );
+    let x_var = if depth_last { batch.len() } else { batch.len() + 1 };
+    let own = batch_index(&x.shape, &batch, [AxisIndex::var(x_var), AxisIndex::var(x_var)]);
     let mut vars = out.clone();
     let mut index = vec![AxisIndex::fixed(0); x.inner.len()];
     for (axis, group) in groups.iter().enumerate() {
@@ -395,16 +286,8 @@ fn with_weights(
     weight_vars.extend(out.len()..vars.len());
     let x_view = low.view_at(&x, &index)?;
     let weights = weights.iter().copied().collect();
-    let linear = Linear {
-        out,
-        vars,
-        x: &x,
-        x_view,
-        weights,
-        weight_vars,
-        bias: fixed.bias,
-        bias_vars: fixed.bias_vars,
-    };
+    let linear =
+        Linear { out, vars, x: &x, x_view, weights, weight_vars, bias: fixed.bias, bias_vars: fixed.bias_vars };
     low.linear(linear, tensor, shape)
 }
 
@@ -412,13 +295,7 @@ fn with_weights(
 fn batch_index(shape: &[usize], batch: &[usize], last: [AxisIndex; 2]) -> Vec<AxisIndex> {
     let own = shape.len() - 2;
     let mut index: Vec<AxisIndex> = (0..own)
-        .map(|axis| {
-            if shape[axis] == 1 {
-                AxisIndex::fixed(0)
-            } else {
-                AxisIndex::var(batch.len() - own + axis)
-            }
-        })
+        .map(|axis| if shape[axis] == 1 { AxisIndex::fixed(0) } else { AxisIndex::var(batch.len() - own + axis) })
         .collect();
     index.extend(last);
     index
@@ -427,8 +304,7 @@ fn batch_index(shape: &[usize], batch: &[usize], last: [AxisIndex; 2]) -> Vec<Ax
 /// The shape that two shapes broadcast to.
 pub(super) fn broadcast_shape(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     let rank = a.len().max(b.len());
-    let at =
-        |shape: &[usize], i: usize| (i + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
+    let at = |shape: &[usize], i: usize| (i + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
     (0..rank)
         .map(|i| match (at(a, i), at(b, i)) {
             (x, y) if x == y || y == 1 => Some(x),

@@ -83,8 +83,5 @@ fn find(node: &GraphNode) -> Result<Lower, ModelError> {
     let found = OPERATORS.iter().find(|(name, _)| *name == node.op);
     found
         .map(|(_, lower)| *lower)
-        .ok_or_else(|| ModelError::UnsupportedOperator {
-            operator: node.op.clone(),
-            node: node.name.clone(),
-        })
+        .ok_or_else(|| ModelError::UnsupportedOperator { operator: node.op.clone(), node: node.name.clone() })
 }

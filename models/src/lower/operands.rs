@@ -14,11 +14,7 @@ pub(crate) struct Operands<'g> {
 
 impl<'g> Operands<'g> {
     pub fn new(graph: &'g Graph, node: &'g GraphNode) -> Self {
-        Self {
-            graph,
-            node,
-            attributes: Attributes::of(&node.proto),
-        }
+        Self { graph, node, attributes: Attributes::of(&node.proto) }
     }
 
     /// The node itself.
@@ -74,17 +70,12 @@ impl<'g> Operands<'g> {
 
     /// The name of operand `position`; `None` if it is left out.
     pub fn operand(&self, position: usize) -> Option<&'g str> {
-        self.node
-            .inputs
-            .get(position)
-            .map(String::as_str)
-            .filter(|name| !name.is_empty())
+        self.node.inputs.get(position).map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// The name of an operand that must be there.
     pub fn required(&self, position: usize) -> Result<&'g str, ModelError> {
-        self.operand(position)
-            .ok_or_else(|| self.refuse(&format!("operand {position}"), "is missing"))
+        self.operand(position).ok_or_else(|| self.refuse(&format!("operand {position}"), "is missing"))
     }
 
     /// An optional operand that must be a constant: its floats.
@@ -94,10 +85,8 @@ impl<'g> Operands<'g> {
         };
         match self.graph.constant(name) {
             Some(value) => Ok(Some(value)),
-            None => Err(self.refuse(
-                &format!("operand {position}"),
-                "depends on the model's input; only constants are supported",
-            )),
+            None => Err(self
+                .refuse(&format!("operand {position}"), "depends on the model's input; only constants are supported")),
         }
     }
 
@@ -123,19 +112,13 @@ impl<'g> Operands<'g> {
         };
         match self.graph.integers(name) {
             Some(values) => Ok(Some(values)),
-            None => Err(self.refuse(
-                &format!("operand {position}"),
-                "depends on the model's input; only constants are supported",
-            )),
+            None => Err(self
+                .refuse(&format!("operand {position}"), "depends on the model's input; only constants are supported")),
         }
     }
 
     /// Integers given as an attribute (older operator sets) or as operand `position`.
-    pub fn integers(
-        &mut self,
-        name: &str,
-        position: usize,
-    ) -> Result<Option<Vec<i64>>, ModelError> {
+    pub fn integers(&mut self, name: &str, position: usize) -> Result<Option<Vec<i64>>, ModelError> {
         let attribute = self.ints(name)?;
         Ok(self.optional_integers(position)?.or(attribute))
     }
@@ -143,28 +126,15 @@ impl<'g> Operands<'g> {
     /// The shape of a tensor of this node's.
     pub fn shape(&self, tensor: &str) -> Result<Vec<usize>, ModelError> {
         let shape = self.graph.shape(tensor).map(<[usize]>::to_vec);
-        shape.ok_or_else(|| {
-            ModelError::invalid(format!("the shape of tensor \"{tensor}\" is not known"))
-        })
+        shape.ok_or_else(|| ModelError::invalid(format!("the shape of tensor \"{tensor}\" is not known")))
     }
 
     /// The one result; further ones must not be wanted.
     pub fn result(&self) -> Result<&'g str, ModelError> {
-        if self
-            .node
-            .outputs
-            .iter()
-            .skip(1)
-            .any(|name| !name.is_empty() && self.graph.is_read(name))
-        {
+        if self.node.outputs.iter().skip(1).any(|name| !name.is_empty() && self.graph.is_read(name)) {
             return Err(self.refuse("second result", "only the first result is supported"));
         }
-        let name = self
-            .node
-            .outputs
-            .first()
-            .map(String::as_str)
-            .filter(|name| !name.is_empty());
+        let name = self.node.outputs.first().map(String::as_str).filter(|name| !name.is_empty());
         name.ok_or_else(|| self.refuse("first result", "is missing"))
     }
 
@@ -174,11 +144,6 @@ impl<'g> Operands<'g> {
         usize::try_from(from_front)
             .ok()
             .filter(|&axis| axis < rank)
-            .ok_or_else(|| {
-                self.refuse(
-                    "axis",
-                    format!("{axis} is no axis of a tensor of rank {rank}"),
-                )
-            })
+            .ok_or_else(|| self.refuse("axis", format!("{axis} is no axis of a tensor of rank {rank}")))
     }
 }

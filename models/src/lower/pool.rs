@@ -43,19 +43,10 @@ pub(super) fn max_pool(low: &mut Lowering, mut operands: Operands) -> Result<(),
 }
 
 /// The maximum of each window along one spatial axis.
-fn max_along(
-    low: &mut Lowering,
-    x: &Value,
-    windows: &Windows,
-    axis: usize,
-) -> Result<Value, ModelError> {
+fn max_along(low: &mut Lowering, x: &Value, windows: &Windows, axis: usize) -> Result<Value, ModelError> {
     let var = axis + 2;
     let len = x.shape[var];
-    let (out, stride, begin) = (
-        windows.out[axis],
-        windows.strides[axis] as i64,
-        windows.begin[axis] as i64,
-    );
+    let (out, stride, begin) = (windows.out[axis], windows.strides[axis] as i64, windows.begin[axis] as i64);
     let mut x = x.clone();
     if windows.overhangs(axis, len) {
         x = low.zero_outside(&x, &[var])?;
@@ -69,11 +60,7 @@ fn max_along(
         let offset = (tap * windows.dilations[axis]) as i64 - begin;
         // Window positions whose cell lies inside the tensor.
         let start = (-offset).max(0).div_ceil_by(stride).min(out as i64);
-        let end = (len as i64 - offset)
-            .max(0)
-            .div_ceil_by(stride)
-            .min(out as i64)
-            .max(start);
+        let end = (len as i64 - offset).max(0).div_ceil_by(stride).min(out as i64).max(start);
         if start == end {
             continue;
         }
@@ -82,26 +69,15 @@ fn max_along(
         let view = low.view_at(&x, &index)?;
         let mut terms = vec![AffineTerm::Scaled { coef: 1, view }];
         if (end - start) as usize != out && least < 0 {
-            terms.push(AffineTerm::Fill {
-                coef: least,
-                ranges: vec![],
-            });
-            terms.push(AffineTerm::Fill {
-                coef: -least,
-                ranges: vec![(var, start as usize, end as usize)],
-            });
+            terms.push(AffineTerm::Fill { coef: least, ranges: vec![] });
+            terms.push(AffineTerm::Fill { coef: -least, ranges: vec![(var, start as usize, end as usize)] });
         }
         taps.push(terms);
     }
     if let [terms] = &taps[..]
         && let [AffineTerm::Scaled { view, .. }] = &terms[..]
     {
-        return Ok(Value {
-            inner: shape.clone(),
-            shape,
-            view: view.clone(),
-            frac: x.frac,
-        });
+        return Ok(Value { inner: shape.clone(), shape, view: view.clone(), frac: x.frac });
     }
     let mut nodes = Vec::with_capacity(taps.len());
     for terms in taps {
@@ -112,12 +88,7 @@ fn max_along(
 }
 
 /// The maximum of nodes of one shape, pair by pair.
-fn max_tree(
-    low: &mut Lowering,
-    mut nodes: Vec<NodeId>,
-    shape: &[usize],
-    frac: i32,
-) -> Result<NodeId, ModelError> {
+fn max_tree(low: &mut Lowering, mut nodes: Vec<NodeId>, shape: &[usize], frac: i32) -> Result<NodeId, ModelError> {
     while nodes.len() > 1 {
         let mut next = Vec::with_capacity(nodes.len().div_ceil(2));
         for pair in nodes.chunks(2) {
@@ -130,13 +101,9 @@ fn max_tree(
     }
     match nodes[..] {
         // A single window cell: the view still needs a place of its own.
-        [only] if !low.program.node(only).op.is_stored() => {
-            low.push(Op::Store { input: only }, shape, frac)
-        }
+        [only] if !low.program.node(only).op.is_stored() => low.push(Op::Store { input: only }, shape, frac),
         [only] => Ok(only),
-        _ => Err(ModelError::invalid(
-            "a pooling window lies outside its input entirely",
-        )),
+        _ => Err(ModelError::invalid("a pooling window lies outside its input entirely")),
     }
 }
 
@@ -167,13 +134,7 @@ pub(super) fn global_max_pool(low: &mut Lowering, operands: Operands) -> Result<
                 let mut index: Vec<AxisIndex> = (0..shape.len()).map(AxisIndex::var).collect();
                 index[var] = AxisIndex::strided(var, 1, start as i64);
                 let view = low.view_at(&x, &index)?;
-                low.push(
-                    Op::Affine {
-                        terms: vec![AffineTerm::Scaled { coef: 1, view }],
-                    },
-                    &shape,
-                    x.frac,
-                )
+                low.push(Op::Affine { terms: vec![AffineTerm::Scaled { coef: 1, view }] }, &shape, x.frac)
             });
             let (lhs, rhs) = (halves.next().transpose()?, halves.next().transpose()?);
             drop(halves);
@@ -196,10 +157,7 @@ pub(super) fn average_pool(low: &mut Lowering, mut operands: Operands) -> Result
     average(low, operands, &x, &windows, padding_counts)
 }
 
-pub(super) fn global_average_pool(
-    low: &mut Lowering,
-    operands: Operands,
-) -> Result<(), ModelError> {
+pub(super) fn global_average_pool(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
     let x = spatial_input(low, &operands)?;
     let rank = x.shape.len() - 2;
     let windows = Windows {
@@ -224,10 +182,8 @@ fn average(
     operands.finish()?;
     let spatial = x.shape[2..].to_vec();
     let x = low.addressed(x)?;
-    let overhanging: Vec<usize> = (0..spatial.len())
-        .filter(|&a| windows.overhangs(a, spatial[a]))
-        .map(|a| a + 2)
-        .collect();
+    let overhanging: Vec<usize> =
+        (0..spatial.len()).filter(|&a| windows.overhangs(a, spatial[a])).map(|a| a + 2).collect();
     let x = low.zero_outside(&x, &overhanging)?;
     let mut shape = x.shape[..2].to_vec();
     shape.extend(&windows.out);
@@ -245,50 +201,24 @@ fn average(
     // How many cells each window divides by, along each axis.
     let counts: Vec<Vec<usize>> = (0..spatial.len())
         .map(|axis| {
-            let (begin, end) = if padding_counts {
-                (windows.begin[axis], windows.end[axis])
-            } else {
-                (0, 0)
-            };
+            let (begin, end) = if padding_counts { (windows.begin[axis], windows.end[axis]) } else { (0, 0) };
             let inside = -(begin as i64)..(spatial[axis] + end) as i64;
             let cell = |p: usize, tap: usize| {
-                (p * windows.strides[axis] + tap * windows.dilations[axis]) as i64
-                    - windows.begin[axis] as i64
+                (p * windows.strides[axis] + tap * windows.dilations[axis]) as i64 - windows.begin[axis] as i64
             };
-            let count = |p| {
-                (0..windows.kernel[axis])
-                    .filter(|&tap| inside.contains(&cell(p, tap)))
-                    .count()
-            };
+            let count = |p| (0..windows.kernel[axis]).filter(|&tap| inside.contains(&cell(p, tap))).count();
             (0..windows.out[axis]).map(|p| count(p).max(1)).collect()
         })
         .collect();
     let uniform = counts.iter().all(|axis| axis.iter().all(|&c| c == axis[0]));
-    let largest: usize = counts
-        .iter()
-        .map(|axis| axis.iter().copied().max().unwrap_or(1))
-        .product();
+    let largest: usize = counts.iter().map(|axis| axis.iter().copied().max().unwrap_or(1)).product();
     if uniform {
-        return mean(
-            low,
-            plan,
-            &x,
-            Window {
-                vars,
-                lhs,
-                out: &shape,
-                size: largest,
-            },
-            &shape,
-        );
+        return mean(low, plan, &x, Window { vars, lhs, out: &shape, size: largest }, &shape);
     }
     let bits = reciprocal_bits(low, &plan, &x, largest).min(30);
     let mut shares = vec![1.0];
     for axis in &counts {
-        shares = shares
-            .iter()
-            .flat_map(|&s: &f64| axis.iter().map(move |&c| s / c as f64))
-            .collect();
+        shares = shares.iter().flat_map(|&s: &f64| axis.iter().map(move |&c| s / c as f64)).collect();
     }
     let weight = low.push_weight(&shares, &windows.out, bits)?;
     let frac = x.frac + bits;
@@ -307,24 +237,9 @@ struct Window<'s> {
 }
 
 /// The mean of each window.
-fn mean(
-    low: &mut Lowering,
-    plan: Plan,
-    x: &Value,
-    window: Window,
-    shape: &[usize],
-) -> Result<(), ModelError> {
-    let Window {
-        vars,
-        lhs,
-        out,
-        size,
-    } = window;
-    let op = Op::Contract {
-        vars,
-        lhs,
-        rhs: None,
-    };
+fn mean(low: &mut Lowering, plan: Plan, x: &Value, window: Window, shape: &[usize]) -> Result<(), ModelError> {
+    let Window { vars, lhs, out, size } = window;
+    let op = Op::Contract { vars, lhs, rhs: None };
     if size.is_power_of_two() {
         // Dividing is only a change of scale.
         let frac = x.frac + size.trailing_zeros() as i32;
@@ -335,13 +250,7 @@ fn mean(
     let frac = x.frac + bits;
     let sum = low.push(op, out, x.frac)?;
     let coef = (power_of_two(bits)? as f64 / size as f64).round() as i64;
-    let acc = low.push(
-        Op::Affine {
-            terms: vec![low.scaled_identity(sum, coef)],
-        },
-        out,
-        frac,
-    )?;
+    let acc = low.push(Op::Affine { terms: vec![low.scaled_identity(sum, coef)] }, out, frac)?;
     low.finish(plan, acc, frac, shape)
 }
 
@@ -364,13 +273,8 @@ pub(super) fn reduce_mean(low: &mut Lowering, mut operands: Operands) -> Result<
     }
     operands.finish()?;
     let x = low.addressed(&x)?;
-    let inner: Vec<usize> = (0..rank)
-        .map(|a| if reduced[a] { 1 } else { x.shape[a] })
-        .collect();
-    let shape: Vec<usize> = (0..rank)
-        .filter(|&a| keep || !reduced[a])
-        .map(|a| inner[a])
-        .collect();
+    let inner: Vec<usize> = (0..rank).map(|a| if reduced[a] { 1 } else { x.shape[a] }).collect();
+    let shape: Vec<usize> = (0..rank).filter(|&a| keep || !reduced[a]).map(|a| inner[a]).collect();
     let mut vars = inner.clone();
     let mut index = Vec::with_capacity(rank);
     for (axis, (&reduced, &len)) in reduced.iter().zip(&x.shape).enumerate() {
@@ -387,16 +291,5 @@ pub(super) fn reduce_mean(low: &mut Lowering, mut operands: Operands) -> Result<
     let lhs = low.view_at(&x, &index)?;
     let (lo, hi) = low.real_range(&x);
     let plan = low.plan(tensor, lo.abs().max(hi.abs()))?;
-    mean(
-        low,
-        plan,
-        &x,
-        Window {
-            vars,
-            lhs,
-            out: &inner,
-            size,
-        },
-        &shape,
-    )
+    mean(low, plan, &x, Window { vars, lhs, out: &inner, size }, &shape)
 }

@@ -37,10 +37,7 @@ pub(crate) struct Deferred {
 
 impl<'g> Lowering<'g> {
     /// The activation that alone reads a tensor: its place in the graph, itself, and its result.
-    fn activation_behind(
-        &self,
-        tensor: &str,
-    ) -> Result<Option<(usize, Activation, &'g str)>, ModelError> {
+    fn activation_behind(&self, tensor: &str) -> Result<Option<(usize, Activation, &'g str)>, ModelError> {
         let Some((index, reader)) = self.sole_reader(tensor) else {
             return Ok(None);
         };
@@ -55,9 +52,7 @@ impl<'g> Lowering<'g> {
     fn calibrated_frac(&self, tensor: &str, activation: Option<(Activation, &str)>) -> i32 {
         match activation {
             // Clamping far below zero changes nothing.
-            Some((Activation::Relu, result)) => {
-                frac_for(self.ranges.largest(result) * self.options.headroom)
-            }
+            Some((Activation::Relu, result)) => frac_for(self.ranges.largest(result) * self.options.headroom),
             Some((activation, _)) if activation.settles_at().is_some() => {
                 frac_for(activation.settles_at().unwrap_or_default())
             }
@@ -69,30 +64,15 @@ impl<'g> Lowering<'g> {
     /// for any declared input, and takes in the activation that follows.
     pub fn plan(&mut self, tensor: &str, worst: f64) -> Result<Plan, ModelError> {
         let behind = self.activation_behind(tensor)?;
-        let wanted = self.calibrated_frac(
-            tensor,
-            behind.map(|(_, activation, result)| (activation, result)),
-        );
+        let wanted = self.calibrated_frac(tensor, behind.map(|(_, activation, result)| (activation, result)));
         let safe = frac_for(worst * 1.01);
-        let frac = if safe >= wanted - self.options.slack_bits as i32 {
-            safe.min(wanted)
-        } else {
-            wanted
-        };
+        let frac = if safe >= wanted - self.options.slack_bits as i32 { safe.min(wanted) } else { wanted };
         Ok(match behind {
             Some((index, activation, result)) => {
                 self.absorb(index);
-                Plan {
-                    frac,
-                    activation: Some(activation),
-                    tensor: result.to_string(),
-                }
+                Plan { frac, activation: Some(activation), tensor: result.to_string() }
             }
-            None => Plan {
-                frac,
-                activation: None,
-                tensor: tensor.to_string(),
-            },
+            None => Plan { frac, activation: None, tensor: tensor.to_string() },
         })
     }
 
@@ -103,17 +83,13 @@ impl<'g> Lowering<'g> {
             return Ok(None);
         };
         let adds = matches!(reader.op.as_str(), "Add" | "Sub");
-        let alike =
-            |name: &String| !self.graph.is_constant(name) && self.graph.shape(name) == Some(shape);
+        let alike = |name: &String| !self.graph.is_constant(name) && self.graph.shape(name) == Some(shape);
         if !adds || !reader.inputs.iter().all(alike) {
             return Ok(None);
         }
         let sum = &reader.outputs[0];
         let behind = self.activation_behind(sum)?;
-        Ok(Some(self.calibrated_frac(
-            sum,
-            behind.map(|(_, activation, result)| (activation, result)),
-        )))
+        Ok(Some(self.calibrated_frac(sum, behind.map(|(_, activation, result)| (activation, result)))))
     }
 
     /// Keeps an accumulator for the addition that [`Self::sum_ahead`] found.
@@ -132,13 +108,7 @@ impl<'g> Lowering<'g> {
     }
 
     /// As [`Self::finish`], for an accumulator whose scale was not chosen and may even be coarser than the result's.
-    pub fn finish_scaled(
-        &mut self,
-        plan: Plan,
-        acc: NodeId,
-        acc_frac: i32,
-        shape: &[usize],
-    ) -> Result<(), ModelError> {
+    pub fn finish_scaled(&mut self, plan: Plan, acc: NodeId, acc_frac: i32, shape: &[usize]) -> Result<(), ModelError> {
         let missing = plan.frac - acc_frac;
         if missing <= 0 {
             return self.finish(plan, acc, acc_frac, shape);
@@ -152,13 +122,7 @@ impl<'g> Lowering<'g> {
 
     /// Rescales the accumulator `acc` of scale `acc_frac`, applies the activation, and defines the result, which stands
     /// for a tensor of `shape`.
-    pub fn finish(
-        &mut self,
-        plan: Plan,
-        acc: NodeId,
-        acc_frac: i32,
-        shape: &[usize],
-    ) -> Result<(), ModelError> {
+    pub fn finish(&mut self, plan: Plan, acc: NodeId, acc_frac: i32, shape: &[usize]) -> Result<(), ModelError> {
         let inner = self.program.node(acc).shape.clone();
         let usual = self.options.shift as i32;
         let mut shift = acc_frac - plan.frac;
@@ -183,17 +147,7 @@ impl<'g> Lowering<'g> {
             Some(Activation::Relu) => (Func::Relu, plan.frac),
             Some(other) => self.table(other, plan.frac),
         };
-        let node = self.push(
-            Op::Apply {
-                input: acc,
-                shift,
-                func,
-                bits: BITS,
-                saturate,
-            },
-            &inner,
-            frac,
-        )?;
+        let node = self.push(Op::Apply { input: acc, shift, func, bits: BITS, saturate }, &inner, frac)?;
         let mut value = Value::stored(node, &inner, frac);
         value = value.reshaped(shape);
         self.define_computed(&plan.tensor, value);
@@ -201,18 +155,9 @@ impl<'g> Lowering<'g> {
     }
 
     /// Applies `activation` to a stored tensor at the scale it has.
-    pub fn activate(
-        &mut self,
-        value: &Value,
-        activation: Activation,
-        tensor: &str,
-    ) -> Result<(), ModelError> {
+    pub fn activate(&mut self, value: &Value, activation: Activation, tensor: &str) -> Result<(), ModelError> {
         let input = self.node_of(value)?;
-        let plan = Plan {
-            frac: value.frac,
-            activation: Some(activation),
-            tensor: tensor.to_string(),
-        };
+        let plan = Plan { frac: value.frac, activation: Some(activation), tensor: tensor.to_string() };
         let shape = value.shape.clone();
         self.finish(plan, input, value.frac, &shape)
     }
@@ -220,9 +165,7 @@ impl<'g> Lowering<'g> {
     /// The table of `activation` for arguments of scale `frac`, and the scale of its results.
     fn table(&mut self, activation: Activation, frac: i32) -> (Func, i32) {
         let half = 1i64 << (BITS - 1);
-        let real: Vec<f64> = (-half..half)
-            .map(|z| activation.eval(z as f64 * f64::from(-frac).exp2()))
-            .collect();
+        let real: Vec<f64> = (-half..half).map(|z| activation.eval(z as f64 * f64::from(-frac).exp2())).collect();
         let largest = real.iter().fold(0.0f64, |m, x| m.max(x.abs()));
         // A result of exactly 1.0 may lose its last bit for twice the precision everywhere.
         let out = frac_for(largest * (1.0 - f64::from(1 - BITS as i32).exp2()));
@@ -232,16 +175,9 @@ impl<'g> Lowering<'g> {
         }
         let scale = f64::from(out).exp2();
         let limit = (half - 1) as f64;
-        let values = real
-            .iter()
-            .map(|x| (x * scale).round().clamp(-limit - 1.0, limit) as i32)
-            .collect();
+        let values = real.iter().map(|x| (x * scale).round().clamp(-limit - 1.0, limit) as i32).collect();
         let index = self.program.tables.len() as u32;
-        self.program.tables.push(FunctionTable {
-            name: name.clone(),
-            bits: BITS,
-            values,
-        });
+        self.program.tables.push(FunctionTable { name: name.clone(), bits: BITS, values });
         self.tables.insert(name, index);
         (Func::Table(index), out)
     }

@@ -12,18 +12,10 @@ pub(super) fn slice(low: &mut Lowering, mut operands: Operands) -> Result<(), Mo
     let tensor = operands.result()?;
     let rank = value.shape.len();
     let missing = |operands: &Operands, name: &str| operands.refuse(name, "is missing");
-    let starts = operands
-        .integers("starts", 1)?
-        .ok_or_else(|| missing(&operands, "starts"))?;
-    let ends = operands
-        .integers("ends", 2)?
-        .ok_or_else(|| missing(&operands, "ends"))?;
-    let axes = operands
-        .integers("axes", 3)?
-        .unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = operands
-        .optional_integers(4)?
-        .unwrap_or_else(|| vec![1; starts.len()]);
+    let starts = operands.integers("starts", 1)?.ok_or_else(|| missing(&operands, "starts"))?;
+    let ends = operands.integers("ends", 2)?.ok_or_else(|| missing(&operands, "ends"))?;
+    let axes = operands.integers("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let steps = operands.optional_integers(4)?.unwrap_or_else(|| vec![1; starts.len()]);
     if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() {
         return Err(operands.refuse("starts", "starts, ends, axes and steps differ in number"));
     }
@@ -36,16 +28,10 @@ pub(super) fn slice(low: &mut Lowering, mut operands: Operands) -> Result<(), Mo
         let from_front = |at: i64| if at < 0 { at.saturating_add(len) } else { at };
         // As ONNX clamps: a negative step may end before the first element.
         let (start, count) = if step > 0 {
-            let (start, end) = (
-                from_front(starts[i]).clamp(0, len),
-                from_front(ends[i]).clamp(0, len),
-            );
+            let (start, end) = (from_front(starts[i]).clamp(0, len), from_front(ends[i]).clamp(0, len));
             (start, (end - start).max(0) as u64)
         } else {
-            let (start, end) = (
-                from_front(starts[i]).clamp(0, len - 1),
-                from_front(ends[i]).clamp(-1, len - 1),
-            );
+            let (start, end) = (from_front(starts[i]).clamp(0, len - 1), from_front(ends[i]).clamp(-1, len - 1));
             (start, (start - end).max(0) as u64)
         };
         if step == 0 || count == 0 {
@@ -57,15 +43,7 @@ pub(super) fn slice(low: &mut Lowering, mut operands: Operands) -> Result<(), Mo
     }
     operands.finish()?;
     let view = low.view_at(&value, &index)?;
-    low.define(
-        tensor,
-        Value {
-            inner: shape.clone(),
-            shape,
-            view,
-            frac: value.frac,
-        },
-    );
+    low.define(tensor, Value { inner: shape.clone(), shape, view, frac: value.frac });
     Ok(())
 }
 
@@ -73,17 +51,11 @@ pub(super) fn pad(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
     let value = low.value(operands.required(0)?)?;
     let tensor = operands.result()?;
     let rank = value.shape.len();
-    let mode = operands
-        .string("mode")?
-        .unwrap_or_else(|| "constant".into());
-    let pads = operands
-        .integers("pads", 1)?
-        .ok_or_else(|| operands.refuse("pads", "is missing"))?;
+    let mode = operands.string("mode")?.unwrap_or_else(|| "constant".into());
+    let pads = operands.integers("pads", 1)?.ok_or_else(|| operands.refuse("pads", "is missing"))?;
     let fill = operands.float("value")?;
     let fill = operands.optional_scalar(2)?.or(fill).unwrap_or(0.0);
-    let axes = operands
-        .optional_integers(3)?
-        .unwrap_or_else(|| (0..rank as i64).collect());
+    let axes = operands.optional_integers(3)?.unwrap_or_else(|| (0..rank as i64).collect());
     if pads.len() != 2 * axes.len() {
         return Err(operands.refuse("pads", "needs two values for each axis"));
     }
@@ -91,9 +63,7 @@ pub(super) fn pad(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
     for (i, &axis) in axes.iter().enumerate() {
         let axis = operands.axis(axis, rank)?;
         begin[axis] = pads[i];
-        let len = (shape[axis] as i64)
-            .saturating_add(pads[i])
-            .saturating_add(pads[i + axes.len()]);
+        let len = (shape[axis] as i64).saturating_add(pads[i]).saturating_add(pads[i + axes.len()]);
         shape[axis] = usize::try_from(len)
             .ok()
             .filter(|len| (1..1 << 28).contains(len))
@@ -110,19 +80,10 @@ pub(super) fn pad(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
         }
         "reflect" | "edge" | "wrap" => {
             let index = gathered(&value.shape, &shape, &begin, &mode);
-            let index = index.ok_or_else(|| {
-                operands.refuse("pads", "are longer than the tensor that they repeat")
-            })?;
+            let index = index.ok_or_else(|| operands.refuse("pads", "are longer than the tensor that they repeat"))?;
             operands.finish()?;
             let whole = low.materialised(&value)?;
-            let node = low.push(
-                Op::Gather {
-                    input: whole.view.node,
-                    index,
-                },
-                &shape,
-                value.frac,
-            )?;
+            let node = low.push(Op::Gather { input: whole.view.node, index }, &shape, value.frac)?;
             low.define_computed(tensor, Value::stored(node, &shape, value.frac));
             Ok(())
         }
@@ -139,21 +100,12 @@ fn constant_pad(
     tensor: &str,
 ) -> Result<(), ModelError> {
     let rank = shape.len();
-    let grows = |axis: usize| {
-        begin[axis] > 0 || (value.shape[axis] as i64) + begin[axis] < shape[axis] as i64
-    };
+    let grows = |axis: usize| begin[axis] > 0 || (value.shape[axis] as i64) + begin[axis] < shape[axis] as i64;
     let padded: Vec<usize> = (0..rank).filter(|&axis| grows(axis)).collect();
     let value = low.zero_outside(value, &padded)?;
-    let index: Vec<AxisIndex> = (0..rank)
-        .map(|axis| AxisIndex::strided(axis, 1, -begin[axis]))
-        .collect();
+    let index: Vec<AxisIndex> = (0..rank).map(|axis| AxisIndex::strided(axis, 1, -begin[axis])).collect();
     let view = low.view_at(&value, &index)?;
-    let moved = Value {
-        shape: shape.to_vec(),
-        inner: shape.to_vec(),
-        view: view.clone(),
-        frac: value.frac,
-    };
+    let moved = Value { shape: shape.to_vec(), inner: shape.to_vec(), view: view.clone(), frac: value.frac };
     if fill == 0.0 || padded.is_empty() {
         low.define(tensor, moved);
         return Ok(());
@@ -169,18 +121,9 @@ fn constant_pad(
         (axis, start.min(end), end)
     });
     let terms = vec![
-        AffineTerm::Scaled {
-            coef: super::linear::power_of_two(frac - value.frac)?,
-            view,
-        },
-        AffineTerm::Fill {
-            coef,
-            ranges: vec![],
-        },
-        AffineTerm::Fill {
-            coef: -coef,
-            ranges: inside.collect(),
-        },
+        AffineTerm::Scaled { coef: super::linear::power_of_two(frac - value.frac)?, view },
+        AffineTerm::Fill { coef, ranges: vec![] },
+        AffineTerm::Fill { coef: -coef, ranges: inside.collect() },
     ];
     let acc = low.push(Op::Affine { terms }, shape, frac)?;
     low.finish(plan, acc, frac, shape)
@@ -226,24 +169,14 @@ pub(super) fn arg_max(low: &mut Lowering, mut operands: Operands) -> Result<(), 
     let axis = operands.axis(axis, value.shape.len())?;
     let keep = operands.int("keepdims")?.unwrap_or(1) != 0;
     if operands.int("select_last_index")?.unwrap_or(0) != 0 {
-        return Err(operands.refuse(
-            "select_last_index",
-            "ties go to the first index; the last is not supported",
-        ));
+        return Err(operands.refuse("select_last_index", "ties go to the first index; the last is not supported"));
     }
     operands.finish()?;
     let value = low.addressed(&value)?;
     let value = low.materialised(&value)?;
     let mut inner = value.shape.clone();
     inner[axis] = 1;
-    let node = low.push(
-        Op::ArgMax {
-            input: value.view.node,
-            axis,
-        },
-        &inner,
-        0,
-    )?;
+    let node = low.push(Op::ArgMax { input: value.view.node, axis }, &inner, 0)?;
     let mut shape = inner.clone();
     if !keep {
         shape.remove(axis);

@@ -21,12 +21,7 @@ pub(crate) struct Value {
 impl Value {
     /// All of a stored node, as it is.
     pub fn stored(node: NodeId, shape: &[usize], frac: i32) -> Self {
-        Self {
-            shape: shape.to_vec(),
-            inner: shape.to_vec(),
-            view: View::identity(node, shape.len()),
-            frac,
-        }
+        Self { shape: shape.to_vec(), inner: shape.to_vec(), view: View::identity(node, shape.len()), frac }
     }
 
     /// The node behind it, if its elements are exactly the node's, in the same order.
@@ -44,25 +39,18 @@ impl Value {
     /// Whether reading just outside `inner` along `var` gives zero, as reading outside the node does.
     pub fn zero_outside(&self, program: &Program, var: usize) -> bool {
         let shape = &program.node(self.view.node).shape;
-        self.view
-            .axes
-            .iter()
-            .zip(shape)
-            .any(|(axis, &len)| match axis.terms[..] {
-                [(v, coef)] if v == var => {
-                    let outside = |at: i64| !(0..len as i64).contains(&(coef * at + axis.offset));
-                    outside(-1) && outside(self.inner[var] as i64)
-                }
-                _ => false,
-            })
+        self.view.axes.iter().zip(shape).any(|(axis, &len)| match axis.terms[..] {
+            [(v, coef)] if v == var => {
+                let outside = |at: i64| !(0..len as i64).contains(&(coef * at + axis.offset));
+                outside(-1) && outside(self.inner[var] as i64)
+            }
+            _ => false,
+        })
     }
 
     /// The same elements as a tensor of another shape: still pending.
     pub fn reshaped(&self, shape: &[usize]) -> Self {
-        let reshaped = Self {
-            shape: shape.to_vec(),
-            ..self.clone()
-        };
+        let reshaped = Self { shape: shape.to_vec(), ..self.clone() };
         reshaped.addressed().unwrap_or(reshaped)
     }
 
@@ -78,26 +66,16 @@ impl Value {
             .zip(&self.inner)
             .map(|(group, &len)| {
                 let mut step = len as i64;
-                let axes = group
-                    .iter()
-                    .filter(|&&axis| self.shape[axis] > 1 || group.len() == 1);
+                let axes = group.iter().filter(|&&axis| self.shape[axis] > 1 || group.len() == 1);
                 let terms = axes.map(|&axis| {
                     step /= self.shape[axis] as i64;
                     (axis, step)
                 });
-                AxisIndex {
-                    terms: terms.collect(),
-                    offset: 0,
-                }
+                AxisIndex { terms: terms.collect(), offset: 0 }
             })
             .collect();
         let view = self.at(&index)?;
-        Some(Self {
-            shape: self.shape.clone(),
-            inner: self.shape.clone(),
-            view,
-            frac: self.frac,
-        })
+        Some(Self { shape: self.shape.clone(), inner: self.shape.clone(), view, frac: self.frac })
     }
 }
 
@@ -111,10 +89,7 @@ fn substitute(view: &View, index: &[AxisIndex]) -> Option<View> {
         }
         (terms.len() <= 2).then_some(AxisIndex { terms, offset })
     });
-    Some(View {
-        node: view.node,
-        axes: axes.collect::<Option<_>>()?,
-    })
+    Some(View { node: view.node, axes: axes.collect::<Option<_>>()? })
 }
 
 /// For each axis of `coarse`, the run of axes of `fine` whose product it is; `None` if `fine` does not
@@ -161,10 +136,7 @@ mod tests {
 
     #[test]
     fn groups_follow_products() {
-        assert_eq!(
-            axis_groups(&[1, 400], &[1, 16, 5, 5]),
-            Some(vec![vec![0], vec![1, 2, 3]])
-        );
+        assert_eq!(axis_groups(&[1, 400], &[1, 16, 5, 5]), Some(vec![vec![0], vec![1, 2, 3]]));
         assert_eq!(axis_groups(&[6], &[2, 3, 1]), Some(vec![vec![0, 1, 2]]));
         assert_eq!(axis_groups(&[4, 3], &[2, 6]), None);
         assert_eq!(axis_groups(&[5], &[1, 5]), Some(vec![vec![0, 1]]));

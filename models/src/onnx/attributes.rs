@@ -19,20 +19,10 @@ pub struct WrongType(pub String);
 impl Attributes {
     /// Those of `node`.
     pub fn of(node: &NodeProto) -> Self {
-        Self {
-            left: node
-                .attribute
-                .iter()
-                .map(|a| (a.name.clone(), a.clone()))
-                .collect(),
-        }
+        Self { left: node.attribute.iter().map(|a| (a.name.clone(), a.clone())).collect() }
     }
 
-    fn take(
-        &mut self,
-        name: &str,
-        wanted: AttributeType,
-    ) -> Result<Option<AttributeProto>, WrongType> {
+    fn take(&mut self, name: &str, wanted: AttributeType) -> Result<Option<AttributeProto>, WrongType> {
         match self.left.remove(name) {
             // Old writers leave the type out.
             Some(a) if a.r#type == wanted as i32 || a.r#type == 0 => Ok(Some(a)),
@@ -59,9 +49,7 @@ impl Attributes {
     /// A string.
     pub fn string(&mut self, name: &str) -> Result<Option<String>, WrongType> {
         let bytes = self.take(name, AttributeType::String)?.map(|a| a.s);
-        bytes
-            .map(|b| String::from_utf8(b).map_err(|_| WrongType(name.to_string())))
-            .transpose()
+        bytes.map(|b| String::from_utf8(b).map_err(|_| WrongType(name.to_string()))).transpose()
     }
 
     /// Forgets an attribute that does not matter for the result.

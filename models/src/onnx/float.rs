@@ -35,27 +35,12 @@ impl FloatModel {
         let double_inputs = inputs.iter().map(|i| i.double).collect::<Vec<_>>();
         let typed = guarded(|| {
             let onnx = tract_onnx::onnx().with_ignore_value_info(true);
-            let folder = folder.map(|f| {
-                if f.as_os_str().is_empty() {
-                    "."
-                } else {
-                    f.to_str().unwrap_or(".")
-                }
-            });
+            let folder = folder.map(|f| if f.as_os_str().is_empty() { "." } else { f.to_str().unwrap_or(".") });
             let mut parsed = onnx.parse(model, folder)?;
-            let outlets = computed
-                .iter()
-                .map(|name| parsed.outlets_by_name[name])
-                .collect::<Vec<_>>();
+            let outlets = computed.iter().map(|name| parsed.outlets_by_name[name]).collect::<Vec<_>>();
             for (index, input) in inputs.iter().enumerate() {
-                let kind = if input.double {
-                    f64::datum_type()
-                } else {
-                    f32::datum_type()
-                };
-                parsed
-                    .model
-                    .set_input_fact(index, InferenceFact::dt_shape(kind, input.shape.clone()))?;
+                let kind = if input.double { f64::datum_type() } else { f32::datum_type() };
+                parsed.model.set_input_fact(index, InferenceFact::dt_shape(kind, input.shape.clone()))?;
             }
             parsed.model.select_output_outlets(&outlets)?;
             parsed.model.into_typed()
@@ -68,12 +53,7 @@ impl FloatModel {
             Ok(plan) => plan,
             Err(_) => guarded(|| typed.into_runnable()).map_err(fail)?,
         };
-        Ok(Self {
-            plan,
-            names: computed,
-            shapes,
-            double_inputs,
-        })
+        Ok(Self { plan, names: computed, shapes, double_inputs })
     }
 
     /// The tensors that [`Self::run`] gives, in its order.
@@ -88,23 +68,12 @@ impl FloatModel {
 
     pub(super) fn run_raw(&self, inputs: &[ArrayD<f32>]) -> Result<Vec<Arc<Tensor>>, ModelError> {
         let outcome = guarded(|| {
-            let values = inputs.iter().zip(&self.double_inputs).map(
-                |(input, double)| -> TractResult<TValue> {
-                    let tensor = Tensor::from(input.clone());
-                    Ok(if *double {
-                        tensor.cast_to::<f64>()?.into_owned().into()
-                    } else {
-                        tensor.into()
-                    })
-                },
-            );
+            let values = inputs.iter().zip(&self.double_inputs).map(|(input, double)| -> TractResult<TValue> {
+                let tensor = Tensor::from(input.clone());
+                Ok(if *double { tensor.cast_to::<f64>()?.into_owned().into() } else { tensor.into() })
+            });
             let values = values.collect::<TractResult<TVec<TValue>>>()?;
-            Ok(self
-                .plan
-                .run(values)?
-                .into_iter()
-                .map(TValue::into_arc_tensor)
-                .collect())
+            Ok(self.plan.run(values)?.into_iter().map(TValue::into_arc_tensor).collect())
         });
         outcome.map_err(|reason| ModelError::Float { reason })
     }
@@ -115,46 +84,26 @@ impl FloatModel {
     ///
     /// If the runtime refuses the inputs.
     pub fn run(&self, inputs: &[ArrayD<f32>]) -> Result<Vec<Vec<f32>>, ModelError> {
-        Ok(self
-            .run_raw(inputs)?
-            .iter()
-            .map(|tensor| floats(tensor).unwrap_or_default())
-            .collect())
+        Ok(self.run_raw(inputs)?.iter().map(|tensor| floats(tensor).unwrap_or_default()).collect())
     }
 }
 
 /// A tensor's elements as floats, row-major.
 pub(super) fn floats(tensor: &Tensor) -> Option<Vec<f32>> {
     let cast = tensor.cast_to::<f32>().ok()?;
-    Some(
-        cast.to_plain_array_view::<f32>()
-            .ok()?
-            .iter()
-            .copied()
-            .collect(),
-    )
+    Some(cast.to_plain_array_view::<f32>().ok()?.iter().copied().collect())
 }
 
 /// A tensor's elements as integers, row-major.
 pub(super) fn integers(tensor: &Tensor) -> Option<Vec<i64>> {
     let cast = tensor.cast_to::<i64>().ok()?;
-    Some(
-        cast.to_plain_array_view::<i64>()
-            .ok()?
-            .iter()
-            .copied()
-            .collect(),
-    )
+    Some(cast.to_plain_array_view::<i64>().ok()?.iter().copied().collect())
 }
 
 fn shapes(model: &TypedModel, names: &[String]) -> Result<HashMap<String, Vec<usize>>, ModelError> {
     for node in model.nodes() {
         for output in &node.outputs {
-            let size = output
-                .fact
-                .shape
-                .as_concrete()
-                .map(|s| s.iter().try_fold(1usize, |n, &d| n.checked_mul(d)));
+            let size = output.fact.shape.as_concrete().map(|s| s.iter().try_fold(1usize, |n, &d| n.checked_mul(d)));
             if !matches!(size, None | Some(Some(..=MAX_ELEMENTS))) {
                 return Err(ModelError::invalid(format!(
                     "a result of node \"{}\" has more than {MAX_ELEMENTS} elements",
@@ -167,8 +116,7 @@ fn shapes(model: &TypedModel, names: &[String]) -> Result<HashMap<String, Vec<us
     let outlets = outlets.map_err(|reason| ModelError::Float { reason })?;
     let mut shapes = HashMap::new();
     for (name, outlet) in names.iter().zip(outlets) {
-        let fact = guarded(|| model.outlet_fact(outlet).cloned())
-            .map_err(|reason| ModelError::Float { reason })?;
+        let fact = guarded(|| model.outlet_fact(outlet).cloned()).map_err(|reason| ModelError::Float { reason })?;
         match fact.shape.as_concrete() {
             Some(shape) => shapes.insert(name.clone(), shape.to_vec()),
             None => {

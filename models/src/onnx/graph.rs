@@ -30,13 +30,7 @@ impl InputSpec {
     /// What a compiled program expects of its inputs: enough to match a data file with them, without the ONNX file.
     pub fn of_program(program: &vouch_program::Program) -> Vec<Self> {
         let ports = program.inputs.iter();
-        ports
-            .map(|port| Self {
-                name: port.name.clone(),
-                shape: port.shape.clone(),
-                double: false,
-            })
-            .collect()
+        ports.map(|port| Self { name: port.name.clone(), shape: port.shape.clone(), double: false }).collect()
     }
 }
 
@@ -82,33 +76,21 @@ impl Graph {
         folder: Option<&Path>,
         check: impl Fn(&GraphNode) -> Result<(), ModelError>,
     ) -> Result<(Self, FloatModel), ModelError> {
-        let opset = model
-            .opset_import
-            .iter()
-            .find(|o| o.domain.is_empty() || o.domain == "ai.onnx")
-            .map_or(0, |o| o.version);
+        let opset =
+            model.opset_import.iter().find(|o| o.domain.is_empty() || o.domain == "ai.onnx").map_or(0, |o| o.version);
         let Some(proto) = model.graph.as_mut() else {
             return Err(ModelError::invalid("it contains no graph"));
         };
         keep_live(proto)?;
-        let initializers: HashSet<&str> =
-            proto.initializer.iter().map(|t| t.name.as_str()).collect();
-        let inputs = proto
-            .input
-            .iter()
-            .filter(|i| !initializers.contains(i.name.as_str()));
+        let initializers: HashSet<&str> = proto.initializer.iter().map(|t| t.name.as_str()).collect();
+        let inputs = proto.input.iter().filter(|i| !initializers.contains(i.name.as_str()));
         let inputs = inputs.map(input_spec).collect::<Result<Vec<_>, _>>()?;
 
-        let mut constant: HashSet<String> =
-            initializers.iter().map(|&name| name.to_string()).collect();
+        let mut constant: HashSet<String> = initializers.iter().map(|&name| name.to_string()).collect();
         let (mut nodes, mut folded) = (Vec::new(), Vec::new());
         for node in &proto.node {
             let named = node.output.iter().filter(|name| !name.is_empty());
-            let fixed = node.op_type == "Shape"
-                || node
-                    .input
-                    .iter()
-                    .all(|i| i.is_empty() || constant.contains(i));
+            let fixed = node.op_type == "Shape" || node.input.iter().all(|i| i.is_empty() || constant.contains(i));
             if fixed && !node.output.is_empty() {
                 constant.extend(named.clone().cloned());
                 folded.extend(named.cloned());
@@ -122,20 +104,12 @@ impl Graph {
         let name = proto.name.clone();
 
         let mut computed: Vec<String> = inputs.iter().map(|i| i.name.clone()).collect();
-        computed.extend(
-            proto
-                .node
-                .iter()
-                .flat_map(|n| n.output.iter().filter(|o| !o.is_empty()).cloned()),
-        );
+        computed.extend(proto.node.iter().flat_map(|n| n.output.iter().filter(|o| !o.is_empty()).cloned()));
         let mut constants = load_initializers(proto, folder)?;
         let float = FloatModel::new(&model, folder, &inputs, computed)?;
         let mut shapes = float.shapes().clone();
         if !folded.is_empty() {
-            let zeros: Vec<_> = inputs
-                .iter()
-                .map(|i| ArrayD::zeros(i.shape.clone()))
-                .collect();
+            let zeros: Vec<_> = inputs.iter().map(|i| ArrayD::zeros(i.shape.clone())).collect();
             let wanted: HashSet<&String> = folded.iter().collect();
             for (name, value) in float.names().iter().zip(float.run_raw(&zeros)?) {
                 if wanted.contains(name) {
@@ -149,18 +123,7 @@ impl Graph {
         for spec in &inputs {
             shapes.insert(spec.name.clone(), spec.shape.clone());
         }
-        Ok((
-            Self {
-                name,
-                opset,
-                inputs,
-                outputs,
-                nodes,
-                constants,
-                shapes,
-            },
-            float,
-        ))
+        Ok((Self { name, opset, inputs, outputs, nodes, constants, shapes }, float))
     }
 
     /// A tensor's shape.
@@ -197,18 +160,8 @@ fn graph_node(proto: &NodeProto) -> GraphNode {
         domain => format!("{domain}::{}", proto.op_type),
     };
     let first = proto.output.first().cloned().unwrap_or_default();
-    let name = if proto.name.is_empty() {
-        first
-    } else {
-        proto.name.clone()
-    };
-    GraphNode {
-        name,
-        op,
-        inputs: proto.input.clone(),
-        outputs: proto.output.clone(),
-        proto: proto.clone(),
-    }
+    let name = if proto.name.is_empty() { first } else { proto.name.clone() };
+    GraphNode { name, op, inputs: proto.input.clone(), outputs: proto.output.clone(), proto: proto.clone() }
 }
 
 /// Drops nodes that no output needs, and checks that each tensor is defined once, before it is read.
@@ -216,11 +169,7 @@ fn keep_live(graph: &mut GraphProto) -> Result<(), ModelError> {
     let mut defined: HashSet<&str> = graph.input.iter().map(|i| i.name.as_str()).collect();
     defined.extend(graph.initializer.iter().map(|t| t.name.as_str()));
     for node in &graph.node {
-        if let Some(missing) = node
-            .input
-            .iter()
-            .find(|i| !i.is_empty() && !defined.contains(i.as_str()))
-        {
+        if let Some(missing) = node.input.iter().find(|i| !i.is_empty() && !defined.contains(i.as_str())) {
             return Err(ModelError::invalid(format!(
                 "node \"{}\" ({}) reads tensor \"{missing}\", which nothing before it defines",
                 node.name, node.op_type
@@ -228,24 +177,15 @@ fn keep_live(graph: &mut GraphProto) -> Result<(), ModelError> {
         }
         for output in node.output.iter().filter(|o| !o.is_empty()) {
             if !defined.insert(output) {
-                return Err(ModelError::invalid(format!(
-                    "tensor \"{output}\" is defined twice"
-                )));
+                return Err(ModelError::invalid(format!("tensor \"{output}\" is defined twice")));
             }
         }
     }
     if graph.output.is_empty() {
         return Err(ModelError::invalid("the graph has no outputs"));
     }
-    if let Some(missing) = graph
-        .output
-        .iter()
-        .find(|o| !defined.contains(o.name.as_str()))
-    {
-        return Err(ModelError::invalid(format!(
-            "output \"{}\" is defined by no node",
-            missing.name
-        )));
+    if let Some(missing) = graph.output.iter().find(|o| !defined.contains(o.name.as_str())) {
+        return Err(ModelError::invalid(format!("output \"{}\" is defined by no node", missing.name)));
     }
     let mut needed: HashSet<String> = graph.output.iter().map(|o| o.name.clone()).collect();
     let mut live = Vec::with_capacity(graph.node.len());
@@ -261,23 +201,15 @@ fn keep_live(graph: &mut GraphProto) -> Result<(), ModelError> {
 }
 
 fn input_spec(input: &ValueInfoProto) -> Result<InputSpec, ModelError> {
-    let fail = |reason: &str| {
-        Err(ModelError::invalid(format!(
-            "input \"{}\" {reason}",
-            input.name
-        )))
-    };
-    let Some(Type::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref())
-    else {
+    let fail = |reason: &str| Err(ModelError::invalid(format!("input \"{}\" {reason}", input.name)));
+    let Some(Type::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
         return fail("is not a tensor");
     };
     let double = match DataType::try_from(tensor.elem_type) {
         Ok(DataType::Float) => false,
         Ok(DataType::Double) => true,
         _ => {
-            return fail(
-                "does not hold floats (float32 or float64), which is all that is supported as an input",
-            );
+            return fail("does not hold floats (float32 or float64), which is all that is supported as an input");
         }
     };
     let Some(shape) = &tensor.shape else {
@@ -297,40 +229,21 @@ fn input_spec(input: &ValueInfoProto) -> Result<InputSpec, ModelError> {
             }
         }
     }
-    Ok(InputSpec {
-        name: input.name.clone(),
-        shape: lens,
-        double,
-    })
+    Ok(InputSpec { name: input.name.clone(), shape: lens, double })
 }
 
-fn load_initializers(
-    graph: &GraphProto,
-    folder: Option<&Path>,
-) -> Result<BTreeMap<String, Arc<Tensor>>, ModelError> {
+fn load_initializers(graph: &GraphProto, folder: Option<&Path>) -> Result<BTreeMap<String, Arc<Tensor>>, ModelError> {
     let onnx = tract_onnx::onnx();
-    let folder = folder.map(|f| {
-        if f.as_os_str().is_empty() {
-            "."
-        } else {
-            f.to_str().unwrap_or(".")
-        }
-    });
+    let folder = folder.map(|f| if f.as_os_str().is_empty() { "." } else { f.to_str().unwrap_or(".") });
     let mut constants = BTreeMap::new();
     for tensor in &graph.initializer {
         let value = guarded(|| tract_onnx::tensor::load_tensor(&*onnx.provider, tensor, folder))
-            .map_err(|reason| {
-                ModelError::invalid(format!("tensor \"{}\": {reason}", tensor.name))
-            })?;
+            .map_err(|reason| ModelError::invalid(format!("tensor \"{}\": {reason}", tensor.name)))?;
         if let Some(values) = floats(&value) {
             let count = values.iter().filter(|x| !x.is_finite()).count();
             if count > 0 && values.len() > 1 {
                 let total = values.len();
-                return Err(ModelError::NotFiniteWeights {
-                    tensor: tensor.name.clone(),
-                    count,
-                    total,
-                });
+                return Err(ModelError::NotFiniteWeights { tensor: tensor.name.clone(), count, total });
             }
         }
         constants.insert(tensor.name.clone(), Arc::new(value));

@@ -13,9 +13,7 @@ pub use graph::{Graph, GraphNode, InputSpec};
 pub use read::{MAX_ELEMENTS, read_model};
 
 /// Runs `work`, which calls into tract, and turns a panic inside it into the error text it carried.
-pub(crate) fn guarded<T>(
-    work: impl FnOnce() -> tract_onnx::prelude::TractResult<T>,
-) -> Result<T, String> {
+pub(crate) fn guarded<T>(work: impl FnOnce() -> tract_onnx::prelude::TractResult<T>) -> Result<T, String> {
     // What the closure touches is dropped when it panics, so no broken state is seen afterwards.
     let outcome = quietly(|| std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)));
     match outcome {

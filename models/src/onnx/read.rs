@@ -5,9 +5,7 @@
 
 use std::path::Path;
 
-use tract_onnx::pb::{
-    GraphProto, ModelProto, TensorProto, attribute_proto::AttributeType, tensor_proto,
-};
+use tract_onnx::pb::{GraphProto, ModelProto, TensorProto, attribute_proto::AttributeType, tensor_proto};
 use tract_onnx::prelude::Framework;
 
 use super::guarded;
@@ -23,30 +21,20 @@ pub const MAX_ELEMENTS: usize = 1 << 28;
 ///
 /// If the bytes are empty, cut or no ONNX model, or a tensor is malformed, too large or not finite.
 pub fn read_model(bytes: &[u8], folder: Option<&Path>) -> Result<ModelProto, ModelError> {
-    let foreign = |reason: &str| ModelError::NotOnnx {
-        reason: reason.to_string(),
-    };
+    let foreign = |reason: &str| ModelError::NotOnnx { reason: reason.to_string() };
     if bytes.is_empty() {
         return Err(foreign("it is empty"));
     }
-    let model =
-        guarded(|| tract_onnx::onnx().proto_model_for_read(&mut &*bytes)).map_err(|_| {
-            foreign("its bytes are not an ONNX protobuf; it may be cut or of another kind")
-        })?;
+    let model = guarded(|| tract_onnx::onnx().proto_model_for_read(&mut &*bytes))
+        .map_err(|_| foreign("its bytes are not an ONNX protobuf; it may be cut or of another kind"))?;
     let Some(graph) = &model.graph else {
-        return Err(foreign(
-            "it contains no graph; it may be cut or of another kind",
-        ));
+        return Err(foreign("it contains no graph; it may be cut or of another kind"));
     };
     if graph.node.is_empty() && graph.output.is_empty() {
-        return Err(foreign(
-            "its graph is empty; it may be cut or of another kind",
-        ));
+        return Err(foreign("its graph is empty; it may be cut or of another kind"));
     }
     if model.opset_import.is_empty() {
-        return Err(foreign(
-            "it does not say which operator set it uses; it may be cut",
-        ));
+        return Err(foreign("it does not say which operator set it uses; it may be cut"));
     }
     check_graph(graph, folder)?;
     Ok(model)
@@ -54,9 +42,7 @@ pub fn read_model(bytes: &[u8], folder: Option<&Path>) -> Result<ModelProto, Mod
 
 fn check_graph(graph: &GraphProto, folder: Option<&Path>) -> Result<(), ModelError> {
     if !graph.sparse_initializer.is_empty() {
-        return Err(ModelError::invalid(
-            "sparse weights are not supported: export dense ones",
-        ));
+        return Err(ModelError::invalid("sparse weights are not supported: export dense ones"));
     }
     for tensor in &graph.initializer {
         check_tensor(&tensor.name, tensor, folder)?;
@@ -70,21 +56,13 @@ fn check_graph(graph: &GraphProto, folder: Option<&Path>) -> Result<(), ModelErr
                 )));
             }
             for tensor in attribute.t.iter().chain(&attribute.tensors) {
-                let name = node
-                    .output
-                    .first()
-                    .map_or(node.name.as_str(), |name| name.as_str());
+                let name = node.output.first().map_or(node.name.as_str(), |name| name.as_str());
                 check_tensor(name, tensor, folder)?;
             }
         }
         check_filled_shape(graph, node)?;
     }
-    for value in graph
-        .input
-        .iter()
-        .chain(&graph.value_info)
-        .chain(&graph.output)
-    {
+    for value in graph.input.iter().chain(&graph.value_info).chain(&graph.output) {
         check_declared(value)?;
     }
     Ok(())
@@ -93,8 +71,7 @@ fn check_graph(graph: &GraphProto, folder: Option<&Path>) -> Result<(), ModelErr
 /// A declared shape must not be so large that merely preparing the tensor exhausts memory.
 fn check_declared(value: &tract_onnx::pb::ValueInfoProto) -> Result<(), ModelError> {
     use tract_onnx::pb::{tensor_shape_proto::dimension::Value as Dim, type_proto::Value};
-    let Some(Value::TensorType(tensor)) = value.r#type.as_ref().and_then(|t| t.value.as_ref())
-    else {
+    let Some(Value::TensorType(tensor)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
         return Ok(());
     };
     let Some(shape) = &tensor.shape else {
@@ -108,10 +85,7 @@ fn check_declared(value: &tract_onnx::pb::ValueInfoProto) -> Result<(), ModelErr
 }
 
 /// The runtime evaluates `ConstantOfShape` while it loads: bound what it would allocate.
-fn check_filled_shape(
-    graph: &GraphProto,
-    node: &tract_onnx::pb::NodeProto,
-) -> Result<(), ModelError> {
+fn check_filled_shape(graph: &GraphProto, node: &tract_onnx::pb::NodeProto) -> Result<(), ModelError> {
     if !matches!(node.op_type.as_str(), "ConstantOfShape" | "Expand") {
         return Ok(());
     }
@@ -119,17 +93,9 @@ fn check_filled_shape(
     let Some(name) = node.input.get(shape_input) else {
         return Ok(());
     };
-    let constant = graph
-        .node
-        .iter()
-        .filter(|n| n.op_type == "Constant" && n.output.contains(name));
+    let constant = graph.node.iter().filter(|n| n.op_type == "Constant" && n.output.contains(name));
     let from_nodes = constant.flat_map(|n| n.attribute.iter().filter_map(|a| a.t.as_ref()));
-    for tensor in graph
-        .initializer
-        .iter()
-        .filter(|t| t.name == *name)
-        .chain(from_nodes)
-    {
+    for tensor in graph.initializer.iter().filter(|t| t.name == *name).chain(from_nodes) {
         let mut dims = tensor.int64_data.clone();
         dims.extend(tensor.raw_data.chunks_exact(8).map(|b| {
             let mut word = [0; 8];
@@ -144,15 +110,12 @@ fn check_filled_shape(
 fn elements(name: &str, dims: impl Iterator<Item = i64>) -> Result<usize, ModelError> {
     let mut total = 1usize;
     for dim in dims {
-        let len = usize::try_from(dim).map_err(|_| {
-            ModelError::invalid(format!("tensor \"{name}\" has a negative dimension"))
-        })?;
+        let len = usize::try_from(dim)
+            .map_err(|_| ModelError::invalid(format!("tensor \"{name}\" has a negative dimension")))?;
         total = match total.checked_mul(len) {
             Some(total) if total <= MAX_ELEMENTS => total,
             _ => {
-                return Err(ModelError::invalid(format!(
-                    "tensor \"{name}\" has more than {MAX_ELEMENTS} elements"
-                )));
+                return Err(ModelError::invalid(format!("tensor \"{name}\" has more than {MAX_ELEMENTS} elements")));
             }
         };
     }
@@ -172,9 +135,8 @@ fn check_tensor(name: &str, tensor: &TensorProto, folder: Option<&Path>) -> Resu
             ))),
         };
     }
-    let kind = DataType::try_from(tensor.data_type).map_err(|_| {
-        ModelError::invalid(format!("tensor \"{name}\" has an unknown element type"))
-    })?;
+    let kind = DataType::try_from(tensor.data_type)
+        .map_err(|_| ModelError::invalid(format!("tensor \"{name}\" has an unknown element type")))?;
     let width = match kind {
         DataType::Float | DataType::Int32 | DataType::Uint32 => 4,
         DataType::Double | DataType::Int64 | DataType::Uint64 => 8,
@@ -193,11 +155,9 @@ fn check_tensor(name: &str, tensor: &TensorProto, folder: Option<&Path>) -> Resu
             DataType::Float => tensor.float_data.len(),
             DataType::Double => tensor.double_data.len(),
             DataType::Int64 => tensor.int64_data.len(),
-            DataType::Uint64 | DataType::Uint32 => tensor
-                .uint64_data
-                .len()
-                .max(tensor.int64_data.len())
-                .max(tensor.int32_data.len()),
+            DataType::Uint64 | DataType::Uint32 => {
+                tensor.uint64_data.len().max(tensor.int64_data.len()).max(tensor.int32_data.len())
+            }
             _ => tensor.int32_data.len(),
         }
     } else if tensor.raw_data.len().is_multiple_of(width) {
@@ -212,36 +172,18 @@ fn check_tensor(name: &str, tensor: &TensorProto, folder: Option<&Path>) -> Resu
     }
     let not_finite = match kind {
         DataType::Float => {
-            let raw = tensor
-                .raw_data
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .map(|b| f32::from_le_bytes(*b));
-            raw.chain(tensor.float_data.iter().copied())
-                .filter(|x| !x.is_finite())
-                .count()
+            let raw = tensor.raw_data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
+            raw.chain(tensor.float_data.iter().copied()).filter(|x| !x.is_finite()).count()
         }
         DataType::Double => {
-            let raw = tensor
-                .raw_data
-                .as_chunks::<8>()
-                .0
-                .iter()
-                .map(|b| f64::from_le_bytes(*b));
-            raw.chain(tensor.double_data.iter().copied())
-                .filter(|x| !x.is_finite())
-                .count()
+            let raw = tensor.raw_data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b));
+            raw.chain(tensor.double_data.iter().copied()).filter(|x| !x.is_finite()).count()
         }
         _ => 0,
     };
     // A lone infinity is a common "no bound" (of Clip, or of a pad for max-pooling): the operator decides.
     if not_finite > 0 && expected > 1 {
-        return Err(ModelError::NotFiniteWeights {
-            tensor: name.to_string(),
-            count: not_finite,
-            total: expected,
-        });
+        return Err(ModelError::NotFiniteWeights { tensor: name.to_string(), count: not_finite, total: expected });
     }
     Ok(())
 }

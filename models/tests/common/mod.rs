@@ -6,17 +6,14 @@ use std::path::PathBuf;
 
 use prost::Message;
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType,
-    tensor_proto::DataType, tensor_shape_proto::Dimension,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
+    ValueInfoProto, attribute_proto::AttributeType, tensor_proto::DataType, tensor_shape_proto::Dimension,
     tensor_shape_proto::dimension::Value as Dim, type_proto,
 };
 
 /// A file of `../shared`, or `None` with a message where that folder is absent.
 pub fn shared(file: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared")
-        .join(file);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(file);
     if path.exists() {
         return Some(path);
     }
@@ -47,12 +44,7 @@ pub fn integers(name: &str, data: Vec<i64>) -> TensorProto {
 }
 
 pub fn int(name: &str, i: i64) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        r#type: AttributeType::Int as i32,
-        i,
-        ..AttributeProto::default()
-    }
+    AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i, ..AttributeProto::default() }
 }
 
 pub fn ints(name: &str, ints: &[i64]) -> AttributeProto {
@@ -65,21 +57,11 @@ pub fn ints(name: &str, ints: &[i64]) -> AttributeProto {
 }
 
 pub fn float(name: &str, f: f32) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        r#type: AttributeType::Float as i32,
-        f,
-        ..AttributeProto::default()
-    }
+    AttributeProto { name: name.into(), r#type: AttributeType::Float as i32, f, ..AttributeProto::default() }
 }
 
 pub fn string(name: &str, s: &str) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        r#type: AttributeType::String as i32,
-        s: s.into(),
-        ..AttributeProto::default()
-    }
+    AttributeProto { name: name.into(), r#type: AttributeType::String as i32, s: s.into(), ..AttributeProto::default() }
 }
 
 /// `output = op(inputs)`.
@@ -97,23 +79,14 @@ pub fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributePr
 /// A declared float tensor; negative lengths are symbolic.
 pub fn declared(name: &str, dims: &[i64]) -> ValueInfoProto {
     let dim = dims.iter().map(|&len| Dimension {
-        value: Some(if len < 0 {
-            Dim::DimParam("batch".into())
-        } else {
-            Dim::DimValue(len)
-        }),
+        value: Some(if len < 0 { Dim::DimParam("batch".into()) } else { Dim::DimValue(len) }),
         ..Dimension::default()
     });
-    let tensor = type_proto::Tensor {
-        elem_type: DataType::Float as i32,
-        shape: Some(TensorShapeProto { dim: dim.collect() }),
-    };
+    let tensor =
+        type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(TensorShapeProto { dim: dim.collect() }) };
     ValueInfoProto {
         name: name.into(),
-        r#type: Some(TypeProto {
-            value: Some(type_proto::Value::TensorType(tensor)),
-            ..TypeProto::default()
-        }),
+        r#type: Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() }),
         ..ValueInfoProto::default()
     }
 }
@@ -125,16 +98,10 @@ pub fn model(
     nodes: Vec<NodeProto>,
     outputs: &[&str],
 ) -> ModelProto {
-    let output = outputs.iter().map(|name| ValueInfoProto {
-        name: name.to_string(),
-        ..ValueInfoProto::default()
-    });
+    let output = outputs.iter().map(|name| ValueInfoProto { name: name.to_string(), ..ValueInfoProto::default() });
     ModelProto {
         ir_version: 8,
-        opset_import: vec![OperatorSetIdProto {
-            domain: String::new(),
-            version: 13,
-        }],
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
         graph: Some(GraphProto {
             name: "test".into(),
             node: nodes,

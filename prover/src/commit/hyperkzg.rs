@@ -22,12 +22,7 @@ pub use vouch_circuits::argument::opening::OpeningPoints;
 /// # Panics
 /// If `g` has not `2^rho.len()` coefficients, at least two, or the reference string is shorter.
 pub fn open(srs: &Srs, g: Vec<Fr>, rho: &[Fr], transcript: &mut Writer) -> OpeningPoints {
-    assert!(
-        !rho.is_empty() && g.len() == 1 << rho.len(),
-        "{} coefficients, {} variables",
-        g.len(),
-        rho.len()
-    );
+    assert!(!rho.is_empty() && g.len() == 1 << rho.len(), "{} coefficients, {} variables", g.len(), rho.len());
     transcript.label(Step::Opening);
     let polynomials = fold_all(g, &rho[..rho.len() - 1]);
     let folds = commit_folds(srs, &polynomials);
@@ -52,8 +47,7 @@ fn fold_all(g: Vec<Fr>, coordinates: &[Fr]) -> Vec<Vec<Fr>> {
 }
 
 fn commit_folds(srs: &Srs, polynomials: &[Vec<Fr>]) -> Vec<G1Affine> {
-    let folds: Vec<G1Projective> =
-        polynomials[1..].par_iter().map(|fold| msm(&srs.powers, fold)).collect();
+    let folds: Vec<G1Projective> = polynomials[1..].par_iter().map(|fold| msm(&srs.powers, fold)).collect();
     G1Projective::normalize_batch(&folds)
 }
 
@@ -61,20 +55,14 @@ fn commit_folds(srs: &Srs, polynomials: &[Vec<Fr>]) -> Vec<G1Affine> {
 fn evaluations(polynomials: &[Vec<Fr>], r: &Fr) -> Vec<Fr> {
     let square = r.square();
     let parts: Vec<(Fr, Fr)> = polynomials.par_iter().map(|f| evaluate_parts(f, &square)).collect();
-    let mut values: Vec<Fr> =
-        parts.iter().flat_map(|(even, odd)| [*even + *odd * r, *even - *odd * r]).collect();
+    let mut values: Vec<Fr> = parts.iter().flat_map(|(even, odd)| [*even + *odd * r, *even - *odd * r]).collect();
     let (even, odd) = evaluate_parts(&polynomials[0], &square.square());
     values.push(even + odd * square);
     values
 }
 
 /// Sends `H` and `W` for `F` at `r`, `−r` and `r²`.
-fn open_batch(
-    srs: &Srs,
-    batched: Vec<Fr>,
-    r: &Fr,
-    transcript: &mut Writer,
-) -> (G1Affine, G1Affine) {
+fn open_batch(srs: &Srs, batched: Vec<Fr>, r: &Fr, transcript: &mut Writer) -> (G1Affine, G1Affine) {
     // Z(X) = (X² − r²)(X − r²); the remainder by it is R.
     let square = r.square();
     let divisor = [square.square(), -square, -square];
@@ -96,10 +84,7 @@ fn open_batch(
 
 /// `(1 − ρ)·even + ρ·odd`.
 fn fold(f: &[Fr], coordinate: &Fr) -> Vec<Fr> {
-    f.par_chunks_exact(2)
-        .with_min_len(1024)
-        .map(|pair| pair[0] + *coordinate * (pair[1] - pair[0]))
-        .collect()
+    f.par_chunks_exact(2).with_min_len(1024).map(|pair| pair[0] + *coordinate * (pair[1] - pair[0])).collect()
 }
 
 /// The even and the odd part of `f` at `x` (so `f(±r)` for `x = r²`).
@@ -109,15 +94,13 @@ fn evaluate_parts(f: &[Fr], x: &Fr) -> (Fr, Fr) {
     let pieces: Vec<(Fr, Fr)> = f
         .par_chunks(PIECE)
         .map(|piece| {
-            piece.rchunks_exact(2).fold((Fr::ZERO, Fr::ZERO), |(even, odd), pair| {
-                (even * x + pair[0], odd * x + pair[1])
-            })
+            piece
+                .rchunks_exact(2)
+                .fold((Fr::ZERO, Fr::ZERO), |(even, odd), pair| (even * x + pair[0], odd * x + pair[1]))
         })
         .collect();
     let step = x.pow([PIECE as u64 / 2]);
-    pieces.iter().rev().fold((Fr::ZERO, Fr::ZERO), |(even, odd), piece| {
-        (even * step + piece.0, odd * step + piece.1)
-    })
+    pieces.iter().rev().fold((Fr::ZERO, Fr::ZERO), |(even, odd), piece| (even * step + piece.0, odd * step + piece.1))
 }
 
 /// `Σ_k q^k·f_k` of polynomials each half as long as the one before.
@@ -215,8 +198,7 @@ mod tests {
             reader.finish()?;
             let blind = (self.srs.powers[1 << self.rho.len()], self.blind);
             let mut terms =
-                pairing::opening_terms(&self.points, &scalars, self.srs.powers[0], blind)
-                    .ok_or(Check::Shape)?;
+                pairing::opening_terms(&self.points, &scalars, self.srs.powers[0], blind).ok_or(Check::Shape)?;
             terms.push((self.commitment, Fr::ONE));
             let holds = pairing::check(&terms, self.points.witness, self.srs.g2, self.srs.tau_g2);
             if holds { Ok(()) } else { Err(Check::Pairing) }
@@ -245,16 +227,11 @@ mod tests {
         let c = 3;
         let srs = Srs::development((1 << c) + 1, &mut rand::rng());
         let zero_one = [Fr::ZERO, Fr::ONE];
-        for g in [
-            vec![Fr::ZERO; 8],
-            vec![Fr::ONE; 8],
-            (0..8).map(|i| zero_one[usize::from(i == 5)]).collect(),
-        ] {
+        for g in [vec![Fr::ZERO; 8], vec![Fr::ONE; 8], (0..8).map(|i| zero_one[usize::from(i == 5)]).collect()] {
             for corner in 0..8 {
                 let rho: Vec<Fr> = (0..c).map(|bit| zero_one[corner >> bit & 1]).collect();
                 let commitment = msm(&srs.powers, &g).into_affine();
-                let mut opened =
-                    Opened::unproven(srs.clone(), commitment, Fr::ZERO, rho, g[corner]);
+                let mut opened = Opened::unproven(srs.clone(), commitment, Fr::ZERO, rho, g[corner]);
                 let mut transcript = Writer::default();
                 opened.points = open(&srs, g.clone(), &opened.rho, &mut transcript);
                 opened.scalars = transcript.into_scalars();
@@ -270,11 +247,7 @@ mod tests {
             for i in 0..opened.scalars.len() {
                 // Only the last fold meets the claim; the others meet the commitments.
                 let expected = if i / 2 == c - 1 { Check::OpeningFold } else { Check::Pairing };
-                assert_eq!(
-                    opened.after(|proof| proof.scalars[i] += Fr::ONE),
-                    Err(expected),
-                    "c = {c}, scalar {i}"
-                );
+                assert_eq!(opened.after(|proof| proof.scalars[i] += Fr::ONE), Err(expected), "c = {c}, scalar {i}");
             }
             for i in 0..c - 1 {
                 // Another r.
@@ -294,19 +267,12 @@ mod tests {
             assert_eq!(opened.after(|proof| proof.v += Fr::ONE), Err(Check::OpeningFold));
             for i in 0..c {
                 let expected = if i == c - 1 { Check::OpeningFold } else { Check::Pairing };
-                assert_eq!(
-                    opened.after(|proof| proof.rho[i] += Fr::ONE),
-                    Err(expected),
-                    "coordinate {i}"
-                );
+                assert_eq!(opened.after(|proof| proof.rho[i] += Fr::ONE), Err(expected), "coordinate {i}");
             }
             let other = G1Affine::generator();
             assert_eq!(opened.after(|proof| proof.commitment = other), Err(Check::Pairing));
             assert_eq!(opened.after(|proof| proof.blind += Fr::ONE), Err(Check::Pairing));
-            assert_eq!(
-                opened.after(|proof| proof.srs.tau_g2 = -proof.srs.tau_g2),
-                Err(Check::Pairing)
-            );
+            assert_eq!(opened.after(|proof| proof.srs.tau_g2 = -proof.srs.tau_g2), Err(Check::Pairing));
         }
     }
 
@@ -389,8 +355,7 @@ mod tests {
                 g.resize(2 << c, Fr::ZERO);
                 g[position] = Fr::from(7);
                 opened.commitment = msm(&opened.srs.powers, &g).into_affine();
-                (opened.scalars, opened.points) =
-                    open_falsely(&opened.srs, g, &opened.rho, |_, _| ());
+                (opened.scalars, opened.points) = open_falsely(&opened.srs, g, &opened.rho, |_, _| ());
                 assert_eq!(opened.check(), Err(Check::OpeningFold));
             }
         }
@@ -403,11 +368,8 @@ mod tests {
         let values: Vec<i32> = (0..5 * 64 - 9).map(|i| (i * i * 7919) % 65_536 - 32_768).collect();
         let blinds = random(6);
         let mut commitments = commit_chunks(&srs, c, &values, &blinds[..5]);
-        let mask: Vec<(usize, Fr)> = (0..c)
-            .flat_map(|j| [1 << j, 3 << j >> 1])
-            .chain([0, 40])
-            .zip(random(2 * c + 2))
-            .collect();
+        let mask: Vec<(usize, Fr)> =
+            (0..c).flat_map(|j| [1 << j, 3 << j >> 1]).chain([0, 40]).zip(random(2 * c + 2)).collect();
         let masked = commit_sparse(&srs.powers, &mask) + srs.powers[1 << c] * blinds[5];
         commitments.push(masked.into_affine());
 
@@ -422,8 +384,7 @@ mod tests {
             g[index] += weights[5] * value;
         }
         let terms: Vec<_> = commitments.iter().copied().zip(weights.iter().copied()).collect();
-        let commitment =
-            terms.iter().map(|(point, weight)| *point * weight).sum::<G1Projective>().into_affine();
+        let commitment = terms.iter().map(|(point, weight)| *point * weight).sum::<G1Projective>().into_affine();
         let blind = blinds.iter().zip(&weights).map(|(blind, weight)| *blind * weight).sum();
         let mut opened = Opened::unproven(srs, commitment, blind, rho, Fr::ZERO);
         opened.v = extend(&g, &opened.rho);

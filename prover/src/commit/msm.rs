@@ -41,10 +41,7 @@ pub fn commit_small(powers: &[G1Affine], values: &[i32]) -> G1Projective {
     let largest = magnitudes.iter().copied().max().map_or(0, u64::from);
     let cost = |window: usize| {
         let count = small_windows(window, largest);
-        let digits: usize = (1..)
-            .zip(&lengths[1..])
-            .map(|(bits, len): (usize, _)| len * bits.div_ceil(window))
-            .sum();
+        let digits: usize = (1..).zip(&lengths[1..]).map(|(bits, len): (usize, _)| len * bits.div_ceil(window)).sum();
         digits + (count << window)
     };
     let window = (1..=16).min_by_key(|&window| cost(window)).unwrap_or(8);
@@ -68,12 +65,7 @@ fn merge_equal(powers: &[G1Affine], values: &[i32]) -> (Vec<G1Affine>, Vec<u32>)
     const DENSE: u32 = 1 << 16;
     let signed = |power: &G1Affine, value: i32| if value < 0 { -*power } else { *power };
     let dense = |value: &i32| (1..DENSE).contains(&value.unsigned_abs());
-    let largest = values
-        .iter()
-        .filter(|value| dense(value))
-        .map(|value| value.unsigned_abs())
-        .max()
-        .unwrap_or(0);
+    let largest = values.iter().filter(|value| dense(value)).map(|value| value.unsigned_abs()).max().unwrap_or(0);
     // A counting sort.
     let mut ends = vec![0u32; largest as usize + 1];
     for value in values.iter().filter(|value| dense(value)) {
@@ -97,9 +89,7 @@ fn merge_equal(powers: &[G1Affine], values: &[i32]) -> (Vec<G1Affine>, Vec<u32>)
         *end += 1;
     }
     let mut points = sum_segments(&mut sorted, &segments);
-    for (power, value) in
-        powers.iter().zip(values).filter(|(_, value)| value.unsigned_abs() >= DENSE)
-    {
+    for (power, value) in powers.iter().zip(values).filter(|(_, value)| value.unsigned_abs() >= DENSE) {
         magnitudes.push(value.unsigned_abs());
         points.push(signed(power, *value));
     }
@@ -151,15 +141,9 @@ pub fn commit_chunks(srs: &Srs, c: usize, values: &[i32], blinds: &[Fr]) -> Vec<
     // A table for the one base of all blinds, and the chunks, which are the bulk of the work.
     let (blinds, sums) = rayon::join(
         || base.batch_mul(blinds),
-        || {
-            values
-                .par_chunks(chunk)
-                .map(|values| commit_small(&srs.powers, values))
-                .collect::<Vec<_>>()
-        },
+        || values.par_chunks(chunk).map(|values| commit_small(&srs.powers, values)).collect::<Vec<_>>(),
     );
-    let sums: Vec<G1Projective> =
-        sums.iter().zip(blinds).map(|(sum, blind)| *sum + blind).collect();
+    let sums: Vec<G1Projective> = sums.iter().zip(blinds).map(|(sum, blind)| *sum + blind).collect();
     G1Projective::normalize_batch(&sums)
 }
 
@@ -168,8 +152,7 @@ pub fn commit_chunks(srs: &Srs, c: usize, values: &[i32], blinds: &[Fr]) -> Vec<
 /// # Panics
 /// If an index is out of range.
 pub fn commit_sparse(powers: &[G1Affine], entries: &[(usize, Fr)]) -> G1Projective {
-    let (points, scalars): (Vec<_>, Vec<_>) =
-        entries.iter().map(|&(index, value)| (powers[index], value)).unzip();
+    let (points, scalars): (Vec<_>, Vec<_>) = entries.iter().map(|&(index, value)| (powers[index], value)).unzip();
     msm(&points, &scalars)
 }
 
@@ -187,8 +170,7 @@ pub fn msm(points: &[G1Affine], scalars: &[Fr]) -> G1Projective {
             if negated < plain { (negated, true) } else { (plain, false) }
         })
         .collect();
-    let bits =
-        scalars.par_iter().map(|(magnitude, _)| magnitude.num_bits() as usize).max().unwrap_or(0);
+    let bits = scalars.par_iter().map(|(magnitude, _)| magnitude.num_bits() as usize).max().unwrap_or(0);
     if bits == 0 {
         return G1Projective::zero();
     }
@@ -234,12 +216,7 @@ pub fn msm(points: &[G1Affine], scalars: &[Fr]) -> G1Projective {
 
 /// The sums `B_0 … B_{2^(w−1)}` of the points by digit, a negative digit standing for the negated point;
 /// `B_0` is empty.
-fn bucket_sums(
-    points: &[G1Affine],
-    len: usize,
-    window: usize,
-    digit: impl Fn(usize) -> i32,
-) -> Vec<G1Affine> {
+fn bucket_sums(points: &[G1Affine], len: usize, window: usize, digit: impl Fn(usize) -> i32) -> Vec<G1Affine> {
     let buckets = (1usize << (window - 1)) + 1;
     // A counting sort by bucket.
     let digits: Vec<i32> = (0..len).map(digit).collect();
@@ -259,8 +236,7 @@ fn bucket_sums(
         sorted[*end] = if *digit < 0 { -*point } else { *point };
         *end += 1;
     }
-    let segments: Vec<(usize, usize)> =
-        starts.iter().zip(&ends).map(|(start, end)| (*start, end - start)).collect();
+    let segments: Vec<(usize, usize)> = starts.iter().zip(&ends).map(|(start, end)| (*start, end - start)).collect();
     sum_segments(&mut sorted, &segments)
 }
 
@@ -305,8 +281,7 @@ fn combine(sums: &[G1Affine]) -> G1Projective {
 /// The sum of each segment `(start, length)` of the points, which are used up.
 fn sum_segments(points: &mut [G1Affine], segments: &[(usize, usize)]) -> Vec<G1Affine> {
     let mut adder = BatchAdder::default();
-    let mut active: Vec<(usize, usize)> =
-        segments.iter().copied().filter(|(_, length)| *length > 1).collect();
+    let mut active: Vec<(usize, usize)> = segments.iter().copied().filter(|(_, length)| *length > 1).collect();
     while !active.is_empty() {
         // The upper half joins the lower one; a middle point waits.
         for (start, length) in &mut active {
@@ -320,10 +295,7 @@ fn sum_segments(points: &mut [G1Affine], segments: &[(usize, usize)]) -> Vec<G1A
         adder.flush(points);
         active.retain(|(_, length)| *length > 1);
     }
-    segments
-        .iter()
-        .map(|&(start, length)| if length == 0 { G1Affine::identity() } else { points[start] })
-        .collect()
+    segments.iter().map(|&(start, length)| if length == 0 { G1Affine::identity() } else { points[start] }).collect()
 }
 
 /// Affine additions `points[target] += addend` that wait for a shared inversion.
@@ -380,9 +352,7 @@ impl BatchAdder {
             return;
         }
         // Each factor was checked to be nonzero, so the product is.
-        let Some(mut inverse) = self.product.inverse() else {
-            unreachable!("a product of nonzero elements")
-        };
+        let Some(mut inverse) = self.product.inverse() else { unreachable!("a product of nonzero elements") };
         for Pending { target, addend, denominator, before } in self.pending.drain(..).rev() {
             let point = &mut points[target];
             let rise = if point.x == addend.x {
@@ -439,11 +409,7 @@ mod tests {
             1 => any::<i32>(),
             1 => prop_oneof![Just(i32::MIN), Just(i32::MAX), Just(-32768), Just(32768), Just(32896), Just(32897)],
         ];
-        prop_oneof![
-            vec(value, 0..80),
-            vec(-1..=1i32, 0..80),
-            (any::<i32>(), 0..80usize).prop_map(|(v, n)| vec![v; n])
-        ]
+        prop_oneof![vec(value, 0..80), vec(-1..=1i32, 0..80), (any::<i32>(), 0..80usize).prop_map(|(v, n)| vec![v; n])]
     }
 
     proptest! {
@@ -472,28 +438,11 @@ mod tests {
 
     #[test]
     fn extreme_integers() {
-        for value in [
-            i32::MIN,
-            i32::MIN + 1,
-            i32::MAX,
-            -32769,
-            -32768,
-            -32767,
-            32767,
-            32768,
-            32896,
-            32897,
-            -1,
-            0,
-            1,
-        ] {
+        for value in [i32::MIN, i32::MIN + 1, i32::MAX, -32769, -32768, -32767, 32767, 32768, 32896, 32897, -1, 0, 1] {
             for len in [1, 2, 3, 64, 257] {
                 let points = distinct(len);
                 let values = vec![value; len];
-                assert_eq!(
-                    commit_small(&points, &values),
-                    naive(&points, values.iter().map(|&v| Fr::from(v)))
-                );
+                assert_eq!(commit_small(&points, &values), naive(&points, values.iter().map(|&v| Fr::from(v))));
             }
         }
     }
@@ -504,12 +453,10 @@ mod tests {
         let generator = G1Affine::generator();
         for log in [10, 14, 17] {
             let points = vec![generator; 1 << log];
-            let values: Vec<i32> =
-                (0..1i64 << log).map(|i| (i * 0x9e37_79b9 % 65_521 - 32_760) as i32).collect();
+            let values: Vec<i32> = (0..1i64 << log).map(|i| (i * 0x9e37_79b9 % 65_521 - 32_760) as i32).collect();
             let sum: i64 = values.iter().map(|&v| i64::from(v)).sum();
             assert_eq!(commit_small(&points, &values), generator * Fr::from(sum));
-            let scalars: Vec<Fr> =
-                values.iter().map(|&v| Fr::from(v).square() * Fr::from(-3).pow([77u64])).collect();
+            let scalars: Vec<Fr> = values.iter().map(|&v| Fr::from(v).square() * Fr::from(-3).pow([77u64])).collect();
             assert_eq!(msm(&points, &scalars), generator * scalars.iter().sum::<Fr>());
         }
     }
@@ -543,12 +490,7 @@ mod tests {
     #[test]
     fn sparse_entries_may_repeat() {
         let powers = distinct(20);
-        let entries = [
-            (3, Fr::from(5)),
-            (17, -Fr::from(9)),
-            (3, Fr::from(-5)),
-            (0, Fr::from(7).inverse().unwrap()),
-        ];
+        let entries = [(3, Fr::from(5)), (17, -Fr::from(9)), (3, Fr::from(-5)), (0, Fr::from(7).inverse().unwrap())];
         let expected: G1Projective = entries.iter().map(|&(i, value)| powers[i] * value).sum();
         assert_eq!(commit_sparse(&powers, &entries), expected);
         assert!(commit_sparse(&powers, &[]).is_zero());

@@ -133,9 +133,7 @@ impl Srs {
         if len < 2 {
             return Err(SrsError::TooShort { have: len, need: 2 });
         }
-        if let Some(index) =
-            self.powers.par_iter().position_first(|power| power.is_zero() || !power.is_on_curve())
-        {
+        if let Some(index) = self.powers.par_iter().position_first(|power| power.is_zero() || !power.is_on_curve()) {
             return Err(SrsError::Power(index));
         }
         check_g2(&self.tau_g2)?;
@@ -200,9 +198,7 @@ impl Srs {
             .enumerate()
             .map(|(index, bytes)| {
                 decode_g1(bytes)
-                    .filter(|point| {
-                        !point.is_zero() && (trust == Trust::Own || point.is_on_curve())
-                    })
+                    .filter(|point| !point.is_zero() && (trust == Trust::Own || point.is_on_curve()))
                     .ok_or(SrsError::Power(index))
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -211,8 +207,7 @@ impl Srs {
 }
 
 fn check_g2(point: &G2Affine) -> Result<(), SrsError> {
-    let good =
-        !point.is_zero() && point.is_on_curve() && point.is_in_correct_subgroup_assuming_on_curve();
+    let good = !point.is_zero() && point.is_on_curve() && point.is_in_correct_subgroup_assuming_on_curve();
     if good { Ok(()) } else { Err(SrsError::G2) }
 }
 
@@ -232,10 +227,7 @@ fn decode_g1(bytes: &[u8]) -> Option<G1Affine> {
 
 fn encode_g2(point: &G2Affine) -> Vec<u8> {
     let (x, y) = point.xy().unwrap_or_default();
-    [x.c1, x.c0, y.c1, y.c0]
-        .iter()
-        .flat_map(|coordinate| coordinate.into_bigint().to_bytes_be())
-        .collect()
+    [x.c1, x.c0, y.c1, y.c0].iter().flat_map(|coordinate| coordinate.into_bigint().to_bytes_be()).collect()
 }
 
 fn decode_g2(bytes: &[u8]) -> Option<G2Affine> {
@@ -255,12 +247,11 @@ const HALF: usize = 1 << (WINDOW - 1);
 /// Row `j` holds `d·2^(12j)·G` at `d = 0 … HALF`: three megabytes for all rows.
 fn generator_table() -> &'static [G1Affine] {
     static TABLE: LazyLock<Vec<G1Affine>> = LazyLock::new(|| {
-        let bases: Vec<G1Projective> =
-            std::iter::successors(Some(G1Projective::generator()), |base| {
-                Some((0..WINDOW).fold(*base, |base, _| base.double()))
-            })
-            .take(WINDOWS)
-            .collect();
+        let bases: Vec<G1Projective> = std::iter::successors(Some(G1Projective::generator()), |base| {
+            Some((0..WINDOW).fold(*base, |base, _| base.double()))
+        })
+        .take(WINDOWS)
+        .collect();
         let bases = G1Projective::normalize_batch(&bases);
         let mut table = vec![G1Affine::identity(); WINDOWS * (HALF + 1)];
         let mut adder = BatchAdder::default();
@@ -297,23 +288,21 @@ fn multiply_generator(scalars: &[Fr]) -> Vec<G1Affine> {
         bias.add_with_carry(&term);
     }
     let mut products = vec![G1Affine::identity(); scalars.len()];
-    products.par_chunks_mut(PIECE).zip(scalars.par_chunks(PIECE)).for_each(
-        |(products, scalars)| {
-            let mut adder = BatchAdder::default();
-            for j in 0..WINDOWS {
-                let bias_of_digit = if j + 1 < WINDOWS { HALF as i64 - 1 } else { 0 };
-                for (i, scalar) in scalars.iter().enumerate() {
-                    let mut biased = scalar.into_bigint();
-                    biased.add_with_carry(&bias);
-                    biased >>= (j * WINDOW) as u32;
-                    let digit = (biased.0[0] & (2 * HALF as u64 - 1)) as i64 - bias_of_digit;
-                    let multiple = table[j * (HALF + 1) + digit.unsigned_abs() as usize];
-                    adder.add(products, i, if digit < 0 { -multiple } else { multiple });
-                }
-                adder.flush(products);
+    products.par_chunks_mut(PIECE).zip(scalars.par_chunks(PIECE)).for_each(|(products, scalars)| {
+        let mut adder = BatchAdder::default();
+        for j in 0..WINDOWS {
+            let bias_of_digit = if j + 1 < WINDOWS { HALF as i64 - 1 } else { 0 };
+            for (i, scalar) in scalars.iter().enumerate() {
+                let mut biased = scalar.into_bigint();
+                biased.add_with_carry(&bias);
+                biased >>= (j * WINDOW) as u32;
+                let digit = (biased.0[0] & (2 * HALF as u64 - 1)) as i64 - bias_of_digit;
+                let multiple = table[j * (HALF + 1) + digit.unsigned_abs() as usize];
+                adder.add(products, i, if digit < 0 { -multiple } else { multiple });
             }
-        },
-    );
+            adder.flush(products);
+        }
+    });
     products
 }
 
@@ -344,8 +333,7 @@ mod tests {
 
     #[test]
     fn fixed_base_table_covers_extreme_digits() {
-        let mut scalars =
-            vec![Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(2047), Fr::from(2048), Fr::from(2049)];
+        let mut scalars = vec![Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(2047), Fr::from(2048), Fr::from(2049)];
         scalars.extend((0..254).map(|bit| Fr::from(2).pow([bit]) - Fr::ONE));
         scalars.extend((0..21).map(|j| Fr::from(2048) * Fr::from(2).pow([12 * j])));
         let products = multiply_generator(&scalars);

@@ -10,24 +10,12 @@ pub struct Builder {
 impl Builder {
     pub fn new() -> Self {
         let (nodes, tables) = (Vec::new(), Vec::new());
-        Self {
-            program: Program {
-                name: "test".into(),
-                nodes,
-                tables,
-                inputs: Vec::new(),
-                outputs: Vec::new(),
-            },
-        }
+        Self { program: Program { name: "test".into(), nodes, tables, inputs: Vec::new(), outputs: Vec::new() } }
     }
 
     pub fn push(&mut self, op: Op, shape: &[usize]) -> NodeId {
         let id = NodeId(self.program.nodes.len() as u32);
-        let port = Port {
-            name: format!("t{}", id.0),
-            node: id,
-            shape: shape.to_vec(),
-        };
+        let port = Port { name: format!("t{}", id.0), node: id, shape: shape.to_vec() };
         if let Op::Input { .. } = op {
             self.program.inputs.push(port.clone());
         }
@@ -35,12 +23,7 @@ impl Builder {
             self.program.outputs.push(port);
         }
         let source = format!("source {}", id.0);
-        self.program.nodes.push(Node {
-            op,
-            shape: shape.to_vec(),
-            frac: 0,
-            source,
-        });
+        self.program.nodes.push(Node { op, shape: shape.to_vec(), frac: 0, source });
         id
     }
 
@@ -49,30 +32,12 @@ impl Builder {
     }
 
     pub fn weight(&mut self, data: &[i32], shape: &[usize]) -> NodeId {
-        self.push(
-            Op::Weight {
-                data: data.to_vec(),
-            },
-            shape,
-        )
+        self.push(Op::Weight { data: data.to_vec() }, shape)
     }
 
     /// Contracts and stores, so that the result can be read.
-    pub fn contract(
-        &mut self,
-        vars: &[usize],
-        outputs: usize,
-        lhs: View,
-        rhs: Option<View>,
-    ) -> NodeId {
-        let sum = self.push(
-            Op::Contract {
-                vars: vars.to_vec(),
-                lhs,
-                rhs,
-            },
-            &vars[..outputs],
-        );
+    pub fn contract(&mut self, vars: &[usize], outputs: usize, lhs: View, rhs: Option<View>) -> NodeId {
+        let sum = self.push(Op::Contract { vars: vars.to_vec(), lhs, rhs }, &vars[..outputs]);
         self.push(Op::Store { input: sum }, &vars[..outputs])
     }
 
@@ -81,25 +46,9 @@ impl Builder {
         self.push(Op::Store { input: sum }, shape)
     }
 
-    pub fn apply(
-        &mut self,
-        input: NodeId,
-        shift: u32,
-        func: Func,
-        bits: u32,
-        saturate: bool,
-    ) -> NodeId {
+    pub fn apply(&mut self, input: NodeId, shift: u32, func: Func, bits: u32, saturate: bool) -> NodeId {
         let shape = self.program.node(input).shape.clone();
-        self.push(
-            Op::Apply {
-                input,
-                shift,
-                func,
-                bits,
-                saturate,
-            },
-            &shape,
-        )
+        self.push(Op::Apply { input, shift, func, bits, saturate }, &shape)
     }
 
     pub fn run(&self, inputs: &[Vec<i64>], node: NodeId) -> Vec<i64> {
@@ -116,8 +65,5 @@ pub fn scaled(coef: i64, view: View) -> AffineTerm {
 }
 
 pub fn fill(coef: i64, ranges: &[(usize, usize, usize)]) -> AffineTerm {
-    AffineTerm::Fill {
-        coef,
-        ranges: ranges.to_vec(),
-    }
+    AffineTerm::Fill { coef, ranges: ranges.to_vec() }
 }

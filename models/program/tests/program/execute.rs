@@ -33,10 +33,7 @@ fn rescaling_rounds_to_nearest_and_halves_up() {
     let x = builder.input(8, &[13]);
     let values = vec![-128, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 127];
     let y = builder.apply(x, 2, Func::Identity, 8, false);
-    assert_eq!(
-        builder.run(&[values], y),
-        [-32, -2, -1, -1, -1, -1, 0, 0, 0, 0, 1, 1, 32]
-    );
+    assert_eq!(builder.run(&[values], y), [-32, -2, -1, -1, -1, -1, 0, 0, 0, 0, 1, 1, 32]);
 }
 
 #[test]
@@ -44,12 +41,8 @@ fn rescaling_by_nothing_and_by_most() {
     let mut builder = Builder::new();
     let x = builder.input(16, &[4]);
     let same = builder.apply(x, 0, Func::Identity, 16, false);
-    let wide = builder.push(
-        Op::Affine {
-            terms: vec![scaled(1 << 40, View::identity(x, 1)), fill(-(1 << 39), &[])],
-        },
-        &[4],
-    );
+    let wide =
+        builder.push(Op::Affine { terms: vec![scaled(1 << 40, View::identity(x, 1)), fill(-(1 << 39), &[])] }, &[4]);
     let back = builder.apply(wide, 40, Func::Identity, 16, false);
     let values = vec![-32768, -1, 0, 32767];
     assert_eq!(builder.run(std::slice::from_ref(&values), same), values);
@@ -62,11 +55,7 @@ fn rescaling_by_nothing_and_by_most() {
 fn saturation_clamps_before_the_function_and_is_counted() {
     let mut builder = Builder::new();
     let values = (0..16).map(|i| 100 + i).collect();
-    builder.program.tables.push(FunctionTable {
-        name: "t".into(),
-        bits: 4,
-        values,
-    });
+    builder.program.tables.push(FunctionTable { name: "t".into(), bits: 4, values });
     let x = builder.input(8, &[6]);
     let identity = builder.apply(x, 1, Func::Identity, 4, true);
     let relu = builder.apply(x, 1, Func::Relu, 4, true);
@@ -88,14 +77,9 @@ fn many_elements_saturate_alike_on_threads() {
     let y = builder.apply(x, 3, Func::Relu, 8, true);
     let inputs = [(0..50_000).map(|i| i % 4096 - 2048).collect::<Vec<i64>>()];
     let run = execute(&builder.program, &inputs).unwrap();
-    let expected = inputs[0]
-        .iter()
-        .map(|v| ((v + 4) >> 3).clamp(-128, 127).max(0));
+    let expected = inputs[0].iter().map(|v| ((v + 4) >> 3).clamp(-128, 127).max(0));
     assert!(run.value(y).iter().copied().eq(expected));
-    let outside = inputs[0]
-        .iter()
-        .filter(|&&v| !(-128..128).contains(&((v + 4) >> 3)))
-        .count();
+    let outside = inputs[0].iter().filter(|&&v| !(-128..128).contains(&((v + 4) >> 3))).count();
     assert_eq!(run.saturated(), [(y, outside)]);
 }
 
@@ -105,10 +89,7 @@ fn an_unproven_domain_is_an_error_without_the_value() {
     let x = builder.input(8, &[3]);
     builder.apply(x, 0, Func::Identity, 4, false);
     let error = execute(&builder.program, &[vec![7, -8, 99]]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        r#"node 1 ("source 1"), element 2: rescaled value outside -8..=7"#
-    );
+    assert_eq!(error.to_string(), r#"node 1 ("source 1"), element 2: rescaled value outside -8..=7"#);
 }
 
 #[test]
@@ -116,9 +97,7 @@ fn the_first_of_equals_is_the_largest() {
     let mut builder = Builder::new();
     let x = builder.input(8, &[2, 3, 2]);
     let shapes = [[1, 3, 2], [2, 1, 2], [2, 3, 1]];
-    let ids: Vec<_> = (0..3)
-        .map(|axis| builder.push(Op::ArgMax { input: x, axis }, &shapes[axis]))
-        .collect();
+    let ids: Vec<_> = (0..3).map(|axis| builder.push(Op::ArgMax { input: x, axis }, &shapes[axis])).collect();
     #[rustfmt::skip]
     let values = vec![
         5, -1,   5, -1,   4, -1,
@@ -136,34 +115,12 @@ fn scalars_go_through_every_operator() {
     let x = builder.input(8, &[]);
     let w = builder.weight(&[-3], &[]);
     let product = builder.contract(&[], 0, view(x, vec![]), Some(view(w, vec![])));
-    let sum = builder.affine(
-        &[],
-        vec![
-            scaled(2, view(product, vec![])),
-            fill(1, &[]),
-            scaled(1, view(w, vec![])),
-        ],
-    );
+    let sum = builder.affine(&[], vec![scaled(2, view(product, vec![])), fill(1, &[]), scaled(1, view(w, vec![]))]);
     let most = builder.push(Op::Max { lhs: sum, rhs: w }, &[]);
-    let spread = builder.push(
-        Op::Gather {
-            input: most,
-            index: vec![0; 3],
-        },
-        &[3],
-    );
-    let first = builder.push(
-        Op::ArgMax {
-            input: spread,
-            axis: 0,
-        },
-        &[1],
-    );
+    let spread = builder.push(Op::Gather { input: most, index: vec![0; 3] }, &[3]);
+    let first = builder.push(Op::ArgMax { input: spread, axis: 0 }, &[1]);
     let run = execute(&builder.program, &[vec![4]]).unwrap();
-    let values: Vec<_> = [product, sum, most, spread, first]
-        .iter()
-        .map(|&id| run.value(id))
-        .collect();
+    let values: Vec<_> = [product, sum, most, spread, first].iter().map(|&id| run.value(id)).collect();
     assert_eq!(values, [&[-12][..], &[-26], &[-3], &[-3, -3, -3], &[0]]);
 }
 
@@ -182,28 +139,16 @@ fn fills_are_constant_within_their_ranges() {
     let out = builder.affine(&shape, terms);
     let expected = evaluate(&builder.program, &[], false);
     assert_eq!(builder.run(&[], out), expected.tensors[out.index()].values);
-    assert_eq!(
-        builder.run(&[], out)[12..20],
-        [101, 1, 1, 1, 111, 11, 11, 11]
-    );
+    assert_eq!(builder.run(&[], out)[12..20], [101, 1, 1, 1, 111, 11, 11, 11]);
 }
 
 #[test]
 fn padding_and_mirrors_in_affine_views() {
     let mut builder = Builder::new();
     let x = builder.input(8, &[3]);
-    let shifted = builder.affine(
-        &[6],
-        vec![scaled(1, view(x, vec![AxisIndex::strided(0, 1, -2)]))],
-    );
-    let mirrored = builder.affine(
-        &[3],
-        vec![scaled(-1, view(x, vec![AxisIndex::strided(0, -1, 2)]))],
-    );
-    let sparse = builder.affine(
-        &[5],
-        vec![scaled(1, view(x, vec![AxisIndex::strided(0, -2, 3)]))],
-    );
+    let shifted = builder.affine(&[6], vec![scaled(1, view(x, vec![AxisIndex::strided(0, 1, -2)]))]);
+    let mirrored = builder.affine(&[3], vec![scaled(-1, view(x, vec![AxisIndex::strided(0, -1, 2)]))]);
+    let sparse = builder.affine(&[5], vec![scaled(1, view(x, vec![AxisIndex::strided(0, -2, 3)]))]);
     let run = execute(&builder.program, &[vec![1, 2, 3]]).unwrap();
     assert_eq!(run.value(shifted), [0, 0, 1, 2, 3, 0]);
     assert_eq!(run.value(mirrored), [-3, -2, -1]);
@@ -216,40 +161,23 @@ fn bad_inputs_are_named_without_their_values() {
     builder.input(8, &[2, 2]);
     builder.input(16, &[1]);
     let fails = |inputs: &[Vec<i64>], message: &str| {
-        assert_eq!(
-            execute(&builder.program, inputs).unwrap_err().to_string(),
-            message
-        );
+        assert_eq!(execute(&builder.program, inputs).unwrap_err().to_string(), message);
     };
     fails(&[vec![0; 4]], "1 inputs given where the program has 2");
-    fails(
-        &[vec![0; 3], vec![0]],
-        r#"input 0 ("t0"): 3 elements given where the program has 4"#,
-    );
+    fails(&[vec![0; 3], vec![0]], r#"input 0 ("t0"): 3 elements given where the program has 4"#);
     fails(
         &[vec![-128, 127, 128, 7777], vec![0]],
         r#"input 0 ("t0"), element 2: outside the declared range -128..=127"#,
     );
-    fails(
-        &[vec![0; 4], vec![-32769]],
-        r#"input 1 ("t1"), element 0: outside the declared range -32768..=32767"#,
-    );
-    fails(
-        &[vec![0; 4], vec![i64::MIN]],
-        r#"input 1 ("t1"), element 0: outside the declared range -32768..=32767"#,
-    );
+    fails(&[vec![0; 4], vec![-32769]], r#"input 1 ("t1"), element 0: outside the declared range -32768..=32767"#);
+    fails(&[vec![0; 4], vec![i64::MIN]], r#"input 1 ("t1"), element 0: outside the declared range -32768..=32767"#);
 }
 
 #[test]
 fn virtual_values_go_unless_they_are_kept() {
     let mut builder = Builder::new();
     let x = builder.input(8, &[2]);
-    let sum = builder.push(
-        Op::Affine {
-            terms: vec![scaled(3, View::identity(x, 1))],
-        },
-        &[2],
-    );
+    let sum = builder.push(Op::Affine { terms: vec![scaled(3, View::identity(x, 1))] }, &[2]);
     builder.apply(sum, 1, Func::Relu, 16, false);
     let inputs = [vec![2, -1]];
     let all = execute_keeping(&builder.program, &inputs, Keep::All).unwrap();

@@ -37,16 +37,9 @@ fn last(builder: &Builder) -> Interval {
 
 #[test]
 fn widths_at_the_edges() {
-    for (lo, hi, bits) in [
-        (0, 0, 1),
-        (-1, 0, 1),
-        (0, 1, 2),
-        (-2, 1, 2),
-        (-3, 1, 3),
-        (0, 127, 8),
-        (0, 128, 9),
-        (-128, 0, 8),
-    ] {
+    for (lo, hi, bits) in
+        [(0, 0, 1), (-1, 0, 1), (0, 1, 2), (-2, 1, 2), (-3, 1, 3), (0, 127, 8), (0, 128, 9), (-128, 0, 8)]
+    {
         assert_eq!(Interval::new(lo, hi).bits(), bits, "{lo}..={hi}");
     }
 }
@@ -56,17 +49,9 @@ fn weights_are_summed_for_each_output() {
     let mut builder = Builder::new();
     let x = builder.input(8, &[3]);
     let w = builder.weight(&[1, 2, 3, -4, 5, -6], &[2, 3]);
-    builder.contract(
-        &[2, 3],
-        1,
-        View::of_vars(x, &[1]),
-        Some(View::of_vars(w, &[0, 1])),
-    );
+    builder.contract(&[2, 3], 1, View::of_vars(x, &[1]), Some(View::of_vars(w, &[0, 1])));
     // Rows: 6·[-128, 127] and 5·[-128, 127] + -10·[-128, 127].
-    assert_eq!(
-        last(&builder),
-        Interval::new(-5 * 128 - 10 * 127, 5 * 127 + 10 * 128)
-    );
+    assert_eq!(last(&builder), Interval::new(-5 * 128 - 10 * 127, 5 * 127 + 10 * 128));
 }
 
 #[test]
@@ -74,12 +59,7 @@ fn a_weight_that_is_used_again_counts_again() {
     let mut builder = Builder::new();
     let x = builder.input(8, &[4, 5]);
     let w = builder.weight(&[1, 2, 3, 4, 5], &[5]);
-    builder.contract(
-        &[4, 5],
-        0,
-        View::of_vars(x, &[0, 1]),
-        Some(View::of_vars(w, &[1])),
-    );
+    builder.contract(&[4, 5], 0, View::of_vars(x, &[0, 1]), Some(View::of_vars(w, &[1])));
     assert_eq!(last(&builder), Interval::new(-128 * 60, 127 * 60));
 }
 
@@ -108,12 +88,7 @@ fn products_of_activations_and_sums_of_one_operand() {
     let mut builder = Builder::new();
     let x = builder.input(8, &[4]);
     let y = builder.input(4, &[4]);
-    builder.contract(
-        &[4],
-        0,
-        View::of_vars(x, &[0]),
-        Some(View::of_vars(y, &[0])),
-    );
+    builder.contract(&[4], 0, View::of_vars(x, &[0]), Some(View::of_vars(y, &[0])));
     assert_eq!(last(&builder), Interval::new(-4 * 127 * 8, 4 * 128 * 8));
     builder.contract(&[4], 0, View::of_vars(x, &[0]), None);
     assert_eq!(last(&builder), Interval::new(-4 * 128, 4 * 127));
@@ -137,11 +112,7 @@ fn constants_are_exact_and_ranged_fills_include_zero() {
 fn functions_are_taken_over_the_part_that_is_reached() {
     let mut builder = Builder::new();
     let values = (0..16).map(|i| i * i).collect();
-    builder.program.tables.push(FunctionTable {
-        name: "t".into(),
-        bits: 4,
-        values,
-    });
+    builder.program.tables.push(FunctionTable { name: "t".into(), bits: 4, values });
     let x = builder.input(4, &[1]);
     builder.apply(x, 1, Func::Table(0), 4, false);
     // [-8, 7] rescales to [-4, 4], entries 4 to 12.
@@ -162,13 +133,7 @@ fn the_rest() {
     builder.push(Op::ArgMax { input: x, axis: 0 }, &[1]);
     assert_eq!(last(&builder), Interval::new(0, 5));
     let constant = builder.affine(&[6], vec![fill(9, &[])]);
-    builder.push(
-        Op::Gather {
-            input: constant,
-            index: vec![1],
-        },
-        &[1],
-    );
+    builder.push(Op::Gather { input: constant, index: vec![1] }, &[1]);
     assert_eq!(last(&builder), Interval::new(0, 9));
 }
 
@@ -180,24 +145,15 @@ fn what_cannot_be_shown_is_refused_by_name() {
     let x = builder.input(8, &[1]);
     builder.apply(x, 0, Func::Identity, 4, false);
     let range = "the rescaled value can be anything in -128..=127, which is not within 4 bits";
-    assert_eq!(
-        message(&builder),
-        format!(r#"node 1 ("source 1"): {range}"#)
-    );
+    assert_eq!(message(&builder), format!(r#"node 1 ("source 1"): {range}"#));
 
     let too_wide = "values cannot be shown to stay within ±2^62";
     let mut builder = Builder::new();
     let x = builder.input(16, &[1]);
     builder.affine(&[1], vec![scaled(1 << 47, View::identity(x, 1))]);
     assert_eq!(last(&builder).lo, -(1 << 62));
-    let id = builder.affine(
-        &[1],
-        vec![scaled(1 << 47, View::identity(x, 1)), fill(-1, &[])],
-    );
-    assert_eq!(
-        message(&builder),
-        format!(r#"node {} ("source {}"): {too_wide}"#, id.0 - 1, id.0 - 1)
-    );
+    let id = builder.affine(&[1], vec![scaled(1 << 47, View::identity(x, 1)), fill(-1, &[])]);
+    assert_eq!(message(&builder), format!(r#"node {} ("source {}"): {too_wide}"#, id.0 - 1, id.0 - 1));
 
     // Sums and products beyond i128.
     let wide = |builder: &mut Builder| {
@@ -206,12 +162,7 @@ fn what_cannot_be_shown_is_refused_by_name() {
     };
     let mut builder = Builder::new();
     let node = wide(&mut builder);
-    builder.affine(
-        &[1],
-        (0..1000)
-            .map(|_| scaled(i64::MIN, View::identity(node, 1)))
-            .collect(),
-    );
+    builder.affine(&[1], (0..1000).map(|_| scaled(i64::MIN, View::identity(node, 1))).collect());
     assert!(message(&builder).ends_with(too_wide));
 
     let products = [1 << 30, 1 << 10];

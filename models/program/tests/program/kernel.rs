@@ -13,19 +13,14 @@ use crate::reference::{evaluate, indices};
 fn noise(count: usize, seed: u64) -> Vec<i32> {
     let mut state = seed;
     let next = |_| {
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (state >> 40) as i32 - (1 << 23)
     };
     (0..count).map(next).collect()
 }
 
 fn noise_input(count: usize) -> Vec<i64> {
-    noise(count, 7)
-        .iter()
-        .map(|&value| i64::from(value >> 8))
-        .collect()
+    noise(count, 7).iter().map(|&value| i64::from(value >> 8)).collect()
 }
 
 proptest! {
@@ -81,15 +76,7 @@ proptest! {
 
 #[test]
 fn matrix_products_in_every_layout_and_size() {
-    for (m, k, n) in [
-        (1, 1, 1),
-        (2, 3, 5),
-        (1, 7, 1),
-        (13, 1, 11),
-        (1, 300, 600),
-        (37, 41, 43),
-        (600, 90, 1),
-    ] {
+    for (m, k, n) in [(1, 1, 1), (2, 3, 5), (1, 7, 1), (13, 1, 11), (1, 300, 600), (37, 41, 43), (600, 90, 1)] {
         for flip in 0..4 {
             let mut builder = Builder::new();
             let (a_vars, b_vars) = ([[0, 2], [2, 0]][flip & 1], [[2, 1], [1, 2]][flip >> 1]);
@@ -99,9 +86,7 @@ fn matrix_products_in_every_layout_and_size() {
             let (lhs, rhs) = (View::of_vars(x, &a_vars), View::of_vars(w, &b_vars));
             let out = builder.contract(&vars, 2, lhs, Some(rhs));
             let (a, b) = (noise_input(m * k), noise(k * n, 1));
-            let at = |vars: [usize; 2], lens: [usize; 3], i: [usize; 3]| {
-                i[vars[0]] * lens[vars[1]] + i[vars[1]]
-            };
+            let at = |vars: [usize; 2], lens: [usize; 3], i: [usize; 3]| i[vars[0]] * lens[vars[1]] + i[vars[1]];
             let expected: Vec<i64> = indices(&[m, n])
                 .map(|o| {
                     let product = |s| {
@@ -111,11 +96,7 @@ fn matrix_products_in_every_layout_and_size() {
                     (0..k).map(product).sum()
                 })
                 .collect();
-            assert_eq!(
-                builder.run(&[a], out),
-                expected,
-                "{m} {k} {n}, layout {flip}"
-            );
+            assert_eq!(builder.run(&[a], out), expected, "{m} {k} {n}, layout {flip}");
         }
     }
 }
@@ -133,12 +114,7 @@ fn convolution(
     let window = |out, tap| AxisIndex::window(out, stride, tap, dilation, pad);
     let lhs = view(x, vec![AxisIndex::var(3), window(1, 4), window(2, 5)]);
     let rhs = View::of_vars(w, &[0, 3, 4, 5]);
-    builder.contract(
-        &[filters, out, out, channels, taps, taps],
-        3,
-        lhs,
-        Some(rhs),
-    )
+    builder.contract(&[filters, out, out, channels, taps, taps], 3, lhs, Some(rhs))
 }
 
 #[test]
@@ -155,11 +131,7 @@ fn convolutions_with_strides_dilations_and_pads() {
         let out = convolution(&mut builder, sizes, window);
         let inputs = [noise_input(sizes[0] * sizes[1] * sizes[1])];
         let expected = evaluate(&builder.program, &inputs, false);
-        assert_eq!(
-            builder.run(&inputs, out),
-            expected.tensors[out.index()].values,
-            "{sizes:?} {window:?}"
-        );
+        assert_eq!(builder.run(&inputs, out), expected.tensors[out.index()].values, "{sizes:?} {window:?}");
     }
 }
 
@@ -180,11 +152,7 @@ fn speed() {
         let start = Instant::now();
         let bounds = intervals(&builder.program).map(|known| known.len());
         let rate = products as f64 / best.as_secs_f64() / 1e6;
-        println!(
-            "{what}: {best:.2?} ({rate:.0} M products/s); intervals {:.2?} {}",
-            start.elapsed(),
-            bounds.is_ok()
-        );
+        println!("{what}: {best:.2?} ({rate:.0} M products/s); intervals {:.2?} {}", start.elapsed(), bounds.is_ok());
     };
     for transposed in [false, true] {
         for rows in [1, 64] {
@@ -193,28 +161,14 @@ fn speed() {
             let w = builder.weight(&noise(1 << 20, 1), &[1024, 1024]);
             let rhs = View::of_vars(w, if transposed { &[1, 2] } else { &[2, 1] });
             builder.contract(&[rows, 1024, 1024], 2, View::of_vars(x, &[0, 2]), Some(rhs));
-            time(
-                &format!("{rows} x 1024 x 1024, transposed {transposed}"),
-                &builder,
-                rows << 20,
-            );
+            time(&format!("{rows} x 1024 x 1024, transposed {transposed}"), &builder, rows << 20);
         }
     }
-    for sizes in [
-        [3, 224, 64, 7],
-        [64, 56, 64, 3],
-        [256, 14, 256, 3],
-        [512, 7, 512, 3],
-        [16, 28, 32, 5],
-    ] {
+    for sizes in [[3, 224, 64, 7], [64, 56, 64, 3], [256, 14, 256, 3], [512, 7, 512, 3], [16, 28, 32, 5]] {
         let mut builder = Builder::new();
         let stride = if sizes[3] == 7 { 2 } else { 1 };
         let out = convolution(&mut builder, sizes, [stride, 1, sizes[3] / 2]);
         let products = builder.program.node(out).len() * sizes[0] * sizes[3] * sizes[3];
-        time(
-            &format!("convolution {sizes:?} stride {stride}"),
-            &builder,
-            products,
-        );
+        time(&format!("convolution {sizes:?} stride {stride}"), &builder, products);
     }
 }

@@ -46,9 +46,7 @@ impl Choices {
     }
 
     pub fn shape(&mut self, most: usize) -> Vec<usize> {
-        (0..self.below(most + 1))
-            .map(|_| self.pick(&[1, 2, 3, 5, 7]))
-            .collect()
+        (0..self.below(most + 1)).map(|_| self.pick(&[1, 2, 3, 5, 7])).collect()
     }
 
     /// A view of `node` over variables of lengths `vars`; windows, strides, mirrored and shifted axes.
@@ -68,11 +66,7 @@ impl Choices {
             let mut offset = self.pick(&[0, 0, 0, -1, 1]);
             // A mirrored axis begins at its end.
             for &(var, coef) in &terms {
-                offset += if coef < 0 {
-                    (vars[var] as i64 - 1) * -coef
-                } else {
-                    0
-                };
+                offset += if coef < 0 { (vars[var] as i64 - 1) * -coef } else { 0 };
             }
             if terms.is_empty() {
                 offset = self.below(len + 1) as i64;
@@ -84,9 +78,8 @@ impl Choices {
     }
 
     fn stored(&mut self, program: &Program) -> NodeId {
-        let stored: Vec<u32> = (0..program.nodes.len() as u32)
-            .filter(|&i| program.nodes[i as usize].op.is_stored())
-            .collect();
+        let stored: Vec<u32> =
+            (0..program.nodes.len() as u32).filter(|&i| program.nodes[i as usize].op.is_stored()).collect();
         NodeId(self.pick(&stored))
     }
 
@@ -109,24 +102,16 @@ impl Choices {
                 (Op::Contract { vars, lhs, rhs }, shape)
             }
             2 => {
-                let shape = if self.below(2) == 0 {
-                    shape_of(any)
-                } else {
-                    self.shape(3)
-                };
+                let shape = if self.below(2) == 0 { shape_of(any) } else { self.shape(3) };
                 let mut terms = Vec::new();
                 for _ in 0..self.below(4) {
                     let coef = self.value(8);
                     let stored = self.stored(program);
                     terms.push(match self.below(4) {
-                        0 if shape == shape_of(any) => AffineTerm::Scaled {
-                            coef,
-                            view: View::identity(any, shape.len()),
-                        },
-                        0 => AffineTerm::Fill {
-                            coef,
-                            ranges: Vec::new(),
-                        },
+                        0 if shape == shape_of(any) => {
+                            AffineTerm::Scaled { coef, view: View::identity(any, shape.len()) }
+                        }
+                        0 => AffineTerm::Fill { coef, ranges: Vec::new() },
                         1 => {
                             let mut ranges = Vec::new();
                             for (var, &len) in shape.iter().enumerate() {
@@ -153,28 +138,13 @@ impl Choices {
                 };
                 let shift = self.pick(&[0, 1, 3, 8, 20]);
                 let saturate = self.below(3) > 0;
-                (
-                    Op::Apply {
-                        input: any,
-                        shift,
-                        func,
-                        bits,
-                        saturate,
-                    },
-                    shape_of(any),
-                )
+                (Op::Apply { input: any, shift, func, bits, saturate }, shape_of(any))
             }
             5 => {
                 let same: Vec<u32> = (0..program.nodes.len() as u32)
                     .filter(|&i| program.nodes[i as usize].shape == shape_of(any))
                     .collect();
-                (
-                    Op::Max {
-                        lhs: any,
-                        rhs: NodeId(self.pick(&same)),
-                    },
-                    shape_of(any),
-                )
+                (Op::Max { lhs: any, rhs: NodeId(self.pick(&same)) }, shape_of(any))
             }
             6 => (Op::Store { input: any }, shape_of(any)),
             7 => {
@@ -182,13 +152,7 @@ impl Choices {
                 let len = program.node(stored).len();
                 let count = shape.iter().product();
                 let index = (0..count).map(|_| self.below(len) as u32).collect();
-                (
-                    Op::Gather {
-                        input: stored,
-                        index,
-                    },
-                    shape,
-                )
+                (Op::Gather { input: stored, index }, shape)
             }
             _ => {
                 let mut shape = shape_of(stored);
@@ -197,13 +161,7 @@ impl Choices {
                 }
                 let axis = self.below(shape.len());
                 shape[axis] = 1;
-                (
-                    Op::ArgMax {
-                        input: stored,
-                        axis,
-                    },
-                    shape,
-                )
+                (Op::ArgMax { input: stored, axis }, shape)
             }
         }
     }
@@ -215,29 +173,19 @@ pub fn program(stream: Vec<u32>) -> (Program, Vec<Interval>, Vec<Vec<i64>>) {
     let mut builder = Builder::new();
     for bits in [3, 6] {
         let values = (0..1 << bits).map(|_| choices.value(9) as i32).collect();
-        builder.program.tables.push(FunctionTable {
-            name: "table".into(),
-            bits,
-            values,
-        });
+        builder.program.tables.push(FunctionTable { name: "table".into(), bits, values });
     }
     let mut inputs = Vec::new();
     let mut known = Vec::new();
     for _ in 0..1 + choices.below(2) {
         let (bits, shape) = (choices.pick(&[2, 8, 16]), choices.shape(3));
-        inputs.push(
-            (0..shape.iter().product())
-                .map(|_| choices.value(bits))
-                .collect(),
-        );
+        inputs.push((0..shape.iter().product()).map(|_| choices.value(bits)).collect());
         builder.input(bits, &shape);
     }
     for _ in 0..choices.below(3) {
         let shape = choices.shape(3);
         let bits = choices.pick(&[3, 16]);
-        let data: Vec<i32> = (0..shape.iter().product())
-            .map(|_| choices.value(bits) as i32)
-            .collect();
+        let data: Vec<i32> = (0..shape.iter().product()).map(|_| choices.value(bits) as i32).collect();
         builder.weight(&data, &shape);
     }
     for index in 0..builder.program.nodes.len() {
@@ -248,12 +196,7 @@ pub fn program(stream: Vec<u32>) -> (Program, Vec<Interval>, Vec<Vec<i64>>) {
             break;
         }
         let (op, shape) = choices.op(&builder.program);
-        let node = Node {
-            op,
-            shape,
-            frac: 0,
-            source: "random".into(),
-        };
+        let node = Node { op, shape, frac: 0, source: "random".into() };
         if let Ok(interval) = node_interval(&builder.program, &known, &node) {
             builder.push(node.op, &node.shape);
             known.push(interval);

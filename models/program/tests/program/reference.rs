@@ -25,10 +25,7 @@ pub fn indices(shape: &[usize]) -> impl Iterator<Item = Vec<usize>> {
 }
 
 fn flat(shape: &[usize], index: &[usize]) -> usize {
-    shape
-        .iter()
-        .zip(index)
-        .fold(0, |flat, (len, at)| flat * len + at)
+    shape.iter().zip(index).fold(0, |flat, (len, at)| flat * len + at)
 }
 
 fn inside(shape: &[usize], index: &[usize]) -> bool {
@@ -43,23 +40,13 @@ pub struct Reference<'p> {
 
 /// Every node's values; the program must be valid, and the inputs, too.
 pub fn evaluate<'p>(program: &'p Program, inputs: &[Vec<i64>], padded: bool) -> Reference<'p> {
-    let mut reference = Reference {
-        program,
-        padded,
-        tensors: Vec::new(),
-    };
+    let mut reference = Reference { program, padded, tensors: Vec::new() };
     for (id, node) in program.nodes.iter().enumerate() {
         let pad = |len: &usize| {
-            if padded {
-                len.next_power_of_two()
-            } else {
-                *len
-            }
+            if padded { len.next_power_of_two() } else { *len }
         };
         let shape: Vec<usize> = node.shape.iter().map(pad).collect();
-        let values = indices(&shape)
-            .map(|o| reference.element(id, node, &o, inputs))
-            .collect();
+        let values = indices(&shape).map(|o| reference.element(id, node, &o, inputs)).collect();
         reference.tensors.push(Tensor { shape, values });
     }
     reference
@@ -75,11 +62,7 @@ impl Reference<'_> {
     fn read(&self, view: &View, vars: &[usize]) -> i128 {
         let shape = &self.program.node(view.node).shape;
         let index: Vec<i64> = view.axes.iter().map(|axis| axis.at(vars)).collect();
-        if index
-            .iter()
-            .zip(shape)
-            .any(|(&i, &len)| i < 0 || i >= len as i64)
-        {
+        if index.iter().zip(shape).any(|(&i, &len)| i < 0 || i >= len as i64) {
             return 0;
         }
         let index: Vec<usize> = index.iter().map(|&i| i as usize).collect();
@@ -94,14 +77,7 @@ impl Reference<'_> {
             }
             AffineTerm::Scaled { coef, view } => i128::from(*coef) * self.read(view, o),
             AffineTerm::Fill { coef, ranges } => {
-                if ranges
-                    .iter()
-                    .all(|&(var, start, end)| (start..end).contains(&o[var]))
-                {
-                    (*coef).into()
-                } else {
-                    0
-                }
+                if ranges.iter().all(|&(var, start, end)| (start..end).contains(&o[var])) { (*coef).into() } else { 0 }
             }
         }
     }
@@ -111,24 +87,13 @@ impl Reference<'_> {
         let narrow = |wide: i128| i64::try_from(wide).unwrap();
         match &node.op {
             Op::Input { .. } => {
-                let port = self
-                    .program
-                    .inputs
-                    .iter()
-                    .position(|p| p.node.index() == id)
-                    .unwrap();
-                if real {
-                    inputs[port][flat(&node.shape, o)]
-                } else {
-                    0
-                }
+                let port = self.program.inputs.iter().position(|p| p.node.index() == id).unwrap();
+                if real { inputs[port][flat(&node.shape, o)] } else { 0 }
             }
             Op::Weight { data } if real => data[flat(&node.shape, o)].into(),
             Op::Gather { input, index } if real => {
                 let shape = &self.program.node(*input).shape;
-                let from = indices(shape)
-                    .nth(index[flat(&node.shape, o)] as usize)
-                    .unwrap();
+                let from = indices(shape).nth(index[flat(&node.shape, o)] as usize).unwrap();
                 self.direct(*input, &from)
             }
             Op::ArgMax { input, axis } if real => {
@@ -154,27 +119,16 @@ impl Reference<'_> {
                 narrow(sum.sum())
             }
             Op::Affine { terms } => narrow(terms.iter().map(|term| self.term(term, o)).sum()),
-            Op::Apply {
-                input,
-                shift,
-                func,
-                bits,
-                saturate,
-            } => {
+            Op::Apply { input, shift, func, bits, saturate } => {
                 let sum = i128::from(self.direct(*input, o)) + i128::from(half(*shift));
                 let q = sum.div_euclid(1 << shift);
                 let end = 1i128 << (bits - 1);
-                assert!(
-                    *saturate || (-end..end).contains(&q),
-                    "an operator's domain is left"
-                );
+                assert!(*saturate || (-end..end).contains(&q), "an operator's domain is left");
                 let z = q.clamp(-end, end - 1);
                 match func {
                     Func::Identity => narrow(z),
                     Func::Relu => narrow(z.max(0)),
-                    Func::Table(table) => {
-                        self.program.tables[*table as usize].values[(z + end) as usize].into()
-                    }
+                    Func::Table(table) => self.program.tables[*table as usize].values[(z + end) as usize].into(),
                 }
             }
             Op::Max { lhs, rhs } => self.direct(*lhs, o).max(self.direct(*rhs, o)),

@@ -10,22 +10,11 @@ use crate::random::{Choices, program};
 /// 6 store, 7 gather, 8 arg-max.
 fn valid() -> Program {
     let mut builder = Builder::new();
-    builder.program.tables.push(FunctionTable {
-        name: "t".into(),
-        bits: 2,
-        values: vec![0; 4],
-    });
+    builder.program.tables.push(FunctionTable { name: "t".into(), bits: 2, values: vec![0; 4] });
     let x = builder.input(8, &[2, 3]);
     let w = builder.weight(&[-54321; 12], &[3, 4]);
     let (lhs, rhs) = (View::of_vars(x, &[0, 2]), View::of_vars(w, &[2, 1]));
-    let sum = builder.push(
-        Op::Contract {
-            vars: vec![2, 4, 3],
-            lhs,
-            rhs: Some(rhs),
-        },
-        &[2, 4],
-    );
+    let sum = builder.push(Op::Contract { vars: vec![2, 4, 3], lhs, rhs: Some(rhs) }, &[2, 4]);
     let terms = vec![
         scaled(1, View::identity(sum, 2)),
         scaled(2, view(x, vec![AxisIndex::var(0), AxisIndex::fixed(1)])),
@@ -33,28 +22,10 @@ fn valid() -> Program {
     ];
     let affine = builder.push(Op::Affine { terms }, &[2, 4]);
     let apply = builder.apply(affine, 3, Func::Table(0), 2, true);
-    let max = builder.push(
-        Op::Max {
-            lhs: apply,
-            rhs: affine,
-        },
-        &[2, 4],
-    );
+    let max = builder.push(Op::Max { lhs: apply, rhs: affine }, &[2, 4]);
     builder.push(Op::Store { input: max }, &[2, 4]);
-    let gather = builder.push(
-        Op::Gather {
-            input: w,
-            index: vec![11, 0],
-        },
-        &[2],
-    );
-    builder.push(
-        Op::ArgMax {
-            input: gather,
-            axis: 0,
-        },
-        &[1],
-    );
+    let gather = builder.push(Op::Gather { input: w, index: vec![11, 0] }, &[2]);
+    builder.push(Op::ArgMax { input: gather, axis: 0 }, &[1]);
     validate(&builder.program).unwrap();
     builder.program
 }
@@ -83,321 +54,146 @@ fn term(program: &mut Program, at: usize) -> &mut AffineTerm {
 }
 
 fn apply(input: u32, shift: u32, func: Func, bits: u32) -> Op {
-    Op::Apply {
-        input: NodeId(input),
-        shift,
-        func,
-        bits,
-        saturate: true,
-    }
+    Op::Apply { input: NodeId(input), shift, func, bits, saturate: true }
 }
 
 #[test]
 fn every_rule_is_checked() {
     let cases: &[(&str, Break)] = &[
-        (
-            "node 0 (\"source 0\"): rank 9 is above the limit of 8",
-            |p| p.nodes[0].shape = vec![1; 9],
-        ),
-        ("node 0 (\"source 0\"): axis 1 has length 0", |p| {
-            p.nodes[0].shape[1] = 0
+        ("node 0 (\"source 0\"): rank 9 is above the limit of 8", |p| p.nodes[0].shape = vec![1; 9]),
+        ("node 0 (\"source 0\"): axis 1 has length 0", |p| p.nodes[0].shape[1] = 0),
+        ("node 0 (\"source 0\"): the shape has more than 2147483648 elements", |p| {
+            p.nodes[0].shape = vec![1 << 16, (1 << 15) + 1];
         }),
-        (
-            "node 0 (\"source 0\"): the shape has more than 2147483648 elements",
-            |p| {
-                p.nodes[0].shape = vec![1 << 16, (1 << 15) + 1];
-            },
-        ),
-        ("the shape has more than 2147483648 elements", |p| {
-            p.nodes[0].shape = vec![1 << 62; 8]
+        ("the shape has more than 2147483648 elements", |p| p.nodes[0].shape = vec![1 << 62; 8]),
+        ("scale 2^-(257) is outside 2^±256", |p| p.nodes[4].frac = 257),
+        ("scale 2^-(-2147483648) is outside 2^±256", |p| p.nodes[4].frac = i32::MIN),
+        ("node 0 (\"source 0\"): a width of 1 bits is outside 2 to 16", |p| {
+            p.nodes[0].op = Op::Input { bits: 1 };
         }),
-        ("scale 2^-(257) is outside 2^±256", |p| {
-            p.nodes[4].frac = 257
+        ("a width of 17 bits", |p| p.nodes[0].op = Op::Input { bits: 17 }),
+        ("node 1 (\"source 1\"): 11 values where the shape has 12", |p| {
+            p.nodes[1].op = Op::Weight { data: vec![-54321; 11] };
         }),
-        ("scale 2^-(-2147483648) is outside 2^±256", |p| {
-            p.nodes[4].frac = i32::MIN
-        }),
-        (
-            "node 0 (\"source 0\"): a width of 1 bits is outside 2 to 16",
-            |p| {
-                p.nodes[0].op = Op::Input { bits: 1 };
-            },
-        ),
-        ("a width of 17 bits", |p| {
-            p.nodes[0].op = Op::Input { bits: 17 }
-        }),
-        (
-            "node 1 (\"source 1\"): 11 values where the shape has 12",
-            |p| {
-                p.nodes[1].op = Op::Weight {
-                    data: vec![-54321; 11],
-                };
-            },
-        ),
         // Order and kinds of what is read.
-        (
-            "node 2 (\"source 2\"): reads node 2, which does not come before it",
-            |p| lhs(p).node = NodeId(2),
-        ),
-        ("reads node 4294967295, which does not", |p| {
-            lhs(p).node = NodeId(u32::MAX)
-        }),
+        ("node 2 (\"source 2\"): reads node 2, which does not come before it", |p| lhs(p).node = NodeId(2)),
+        ("reads node 4294967295, which does not", |p| lhs(p).node = NodeId(u32::MAX)),
         ("node 4 (\"source 4\"): reads node 5, which does not", |p| {
             p.nodes[4].op = apply(5, 0, Func::Relu, 2);
         }),
-        (
-            "node 7 (\"source 7\"): reads node 3, which is virtual",
-            |p| {
-                p.nodes[7].op = Op::Gather {
-                    input: NodeId(3),
-                    index: vec![0, 0],
-                };
-            },
-        ),
-        (
-            "node 8 (\"source 8\"): reads node 3, which is virtual",
-            |p| {
-                p.nodes[8].op = Op::ArgMax {
-                    input: NodeId(3),
-                    axis: 0,
-                };
-            },
-        ),
-        (
-            "node 2 (\"source 2\"): reads node 1, which is virtual",
-            |p| {
-                p.nodes[1].op = Op::Affine { terms: vec![] };
-            },
-        ),
-        (
-            "reads node 0 of shape [2, 3] where shape [2, 4] is needed",
-            |p| {
-                p.nodes[4].op = apply(0, 0, Func::Relu, 2);
-            },
-        ),
-        ("node 5 (\"source 5\"): reads node 1 of shape [3, 4]", |p| {
-            p.nodes[5].op = Op::Max {
-                lhs: NodeId(1),
-                rhs: NodeId(3),
-            };
+        ("node 7 (\"source 7\"): reads node 3, which is virtual", |p| {
+            p.nodes[7].op = Op::Gather { input: NodeId(3), index: vec![0, 0] };
+        }),
+        ("node 8 (\"source 8\"): reads node 3, which is virtual", |p| {
+            p.nodes[8].op = Op::ArgMax { input: NodeId(3), axis: 0 };
+        }),
+        ("node 2 (\"source 2\"): reads node 1, which is virtual", |p| {
+            p.nodes[1].op = Op::Affine { terms: vec![] };
+        }),
+        ("reads node 0 of shape [2, 3] where shape [2, 4] is needed", |p| {
+            p.nodes[4].op = apply(0, 0, Func::Relu, 2);
         }),
         ("node 5 (\"source 5\"): reads node 1 of shape [3, 4]", |p| {
-            p.nodes[5].op = Op::Max {
-                lhs: NodeId(3),
-                rhs: NodeId(1),
-            };
+            p.nodes[5].op = Op::Max { lhs: NodeId(1), rhs: NodeId(3) };
+        }),
+        ("node 5 (\"source 5\"): reads node 1 of shape [3, 4]", |p| {
+            p.nodes[5].op = Op::Max { lhs: NodeId(3), rhs: NodeId(1) };
         }),
         ("node 6 (\"source 6\"): reads node 1 of shape [3, 4]", |p| {
             p.nodes[6].op = Op::Store { input: NodeId(1) };
         }),
         // Views.
-        ("a view of node 0 has 1 axes where the node has 2", |p| {
-            lhs(p).axes.truncate(1)
-        }),
+        ("a view of node 0 has 1 axes where the node has 2", |p| lhs(p).axes.truncate(1)),
         ("axis 0 of a view of node 0 has 3 terms, more than 2", |p| {
             lhs(p).axes[0].terms = vec![(0, 1), (1, 1), (2, 1)];
         }),
-        ("axis 1 of a view of node 0 uses variable 3 of 3", |p| {
-            lhs(p).axes[1].terms[0].0 = 3
+        ("axis 1 of a view of node 0 uses variable 3 of 3", |p| lhs(p).axes[1].terms[0].0 = 3),
+        ("variable 0 stands more than once in a view of node 0", |p| lhs(p).axes[1].terms[0].0 = 0),
+        ("variable 2 stands more than once in a view of node 0", |p| lhs(p).axes[1].terms.push((2, 1))),
+        ("axis 0 of a view of node 0 has a coefficient 0", |p| lhs(p).axes[0].terms[0].1 = 0),
+        ("axis 0 of a view of node 0 has a coefficient or an offset beyond", |p| {
+            lhs(p).axes[0].terms[0].1 = (1 << 31) + 1;
         }),
-        (
-            "variable 0 stands more than once in a view of node 0",
-            |p| lhs(p).axes[1].terms[0].0 = 0,
-        ),
-        (
-            "variable 2 stands more than once in a view of node 0",
-            |p| lhs(p).axes[1].terms.push((2, 1)),
-        ),
-        ("axis 0 of a view of node 0 has a coefficient 0", |p| {
-            lhs(p).axes[0].terms[0].1 = 0
-        }),
-        (
-            "axis 0 of a view of node 0 has a coefficient or an offset beyond",
-            |p| {
-                lhs(p).axes[0].terms[0].1 = (1 << 31) + 1;
-            },
-        ),
-        ("has a coefficient or an offset beyond", |p| {
-            lhs(p).axes[0].terms[0].1 = i64::MIN
-        }),
-        ("has a coefficient or an offset beyond", |p| {
-            lhs(p).axes[1].offset = i64::MAX
-        }),
+        ("has a coefficient or an offset beyond", |p| lhs(p).axes[0].terms[0].1 = i64::MIN),
+        ("has a coefficient or an offset beyond", |p| lhs(p).axes[1].offset = i64::MAX),
         ("a view of node 1 has 1 axes", |p| {
             if let Op::Contract { rhs: Some(rhs), .. } = &mut p.nodes[2].op {
                 rhs.axes.pop();
             }
         }),
         // Contractions.
-        ("17 index variables, more than 16", |p| {
-            vars(p).resize(17, 1)
-        }),
-        (
-            "the first index variables have lengths [2, 5] where the node's axes have [2, 4]",
-            |p| vars(p)[1] = 5,
-        ),
-        ("the first index variables have lengths [2]", |p| {
-            vars(p).truncate(1)
-        }),
+        ("17 index variables, more than 16", |p| vars(p).resize(17, 1)),
+        ("the first index variables have lengths [2, 5] where the node's axes have [2, 4]", |p| vars(p)[1] = 5),
+        ("the first index variables have lengths [2]", |p| vars(p).truncate(1)),
         ("index variable 2 has length 0", |p| vars(p)[2] = 0),
-        ("index variable 2 has length 0 or above", |p| {
-            vars(p)[2] = (1 << 31) + 1
-        }),
-        ("more than 1099511627776 products", |p| {
-            vars(p).extend([1 << 20, 1 << 18])
-        }),
-        ("more than 1099511627776 products", |p| {
-            vars(p).extend([1 << 30, 1 << 30, 1 << 30])
-        }),
-        ("summed variable 3 stands in no operand", |p| {
-            vars(p).push(2)
-        }),
+        ("index variable 2 has length 0 or above", |p| vars(p)[2] = (1 << 31) + 1),
+        ("more than 1099511627776 products", |p| vars(p).extend([1 << 20, 1 << 18])),
+        ("more than 1099511627776 products", |p| vars(p).extend([1 << 30, 1 << 30, 1 << 30])),
+        ("summed variable 3 stands in no operand", |p| vars(p).push(2)),
         // Affine terms.
-        (
-            "a view of node 2, which is virtual, is not the identity",
-            |p| {
-                *term(p, 0) = scaled(
-                    1,
-                    view(
-                        NodeId(2),
-                        vec![AxisIndex::var(0), AxisIndex::strided(1, 1, 1)],
-                    ),
-                );
-            },
-        ),
-        (
-            "node 3 (\"source 3\"): reads node 2 of shape [2, 4] where shape [2, 3]",
-            |p| {
-                p.nodes[3].shape = vec![2, 3];
-            },
-        ),
+        ("a view of node 2, which is virtual, is not the identity", |p| {
+            *term(p, 0) = scaled(1, view(NodeId(2), vec![AxisIndex::var(0), AxisIndex::strided(1, 1, 1)]));
+        }),
+        ("node 3 (\"source 3\"): reads node 2 of shape [2, 4] where shape [2, 3]", |p| {
+            p.nodes[3].shape = vec![2, 3];
+        }),
         ("axis 1 of a view of node 0 uses variable 2 of 2", |p| {
-            *term(p, 1) = scaled(
-                1,
-                view(NodeId(0), vec![AxisIndex::var(0), AxisIndex::var(2)]),
-            );
+            *term(p, 1) = scaled(1, view(NodeId(0), vec![AxisIndex::var(0), AxisIndex::var(2)]));
         }),
-        ("a fill names variable 2 of 2", |p| {
-            *term(p, 2) = fill(1, &[(2, 0, 1)])
-        }),
-        ("a fill names variable 1 twice", |p| {
-            *term(p, 2) = fill(1, &[(1, 0, 1), (1, 2, 3)])
-        }),
-        (
-            "a fill's range 1..5 does not fit variable 1 of length 4",
-            |p| *term(p, 2) = fill(1, &[(1, 1, 5)]),
-        ),
-        ("a fill's range 3..2 does not fit", |p| {
-            *term(p, 2) = fill(1, &[(1, 3, 2)])
-        }),
+        ("a fill names variable 2 of 2", |p| *term(p, 2) = fill(1, &[(2, 0, 1)])),
+        ("a fill names variable 1 twice", |p| *term(p, 2) = fill(1, &[(1, 0, 1), (1, 2, 3)])),
+        ("a fill's range 1..5 does not fit variable 1 of length 4", |p| *term(p, 2) = fill(1, &[(1, 1, 5)])),
+        ("a fill's range 3..2 does not fit", |p| *term(p, 2) = fill(1, &[(1, 3, 2)])),
         // Functions.
-        ("a width of 1 bits", |p| {
-            p.nodes[4].op = apply(3, 0, Func::Relu, 1)
-        }),
-        ("a width of 4294967295 bits", |p| {
-            p.nodes[4].op = apply(3, 0, Func::Relu, u32::MAX)
-        }),
-        ("rescaling by 41 bits is above the limit of 40", |p| {
-            p.nodes[4].op = apply(3, 41, Func::Relu, 2)
-        }),
-        ("uses table 1 of 1", |p| {
-            p.nodes[4].op = apply(3, 0, Func::Table(1), 2)
-        }),
+        ("a width of 1 bits", |p| p.nodes[4].op = apply(3, 0, Func::Relu, 1)),
+        ("a width of 4294967295 bits", |p| p.nodes[4].op = apply(3, 0, Func::Relu, u32::MAX)),
+        ("rescaling by 41 bits is above the limit of 40", |p| p.nodes[4].op = apply(3, 41, Func::Relu, 2)),
+        ("uses table 1 of 1", |p| p.nodes[4].op = apply(3, 0, Func::Table(1), 2)),
         ("uses a table for 2 bits where its own domain has 3", |p| {
             p.nodes[4].op = apply(3, 0, Func::Table(0), 3);
         }),
-        ("table 0 (\"t\"): 5 values where the shape has 4", |p| {
-            p.tables[0].values.push(0)
-        }),
-        ("table 0 (\"t\"): a width of 40 bits", |p| {
-            p.tables[0].bits = 40
-        }),
+        ("table 0 (\"t\"): 5 values where the shape has 4", |p| p.tables[0].values.push(0)),
+        ("table 0 (\"t\"): a width of 40 bits", |p| p.tables[0].bits = 40),
         // Gathers and positions.
         ("1 positions to gather where the shape has 2", |p| {
-            p.nodes[7].op = Op::Gather {
-                input: NodeId(1),
-                index: vec![0],
-            };
+            p.nodes[7].op = Op::Gather { input: NodeId(1), index: vec![0] };
         }),
         ("position 1 gathers element 12 of 12", |p| {
-            p.nodes[7].op = Op::Gather {
-                input: NodeId(1),
-                index: vec![0, 12],
-            };
+            p.nodes[7].op = Op::Gather { input: NodeId(1), index: vec![0, 12] };
         }),
         ("searches axis 1 of a tensor of rank 1", |p| {
-            p.nodes[8].op = Op::ArgMax {
-                input: NodeId(7),
-                axis: 1,
-            };
+            p.nodes[8].op = Op::ArgMax { input: NodeId(7), axis: 1 };
         }),
-        (
-            "has shape [2] where the position of the largest has [1]",
-            |p| p.nodes[8].shape = vec![2],
-        ),
-        ("a position has scale 2^0, not 2^-(1)", |p| {
-            p.nodes[8].frac = 1
-        }),
+        ("has shape [2] where the position of the largest has [1]", |p| p.nodes[8].shape = vec![2]),
+        ("a position has scale 2^0, not 2^-(1)", |p| p.nodes[8].frac = 1),
         // Ports.
-        (
-            "input 0 (\"t0\"): names node 1, which is not an input",
-            |p| {
-                p.inputs[0] = Port {
-                    name: "t0".into(),
-                    node: NodeId(1),
-                    shape: vec![12],
-                };
-            },
-        ),
-        (
-            "input 0 (\"t0\"): names node 99, which the program does not have",
-            |p| p.inputs[0].node = NodeId(99),
-        ),
-        (
-            "input 0 (\"t0\"): shape [5] does not have the 6 elements",
-            |p| p.inputs[0].shape = vec![5],
-        ),
-        ("input 0 (\"t0\"): shape [4294967296, 4294967296]", |p| {
-            p.inputs[0].shape = vec![1 << 32; 2]
+        ("input 0 (\"t0\"): names node 1, which is not an input", |p| {
+            p.inputs[0] = Port { name: "t0".into(), node: NodeId(1), shape: vec![12] };
         }),
-        (
-            "input 1 (\"t0\"): names node 0, which another input names too",
-            |p| {
-                let port = p.inputs[0].clone();
-                p.inputs.push(port);
-            },
-        ),
-        (
-            "node 0 (\"source 0\"): is an input that the program's list of inputs lacks",
-            |p| p.inputs.clear(),
-        ),
+        ("input 0 (\"t0\"): names node 99, which the program does not have", |p| p.inputs[0].node = NodeId(99)),
+        ("input 0 (\"t0\"): shape [5] does not have the 6 elements", |p| p.inputs[0].shape = vec![5]),
+        ("input 0 (\"t0\"): shape [4294967296, 4294967296]", |p| p.inputs[0].shape = vec![1 << 32; 2]),
+        ("input 1 (\"t0\"): names node 0, which another input names too", |p| {
+            let port = p.inputs[0].clone();
+            p.inputs.push(port);
+        }),
+        ("node 0 (\"source 0\"): is an input that the program's list of inputs lacks", |p| p.inputs.clear()),
         ("output 0 (\"t0\"): names node 3, which is virtual", |p| {
             p.outputs[0].node = NodeId(3);
             p.outputs[0].shape = vec![8];
         }),
-        (
-            "output 0 (\"t0\"): names node 9, which the program does not have",
-            |p| p.outputs[0].node = NodeId(9),
-        ),
-        ("output 1 (\"t1\"): shape [3] does not have the 12", |p| {
-            p.outputs[1].shape = vec![3]
-        }),
+        ("output 0 (\"t0\"): names node 9, which the program does not have", |p| p.outputs[0].node = NodeId(9)),
+        ("output 1 (\"t1\"): shape [3] does not have the 12", |p| p.outputs[1].shape = vec![3]),
         ("program: has no outputs", |p| p.outputs.clear()),
     ];
     for (message, break_rule) in cases {
         let mut program = valid();
         break_rule(&mut program);
         let found = validate(&program).expect_err(message).to_string();
-        assert!(
-            found.contains(message),
-            "{found:?} where {message:?} was expected"
-        );
+        assert!(found.contains(message), "{found:?} where {message:?} was expected");
         assert!(!found.contains("54321"), "a weight in {found:?}");
         assert_eq!(intervals(&program).unwrap_err().to_string(), found);
-        assert_eq!(
-            execute(&program, &[vec![0; 6]]).unwrap_err().to_string(),
-            found
-        );
+        assert_eq!(execute(&program, &[vec![0; 6]]).unwrap_err().to_string(), found);
     }
 }
 
@@ -406,34 +202,18 @@ fn names_from_a_file_cannot_reach_the_terminal() {
     let mut program = valid();
     program.nodes[4].source = "\u{1b}[2Jboo".into();
     program.nodes[4].frac = 999;
-    assert!(
-        !validate(&program)
-            .unwrap_err()
-            .to_string()
-            .contains('\u{1b}')
-    );
+    assert!(!validate(&program).unwrap_err().to_string().contains('\u{1b}'));
 }
 
 #[test]
 fn extreme_coefficients_are_walked_without_overflow() {
     let most = 1i64 << 31;
-    for (a, b, offset) in [
-        (most, most, most),
-        (-most, -most, -most),
-        (most, -most, 0),
-        (-most, 3, most),
-    ] {
+    for (a, b, offset) in [(most, most, most), (-most, -most, -most), (most, -most, 0), (-most, 3, most)] {
         for vars in [[1 << 14, 3], [3, 1 << 14]] {
             let mut builder = Builder::new();
             let x = builder.input(8, &[3, 3]);
             let terms = vec![(0, a), (1, b)];
-            let axes = vec![
-                AxisIndex { terms, offset },
-                AxisIndex {
-                    terms: vec![],
-                    offset: 1,
-                },
-            ];
+            let axes = vec![AxisIndex { terms, offset }, AxisIndex { terms: vec![], offset: 1 }];
             let sum = builder.contract(&vars, 1, view(x, axes.clone()), None);
             let all = builder.contract(&vars, 2, view(x, axes), None);
             intervals(&builder.program).unwrap();
@@ -470,18 +250,7 @@ proptest! {
 
 fn break_something(program: &mut Program, choices: &mut Choices) {
     let at = choices.below(program.nodes.len());
-    let extreme = choices.pick(&[
-        0,
-        1,
-        -1,
-        2,
-        1 << 31,
-        -(1 << 31),
-        i64::MAX,
-        i64::MIN,
-        1 << 62,
-        17,
-    ]);
+    let extreme = choices.pick(&[0, 1, -1, 2, 1 << 31, -(1 << 31), i64::MAX, i64::MIN, 1 << 62, 17]);
     let id = NodeId(choices.pick(&[0, 1, 2, 3, u32::MAX]));
     let which = choices.below(6);
     let node = &mut program.nodes[at];
@@ -489,10 +258,7 @@ fn break_something(program: &mut Program, choices: &mut Choices) {
         (0, Some(axis)) => axis.offset = extreme,
         (1, Some(axis)) => axis.terms.push((extreme as usize, extreme)),
         (2, Some(axis)) => axis.terms.iter_mut().for_each(|term| term.1 = extreme),
-        (3, Some(axis)) => axis
-            .terms
-            .iter_mut()
-            .for_each(|term| term.0 = extreme as usize),
+        (3, Some(axis)) => axis.terms.iter_mut().for_each(|term| term.0 = extreme as usize),
         (4, _) => view.node = id,
         _ => view.axes.push(AxisIndex::fixed(extreme)),
     };
@@ -511,13 +277,7 @@ fn break_something(program: &mut Program, choices: &mut Choices) {
             Some(AffineTerm::Fill { ranges, .. }) => ranges.push((which, 0, extreme as usize)),
             None => terms.push(fill(extreme, &[])),
         },
-        Op::Apply {
-            shift,
-            func,
-            bits,
-            input,
-            ..
-        } => match which {
+        Op::Apply { shift, func, bits, input, .. } => match which {
             0 => *shift = extreme as u32,
             1 => *bits = extreme as u32,
             2 => *func = Func::Table(extreme as u32),

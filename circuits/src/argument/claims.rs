@@ -1,0 +1,208 @@
+//! Claims about committed tensors, and how virtual tensors turn into them.
+//!
+//! Everything that the steps of the argument end in is linear in the committed tensors. A [`TensorClaim`] is one such functional: the
+//! tensor summed against a product of per-axis weight vectors, each the restriction of a wiring predicate. [`Reduction`]
+//! collects functionals of virtual tensors at one point `p` (a domain of `n` variables is taken at `p`'s first `n` coordinates) as
+//! functionals of tensors, of contraction results, and a known rest.
+
+use std::collections::BTreeMap;
+
+use ark_bn254::Fr;
+use ark_ff::{Field, One, Zero};
+
+use crate::backend::Arithmetic;
+use crate::ir::*;
+use crate::layout::{Layout, Vector};
+use crate::mle::{self, Wire};
+
+/// `coef · Σ_i tensor[i] · Π_a wire_a(i_a)`.
+#[derive(Clone, Debug)]
+pub struct TensorClaim<S> {
+    /// The tensor.
+    pub tensor: TensorId,
+    /// Multiplier.
+    pub coef: S,
+    /// One for each axis.
+    pub wires: Vec<Wire<S>>,
+}
+
+/// Functionals of virtual tensors, reduced.
+#[derive(Clone, Debug)]
+pub struct Reduction<S> {
+    /// Tensors as they lie, at the first coordinates of `p`: multiplier by tensor.
+    pub raw: BTreeMap<TensorId, S>,
+    /// Tensors read through indices.
+    pub indexed: Vec<TensorClaim<S>>,
+    /// Multiplier of each contraction's result at the first coordinates of `p`.
+    pub contractions: BTreeMap<ContractionId, S>,
+    /// What needs no claim.
+    pub known: S,
+}
+
+impl<S: Clone> Reduction<S> {
+    /// Nothing yet.
+    pub fn new<A: Arithmetic<Scalar = S>>(ar: &mut A) -> Self {
+        let known = ar.constant(Fr::zero());
+        Self { raw: BTreeMap::new(), indexed: Vec::new(), contractions: BTreeMap::new(), known }
+    }
+
+    /// Adds `weight · value(p)`.
+    pub fn add_virtual<A: Arithmetic<Scalar = S>>(
+        &mut self,
+        ar: &mut A,
+        system: &ConstraintSystem,
+        value: &Virtual,
+        p: &[S],
+        weight: &S,
+    ) {
+        let point = &p[..value.bits()];
+        let weight =
+            if value.shift == 0 { weight.clone() } else { ar.scale(weight, inverse_power_of_two(value.shift)) };
+        for (coef, source) in &value.terms {
+            let coef = if *coef == 1 { weight.clone() } else { ar.scale(&weight, Fr::from(*coef)) };
+            match source {
+                Source::Read(operand) => self.add_operand(ar, system, operand, &value.domain, point, coef),
+                Source::Contraction(id) => add_to(ar, &mut self.contractions, *id, coef),
+                closed => {
+                    let at_point = closed_form(ar, closed, &value.domain, point);
+                    self.known = ar.mul_add(&self.known, &coef, &at_point);
+                }
+            }
+        }
+    }
+
+    fn add_operand<A: Arithmetic<Scalar = S>>(
+        &mut self,
+        ar: &mut A,
+        system: &ConstraintSystem,
+        operand: &Operand,
+        domain: &[usize],
+        point: &[S],
+        coef: S,
+    ) {
+        match &operand.access {
+            Access::Raw => add_to(ar, &mut self.raw, operand.tensor, coef),
+            Access::Indexed(_) => {
+                let points: Vec<Vec<S>> = axis_ranges(domain).into_iter().map(|r| point[r].to_vec()).collect();
+                let wires = operand_wires(system, operand, &points);
+                self.indexed.push(TensorClaim { tensor: operand.tensor, coef, wires });
+            }
+        }
+    }
+}
+
+fn add_to<A: Arithmetic, K: Ord>(ar: &mut A, map: &mut BTreeMap<K, A::Scalar>, key: K, value: A::Scalar) {
+    let sum = match map.get(&key) {
+        Some(sum) => ar.add(sum, &value),
+        None => value,
+    };
+    map.insert(key, sum);
+}
+
+/// The wires of an operand, given every variable's point.
+pub fn operand_wires<S: Clone>(system: &ConstraintSystem, operand: &Operand, points: &[Vec<S>]) -> Vec<Wire<S>> {
+    let shape = &system.tensor(operand.tensor).shape;
+    match &operand.access {
+        Access::Raw => (shape.iter().zip(points))
+            .map(|(len, p)| Wire { terms: vec![(1, p.clone())], offset: 0, len: len.next_power_of_two() })
+            .collect(),
+        Access::Indexed(axes) => (axes.iter().zip(shape))
+            .map(|(axis, &len)| Wire {
+                terms: axis.terms.iter().map(|&(v, c)| (c, points[v].clone())).collect(),
+                offset: axis.offset,
+                len,
+            })
+            .collect(),
+    }
+}
+
+/// The extension of a source that is known without any tensor.
+fn closed_form<A: Arithmetic>(ar: &mut A, source: &Source, domain: &[usize], point: &[A::Scalar]) -> A::Scalar {
+    let one = ar.constant(Fr::one());
+    match source {
+        Source::Fill(ranges) => {
+            let axes = axis_ranges(domain);
+            ranges.iter().fold(one, |product, &(var, start, end)| {
+                let inside = mle::in_range(ar, &point[axes[var].clone()], start, end);
+                ar.mul(&product, &inside)
+            })
+        }
+        Source::Position => mle::position(ar, point),
+        Source::PositionRelu => {
+            // The upper half begins at the middle, so above it the low bits are the value.
+            let Some((top, low)) = point.split_last() else { return ar.constant(Fr::zero()) };
+            let value = mle::position(ar, low);
+            ar.mul(top, &value)
+        }
+        Source::PositionIsMiddle => middle(ar, point),
+        Source::PositionAboveMiddle => {
+            let Some(top) = point.last().cloned() else { return ar.constant(Fr::zero()) };
+            let is_middle = middle(ar, point);
+            ar.sub(&top, &is_middle)
+        }
+        Source::Read(_) | Source::Contraction(_) => unreachable!("handled by the caller"),
+    }
+}
+
+fn middle<A: Arithmetic>(ar: &mut A, point: &[A::Scalar]) -> A::Scalar {
+    match point.len() {
+        0 => ar.constant(Fr::zero()),
+        n => mle::eq_at_index(ar, point, 1 << (n - 1)),
+    }
+}
+
+/// `2^-shift` in the field.
+pub fn inverse_power_of_two(shift: u32) -> Fr {
+    let half = Fr::from(2u64).inverse().expect("2 is not zero in a field of odd order");
+    half.pow([u64::from(shift)])
+}
+
+/// All claims that the batching step reduces.
+#[derive(Clone, Debug)]
+pub struct BatchClaims<S> {
+    /// Tensors as they lie, at the first coordinates of `point`.
+    pub raw: BTreeMap<TensorId, S>,
+    /// The point of `raw`.
+    pub point: Vec<S>,
+    /// All others.
+    pub indexed: Vec<TensorClaim<S>>,
+}
+
+impl<S: Clone> BatchClaims<S> {
+    /// `(Q_x(ρ), Q_w(ρ))`: the claims' combined weight polynomials over `x` and `w` at the batching step's point.
+    pub fn evaluate<A: Arithmetic<Scalar = S>>(
+        &self,
+        ar: &mut A,
+        system: &ConstraintSystem,
+        layout: &Layout,
+        rho: &[S],
+    ) -> (S, S) {
+        let mut by_tensor: BTreeMap<TensorId, S> = BTreeMap::new();
+        let most = self.raw.keys().map(|t| system.tensor(*t).bits()).max().unwrap_or(0);
+        let prefixes = mle::eq_prefixes(ar, &self.point[..most], &rho[..most]);
+        for (tensor, coef) in &self.raw {
+            let value = ar.mul(coef, &prefixes[system.tensor(*tensor).bits()]);
+            add_to(ar, &mut by_tensor, *tensor, value);
+        }
+        for claim in &self.indexed {
+            let axes = axis_ranges(&system.tensor(claim.tensor).shape);
+            let value = claim.wires.iter().zip(axes).fold(claim.coef.clone(), |product, (wire, axis)| {
+                let factor = mle::wiring(ar, &rho[axis], wire);
+                ar.mul(&product, &factor)
+            });
+            add_to(ar, &mut by_tensor, claim.tensor, value);
+        }
+        let zero = ar.constant(Fr::zero());
+        let (mut x, mut w) = (zero.clone(), zero);
+        for (tensor, value) in by_tensor {
+            let (vector, block) = layout.block(tensor);
+            let (sum, bits) = match vector {
+                Vector::X => (&mut x, layout.x_bits()),
+                Vector::W => (&mut w, layout.w_bits()),
+            };
+            let selector = mle::eq_at_index(ar, &rho[block.bits..bits], block.offset >> block.bits);
+            *sum = ar.mul_add(sum, &value, &selector);
+        }
+        (x, w)
+    }
+}

@@ -1,0 +1,152 @@
+//! Lookups: one LogUp argument over all of them, as a tree of fractions checked by GKR.
+//!
+//! Every row of every lookup is in its table if and only if, with random `α`,
+//! `Σ_rows 1/(α - key) - Σ_table rows multiplicity/(α - key) = 0` (Haböck 2022, "Multivariate lookups based on logarithmic derivatives";
+//! the tree is that of Papini and Haböck 2023, "Improving logarithmic derivative lookups using GKR", section 3). A row's key is
+//! `u + β·v + β²·t + β³·(table number + 1)`. All fractions are leaves of one binary tree; a node is the sum of its two children
+//! `p/q = p0/q0 + p1/q1`, so `p = p0·q1 + p1·q0` and `q = q0·q1`. From the root down, one sumcheck a layer reduces claims
+//! about a layer's `p` and `q` at a point to claims about the next one's; the last are about the leaves. Node `b` has children `2b` and
+//! `2b + 1`, and sumchecks bind the lowest variable first.
+//!
+//! The factor `eq(z, ·)` is kept out of the messages (Gruen 2024, "Some improvements for the PIOP for ZeroCheck", section 3): a round
+//! polynomial is `eq(z_i, X)·h(X)` with `h(X) = a + bX + cX²`, the claim is `(1 - z_i)·h(0) + z_i·h(1) = a + z_i·(b + c)`,
+//! so `b` and `c` are sent and `a` follows.
+
+use ark_bn254::Fr;
+use ark_ff::{One, Zero};
+
+use super::Challenges;
+use super::claims::Reduction;
+use crate::backend::{Arithmetic, Channel, Check, Step};
+use crate::ir::*;
+use crate::layout::{Layout, Leaf};
+use crate::mle;
+
+/// What the lookups reduce to: the leaves' numerators and denominators at one point.
+pub struct LeafClaim<S> {
+    /// `leaf_bits` coordinates.
+    pub point: Vec<S>,
+    /// The numerators' extension there.
+    pub numerator: S,
+    /// The denominators' extension there.
+    pub denominator: S,
+}
+
+/// Draws `β` and `α`, in this order, after all commitments.
+pub fn challenges<C: Channel>(ch: &mut C) -> Challenges<C::Scalar> {
+    ch.label(Step::Lookups);
+    let beta = ch.challenge();
+    let alpha = ch.challenge();
+    Challenges { alpha, beta }
+}
+
+/// The verifier's half: from the root to the leaves.
+pub fn verify<C: Channel>(ch: &mut C, leaf_bits: usize) -> Result<LeafClaim<C::Scalar>, Check> {
+    let [p0, p1, q0, q1] = read_children(ch)?;
+    let (left, right) = (ch.mul(&p0, &q1), ch.mul(&p1, &q0));
+    let numerator = ch.add(&left, &right);
+    let zero = ch.constant(Fr::zero());
+    ch.assert_equal(&numerator, &zero, Check::LookupSum)?;
+    let denominator = ch.mul(&q0, &q1);
+    ch.invert(&denominator, Check::LookupSum)?;
+    let z = ch.challenge();
+    let mut claim =
+        LeafClaim { numerator: line(ch, &p0, &p1, &z), denominator: line(ch, &q0, &q1, &z), point: vec![z] };
+
+    for depth in 1..leaf_bits {
+        let lambda = ch.challenge();
+        let mut sum = ch.mul_add(&claim.numerator, &lambda, &claim.denominator);
+        let mut point = Vec::with_capacity(depth + 1);
+        for z in &claim.point {
+            let linear = ch.read()?;
+            let square = ch.read()?;
+            let r = ch.challenge();
+            let rise = ch.add(&linear, &square);
+            let rise = ch.mul(z, &rise);
+            let constant = ch.sub(&sum, &rise);
+            let slope = ch.mul_add(&linear, &r, &square);
+            sum = ch.mul_add(&constant, &r, &slope);
+            point.push(r);
+        }
+        let [p0, p1, q0, q1] = read_children(ch)?;
+        // p0·q1 + p1·q0 + λ·q0·q1
+        let tail = ch.mul_add(&p1, &lambda, &q1);
+        let left = ch.mul(&p0, &q1);
+        let expected = ch.mul_add(&left, &q0, &tail);
+        ch.assert_equal(&sum, &expected, Check::LookupSumcheck)?;
+        let z = ch.challenge();
+        claim.numerator = line(ch, &p0, &p1, &z);
+        claim.denominator = line(ch, &q0, &q1, &z);
+        point.insert(0, z);
+        claim.point = point;
+    }
+    Ok(claim)
+}
+
+fn read_children<C: Channel>(ch: &mut C) -> Result<[C::Scalar; 4], Check> {
+    Ok([ch.read()?, ch.read()?, ch.read()?, ch.read()?])
+}
+
+/// `a + z·(b - a)`.
+fn line<A: Arithmetic>(ar: &mut A, a: &A::Scalar, b: &A::Scalar, z: &A::Scalar) -> A::Scalar {
+    let rise = ar.sub(b, a);
+    ar.mul_add(a, z, &rise)
+}
+
+/// Adds the leaves' claims to `reduction`, the denominators' with weight 1 and the numerators' with weight `gamma`, and gives the value that
+/// the added functionals have together.
+///
+/// With `s_B` the weight of block `B` in the leaves: `denominator = Σ s_B·(α - key_B) + (1 - Σ s_B)` and
+/// `numerator = Σ_lookups s_B - Σ_tables s_B·multiplicity_B`.
+pub fn reduce<A: Arithmetic>(
+    ar: &mut A,
+    system: &ConstraintSystem,
+    layout: &Layout,
+    challenges: &Challenges<A::Scalar>,
+    claim: &LeafClaim<A::Scalar>,
+    gamma: &A::Scalar,
+    reduction: &mut Reduction<A::Scalar>,
+) -> A::Scalar {
+    let powers = beta_powers(ar, &challenges.beta);
+    let zero = ar.constant(Fr::zero());
+    let (mut all, mut lookups) = (zero.clone(), zero);
+    for (leaf, block) in &layout.leaves {
+        let number = block.offset >> block.bits;
+        let selector = mle::eq_at_index(ar, &claim.point[block.bits..], number);
+        all = ar.add(&all, &selector);
+        let (columns, table) = match leaf {
+            Leaf::Lookup(i) => {
+                lookups = ar.add(&lookups, &selector);
+                (&system.lookups[*i].columns, system.lookups[*i].table)
+            }
+            Leaf::Table(id) => {
+                let weight = ar.mul(gamma, &selector);
+                let multiplicity = Virtual::raw(system.table(*id).multiplicity, &system.table(*id).columns[0].domain);
+                reduction.add_virtual(ar, system, &multiplicity, &claim.point, &weight);
+                (&system.table(*id).columns, *id)
+            }
+        };
+        for (column, power) in columns.iter().zip(&powers) {
+            let weight = ar.mul(&selector, power);
+            reduction.add_virtual(ar, system, column, &claim.point, &weight);
+        }
+        let number = ar.scale(&powers[MAX_COLUMNS], Fr::from(u64::from(table.0) + 1));
+        reduction.known = ar.mul_add(&reduction.known, &selector, &number);
+    }
+    // Σ s_B·key_B = α·Σ s_B + 1 - Σ s_B - denominator
+    let one = ar.constant(Fr::one());
+    let less = ar.sub(&challenges.alpha, &one);
+    let keys = ar.mul_add(&one, &all, &less);
+    let keys = ar.sub(&keys, &claim.denominator);
+    let multiplicities = ar.sub(&lookups, &claim.numerator);
+    ar.mul_add(&keys, gamma, &multiplicities)
+}
+
+/// `1, β, β², β³`: the weights of a key's columns, and of the table's number.
+pub fn beta_powers<A: Arithmetic>(ar: &mut A, beta: &A::Scalar) -> Vec<A::Scalar> {
+    let mut powers = vec![ar.constant(Fr::one())];
+    for k in 0..MAX_COLUMNS {
+        powers.push(ar.mul(&powers[k], beta));
+    }
+    powers
+}

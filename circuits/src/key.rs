@@ -1,0 +1,55 @@
+//! What setup and proving hand to the verifier: the verifying key and the core proof.
+
+use ark_bn254::{Fr, G1Affine, G2Affine};
+
+use crate::argument::opening::OpeningPoints;
+use crate::ir::ConstraintSystem;
+use crate::layout::Layout;
+
+/// Version of the core's protocol; part of every key's digest.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// All that checking a proof needs: the constraints, and the commitments to the weights. Holds no secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifyingKey {
+    /// The model's name, for people.
+    pub name: String,
+    /// Every constraint of the model.
+    pub system: ConstraintSystem,
+    /// Binary logarithm of the chunk size.
+    pub chunk_bits: usize,
+    /// One commitment for each chunk of `w`, blinded but for the fixed region's.
+    pub w_commitments: Vec<G1Affine>,
+    /// `[1]_1`.
+    pub one: G1Affine,
+    /// `[τ^(2^chunk_bits)]_1`, what blinds multiply.
+    pub blind_base: G1Affine,
+    /// `[1]_2`.
+    pub g2: G2Affine,
+    /// `[τ]_2`.
+    pub tau_g2: G2Affine,
+    /// Whether the structured reference string was made locally, so that its maker could forge proofs.
+    pub development: bool,
+}
+
+impl VerifyingKey {
+    /// Where everything lies.
+    pub fn layout(&self) -> Layout {
+        Layout::new(&self.system, self.chunk_bits)
+    }
+}
+
+/// A core proof: succinct, not yet zero-knowledge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CoreProof {
+    /// Digest of the verifying key that it was made for.
+    pub key_digest: [u8; 32],
+    /// The public tensors' integers, in the order of the system's `publics`.
+    pub publics: Vec<Vec<i64>>,
+    /// One commitment for each chunk of `x`, and the mask chunk's.
+    pub x_commitments: Vec<G1Affine>,
+    /// The transcript's scalars, in order.
+    pub scalars: Vec<Fr>,
+    /// The opening's group elements.
+    pub opening: OpeningPoints,
+}

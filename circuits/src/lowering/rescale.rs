@@ -1,0 +1,162 @@
+//! `Apply`: `y = func(clamp(floor((acc + half) / 2^s)))`.
+//!
+//! - The dropped bits `r = acc + half - q·2^s` lie in `[0, 2^s)`, so over the integers `q` is the floor. `acc` is
+//!   bounded by the interval analysis far below the field, and `q` by its own lookup, so nothing wraps.
+//! - Identity: `y = q` is committed, `r` is virtual: one cell, two range lookups.
+//! - ReLU and tables: `r` and `y` are committed and `(q, y)` is looked up, `q = (acc + half - r) / 2^s` being virtual.
+//! - Clamp, only where `q` may leave the domain `[-2^(b-1), 2^(b-1))`: `q = window + high·2^l + low` with
+//!   `low` in `[0, 2^l)`; the table row `(high, inside, base)` says whether `high = 0` and what the clamp gives if not,
+//!   and `z = base + inside·(window + low)`. For the ReLU the window is `[0, 2^(b-1))` and `z` is the result at once.
+//!   The rows with `high = 0` have `base = below`, which is `window` in the signed case and 0 for the ReLU (whose window begins at 0);
+//!   so the looked-up third column is `z - inside·low`.
+
+use vouch_program::{Func, NodeId, half, rescaled};
+
+use super::tables::{ClampShape, MAX_CLAMP_BITS};
+use super::{Clamp, LowerError, Lowering, Recipe, Rescale, RescaleFunc};
+use crate::ir::*;
+
+/// Remainders are looked up in limbs of this width.
+const LIMB_BITS: u32 = 16;
+
+impl Lowering<'_> {
+    pub(super) fn apply(
+        &mut self,
+        id: NodeId,
+        input: NodeId,
+        shift: u32,
+        func: Func,
+        bits: u32,
+        saturate: bool,
+    ) -> Result<TensorId, LowerError> {
+        let node = self.program.node(id);
+        let source = node.source.clone();
+        let shape = node.shape.clone();
+        self.check_bits(id, shift, 2 * LIMB_BITS)?;
+        let value = self.virtual_of(input);
+        let quotient = rescaled(self.intervals[input.index()], shift);
+        let domain = vouch_program::Interval::signed(bits);
+        let func = self.function(func, bits);
+        let out = self.commit(Origin::Witness, &shape, format!("result {source}"));
+        let biased = value.clone().plus_constant(half(shift));
+
+        let mut cells = Rescale { value, shift, bits, func, out, remainder: [None; 2], clamp: None };
+        if saturate && !domain.covers(quotient) {
+            let relu = func == RescaleFunc::Relu;
+            let (low_bits, window_low) = if relu { (bits - 1, 0) } else { (bits, domain.lo) };
+            let high_range = vouch_program::Interval::new(
+                (quotient.lo - window_low) >> low_bits,
+                (quotient.hi - window_low) >> low_bits,
+            );
+            let high_bits = high_range.bits().max(2);
+            self.check_bits(id, high_bits, MAX_CLAMP_BITS)?;
+            let clamp = self.clamp(&shape, &source, func, out, (low_bits, window_low, high_bits));
+            let q = Virtual::zero(&shape)
+                .plus_raw(1 << low_bits, clamp.high)
+                .plus_raw(1, clamp.low)
+                .plus_constant(window_low);
+            self.remainder_of_known(&mut cells, biased, &q, &source);
+            if let Some(clamped) = clamp.clamped {
+                self.function_lookup(Virtual::raw(clamped, &shape), func, bits, out);
+            }
+            cells.clamp = Some(clamp);
+        } else if func == RescaleFunc::Identity {
+            let q = Virtual::raw(out, &shape);
+            if shift > 0 {
+                self.range(q.clone().plus_constant(1 << (bits - 1)), bits);
+            }
+            self.remainder_of_known(&mut cells, biased, &q, &source);
+        } else {
+            let mut quotient = biased;
+            let widths = limb_widths(shift);
+            for (limb, width) in widths.into_iter().enumerate().filter(|(_, width)| *width > 0) {
+                let cell = self.commit(Origin::Witness, &shape, format!("remainder {source}"));
+                self.range(Virtual::raw(cell, &shape), width);
+                quotient = quotient.plus_raw(-(1 << (LIMB_BITS * limb as u32)), cell);
+                cells.remainder[limb] = Some(cell);
+            }
+            self.function_lookup(quotient.divided(shift), func, bits, out);
+        }
+        self.plan.push(Recipe::Rescale(cells));
+        Ok(out)
+    }
+
+    /// `0 <= biased - q·2^shift < 2^shift`, the remainder itself being virtual; `q` is known to be a small integer.
+    fn remainder_of_known(&mut self, cells: &mut Rescale, biased: Virtual, q: &Virtual, source: &str) {
+        let shape = q.domain.clone();
+        let remainder = biased.plus_virtual(-(1 << cells.shift), q);
+        match limb_widths(cells.shift) {
+            [0, _] => self.system.equals.push(remainder),
+            [low, 0] => self.range(remainder, low),
+            [low, high] => {
+                let cell = self.commit(Origin::Witness, &shape, format!("remainder {source}"));
+                self.range(Virtual::raw(cell, &shape), high);
+                self.range(remainder.plus_raw(-(1 << LIMB_BITS), cell), low);
+                cells.remainder[1] = Some(cell);
+            }
+        }
+    }
+
+    /// Commits the clamp's cells and proves `z` from them.
+    fn clamp(
+        &mut self,
+        shape: &[usize],
+        source: &str,
+        func: RescaleFunc,
+        out: TensorId,
+        (low_bits, window_low, high_bits): (u32, i64, u32),
+    ) -> Clamp {
+        let mut cell = |what: &str| self.commit(Origin::Witness, shape, format!("{what} {source}"));
+        let low = cell("clamp low");
+        let high = cell("clamp high");
+        let inside = cell("clamp flag");
+        let clamped = matches!(func, RescaleFunc::Table(_)).then(|| cell("clamped"));
+        self.range(Virtual::raw(low, shape), low_bits);
+        let kept = self.contract(Contraction {
+            vars: shape.to_vec(),
+            outputs: shape.len(),
+            lhs: Operand::raw(inside),
+            rhs: Some(Operand::raw(low)),
+        });
+        let limits = ClampShape { below: window_low, above: window_low + (1 << low_bits) - 1 };
+        let table = self.tables.clamp(&mut self.system, limits, high_bits);
+        let base = Virtual::raw(clamped.unwrap_or(out), shape).plus_virtual(-1, &kept);
+        self.lookup(vec![Virtual::raw(high, shape), Virtual::raw(inside, shape), base], table);
+        Clamp { low, low_bits, window_low, high, inside, clamped }
+    }
+
+    fn function(&mut self, func: Func, bits: u32) -> RescaleFunc {
+        let number = match func {
+            Func::Identity => return RescaleFunc::Identity,
+            Func::Relu => return RescaleFunc::Relu,
+            Func::Table(number) => number,
+        };
+        if let Some(&tensor) = self.functions.get(&number) {
+            return RescaleFunc::Table(tensor);
+        }
+        let table = &self.program.tables[number as usize];
+        let tensor = self.commit(Origin::Fixed, &[1 << bits], format!("function {}", table.name));
+        self.fixed.push((tensor, table.values.clone()));
+        self.functions.insert(number, tensor);
+        RescaleFunc::Table(tensor)
+    }
+
+    /// `(argument, out)` is a row of the function's table.
+    fn function_lookup(&mut self, argument: Virtual, func: RescaleFunc, bits: u32, out: TensorId) {
+        let result = Virtual::raw(out, &argument.domain);
+        let table = match func {
+            RescaleFunc::Table(tensor) => {
+                let number = self.functions.iter().find(|(_, t)| **t == tensor).map_or(0, |(n, _)| *n);
+                let name = self.program.tables[number as usize].name.clone();
+                self.tables.function(&mut self.system, number, &name, bits, tensor)
+            }
+            RescaleFunc::Relu | RescaleFunc::Identity => self.tables.relu(&mut self.system, bits),
+        };
+        self.lookup(vec![argument, result], table);
+    }
+}
+
+/// Widths of a remainder's low and high limb.
+fn limb_widths(shift: u32) -> [u32; 2] {
+    [shift.min(LIMB_BITS), shift.saturating_sub(LIMB_BITS).min(LIMB_BITS)]
+}
