@@ -1,10 +1,13 @@
 //! What setup and proving hand to the verifier: the verifying key and the core proof.
 
 use ark_bn254::{Fr, G1Affine, G2Affine};
+use sha3::{Digest, Keccak256};
 
 use crate::argument::opening::OpeningPoints;
-use crate::ir::ConstraintSystem;
+use crate::ir::{ConstraintSystem, axis_ranges};
 use crate::layout::Layout;
+use crate::mle::eq_table;
+use crate::transcript::digest_limbs;
 
 /// Version of the core's protocol; part of every key's digest.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -52,4 +55,28 @@ pub struct CoreProof {
     pub scalars: Vec<Fr>,
     /// The opening's group elements.
     pub opening: OpeningPoints,
+}
+
+/// What the transcript begins with: the key's digest and the Keccak-256 digest of the public values (each tensor as its length and its
+/// integers, 8 bytes big-endian each, two's complement), as two 128-bit limbs each.
+pub fn statement(key_digest: &[u8; 32], publics: &[Vec<i64>]) -> Vec<Fr> {
+    let mut hash = Keccak256::new();
+    for values in publics {
+        hash.update((values.len() as u64).to_be_bytes());
+        for value in values {
+            hash.update(value.to_be_bytes());
+        }
+    }
+    [digest_limbs(key_digest), digest_limbs(&hash.finalize())].concat()
+}
+
+/// The multilinear extension, at `point`, of a public tensor's integers on its zero-padded shape.
+pub fn public_at(shape: &[usize], values: &[i64], point: &[Fr]) -> Fr {
+    let weights: Vec<Vec<Fr>> = axis_ranges(shape).into_iter().map(|r| eq_table(&point[r])).collect();
+    // Folds the last axis first.
+    let mut folded: Vec<Fr> = values.iter().map(|v| Fr::from(*v)).collect();
+    for (len, weights) in shape.iter().zip(&weights).rev() {
+        folded = folded.chunks(*len).map(|row| row.iter().zip(weights).map(|(v, w)| *v * w).sum()).collect();
+    }
+    folded.first().copied().unwrap_or_default()
 }

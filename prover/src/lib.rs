@@ -1,3 +1,3 @@
-//! Proves runs of fixed-point programs.
+//! The prover: commitments, the prover's half of each step, witness generation, setup and proving.
 
 pub mod commit;
