@@ -1,3 +1,20 @@
 //! The prover: commitments, the prover's half of each step, witness generation, setup and proving.
+//!
+//! Each module named like one of [`vouch_circuits::argument`] holds the prover's half of that step. It knows fixed-point
+//! programs, not ONNX (only the `vouch` command does).
 
+pub mod batch;
+pub mod check;
 pub mod commit;
+pub mod contractions;
+pub mod evaluate;
+pub mod lookups;
+mod operands;
+pub mod prove;
+pub mod setup;
+pub mod small;
+pub mod witness;
+
+pub use check::{CheckError, CheckReport, check};
+pub use prove::{ProveError, prove};
+pub use setup::{ProvingKey, SetupError, chunk_bits_for, setup};

@@ -1,0 +1,227 @@
+//! The command line: verbs, flags and the help that teaches them. Nothing is decided here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const ABOUT: &str = "Proves that a specific machine-learning model gave a specific output.";
+
+const LONG_ABOUT: &str = "Proves that a specific machine-learning model gave a specific output.
+
+vouch turns a trained ONNX model into exact integer arithmetic and proves runs of it. A small standalone program
+(vouch-verify) checks the proof without the model.
+
+Status: what `prove` writes is a core proof. It is succinct, but not yet zero-knowledge: it may reveal something about
+weights and inner values. Inputs and outputs are public.";
+
+const AFTER: &str = "The whole way, on a bundled model and a real image:
+  vouch demo
+
+With a model of your own:
+  vouch compile model.onnx --calibration samples.npy --out model
+  vouch setup   model
+  vouch prove   model --input x.npy --out x.proof
+  vouch verify  --key model/verifying.key --proof x.proof
+
+Exit codes: 0 fine; 1 a proof or a constraint was refused; 2 the input or the command line is unusable; 3 a fault of vouch.";
+
+/// `vouch`.
+#[derive(Debug, Parser)]
+#[command(name = "vouch", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER)]
+#[command(arg_required_else_help = true, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Speech,
+}
+
+/// Flags that every verb takes.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Speech {
+    /// Print one JSON object on stdout; everything for people goes to stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but errors, warnings and the JSON object
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Turn a trained ONNX model into a fixed-point model, and report how close it is to the original
+    Compile(Compile),
+    /// Make the proving key and the verifying key of a compiled model
+    Setup(Setup),
+    /// Run the model on an input and prove the output
+    Prove(Prove),
+    /// Check a proof against a verifying key; the same check as vouch-verify
+    Verify(Verify),
+    /// Run the model and check every constraint, without a proof
+    Check(Check),
+    /// Say what a vouch file is and what is in it; never shows secrets
+    Inspect(Inspect),
+    /// The whole way on a bundled trained model and a real image of a digit
+    Demo(Demo),
+}
+
+/// `vouch compile`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch compile lenet.onnx --calibration images.npy --out lenet
+
+Writes lenet/model.vouch (it holds the weights: keep it as private as the ONNX file) and lenet/report.json.
+
+Calibration data is a few dozen typical inputs, scaled as in training: a .npy array with samples along the leading
+axis, a .npz file with one entry for each input of the model, or JSON ({\"input_data\": [[..], ..]} or one list for each
+input by name).")]
+pub struct Compile {
+    /// The trained model
+    #[arg(value_name = "MODEL.onnx")]
+    pub model: PathBuf,
+    /// Typical inputs: .npy, .npz or .json
+    #[arg(long, short, value_name = "DATA")]
+    pub calibration: PathBuf,
+    /// The folder to write to; made if missing
+    #[arg(long, short, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Bits that a rescale drops, where that can be chosen (1 to 24; the default is meant to be right)
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(1..=24))]
+    pub shift: Option<u32>,
+}
+
+/// `vouch setup`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch setup lenet
+  vouch setup lenet --srs powers.srs
+
+Writes lenet/proving.key (secret: it holds the weights and their blinds) and lenet/verifying.key (public).
+
+Without --srs a development reference string is made on this machine and cached. Whoever made it could forge proofs:
+use it to try things out, not to convince others.")]
+pub struct Setup {
+    /// The folder that `vouch compile` wrote
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// A structured reference string from a ceremony that you trust; it is checked when read
+    #[arg(long, value_name = "FILE")]
+    pub srs: Option<PathBuf>,
+    /// Entries of a commitment, as a power of two; picked from the model if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=26))]
+    pub chunk_bits: Option<u8>,
+    /// 32 bytes that, with the model, determine the keys and the model id; drawn at random if not given
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    pub salt: Option<[u8; 32]>,
+}
+
+/// `vouch prove`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch prove lenet --input images.npy --index 3 --out three.proof
+
+The input has the form of calibration data, and the scaling of training. The proof is verified before it is written. It is
+a core proof: succinct, but not yet zero-knowledge. It shows the input and the output to whoever has it.")]
+pub struct Prove {
+    /// The folder that `vouch setup` wrote the keys to
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The input: .npy, .npz or .json
+    #[command(flatten)]
+    pub input: Input,
+    /// The file to write the proof to
+    #[arg(long, short, value_name = "PROOF")]
+    pub out: PathBuf,
+}
+
+/// A file of samples, and which one.
+#[derive(Args, Debug)]
+pub struct Input {
+    /// The input: .npy, .npz or .json
+    #[arg(long, short, value_name = "FILE")]
+    pub input: PathBuf,
+    /// Which sample of a file with several, from 0
+    #[arg(long, value_name = "K")]
+    pub index: Option<usize>,
+}
+
+/// `vouch verify`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch verify --key lenet/verifying.key --proof three.proof
+  vouch verify --key lenet/verifying.key --proof three.proof --model-id 5c0f…
+
+Exits with 0 if the proof is right, with 1 if it is refused, with 2 if a file is unusable.")]
+pub struct Verify {
+    /// The verifying key, or the folder that holds it
+    #[arg(long, short, value_name = "VK")]
+    pub key: PathBuf,
+    /// The proof
+    #[arg(long, short, value_name = "PROOF")]
+    pub proof: PathBuf,
+    /// Refuse unless the key is of the model with this id
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    pub model_id: Option<[u8; 32]>,
+}
+
+/// `vouch check`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch check lenet --input images.npy --all
+
+Needs no keys. Every lookup, product and equality that a proof would show is computed and checked.")]
+pub struct Check {
+    /// The folder that `vouch compile` wrote
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The input: .npy, .npz or .json
+    #[command(flatten)]
+    pub input: Input,
+    /// All samples in the file
+    #[arg(long, conflicts_with = "index")]
+    pub all: bool,
+}
+
+/// `vouch inspect`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch inspect lenet
+  vouch inspect three.proof --json
+
+Knows fixed-point models, proving and verifying keys, proofs, reference strings and accuracy reports; of a folder, all that it
+holds. Weights, salt and blinds are never shown.")]
+pub struct Inspect {
+    /// A file, or a folder of them
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// `vouch demo`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch demo
+  vouch demo --model mnist_mlp --index 7 --keep demo
+
+Models: digits8x8_mlp, mnist_mlp, mnist_cnn_tiny, mnist_lenet5. With --keep the files can be looked at and verified with
+`vouch inspect` and `vouch-verify`.")]
+pub struct Demo {
+    /// Which bundled model
+    #[arg(long, value_name = "NAME", default_value = "mnist_lenet5")]
+    pub model: String,
+    /// Which of its 64 images, from 0
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub index: usize,
+    /// Keep the model, the keys and the proof in this folder
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+fn bytes32(text: &str) -> Result<[u8; 32], String> {
+    let text = text.strip_prefix("0x").unwrap_or(text);
+    let bytes = hex::decode(text).map_err(|_| "not a hexadecimal number".to_string())?;
+    let length = bytes.len();
+    bytes.try_into().map_err(|_| format!("{length} bytes where 32 are needed (64 hexadecimal digits)"))
+}

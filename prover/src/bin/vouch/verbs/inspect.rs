@@ -1,0 +1,251 @@
+//! `vouch inspect`: what a file is and what is in it. Of secrets (weights, salt, blinds) it shows sizes at most.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use crate::pending::files::{self, Kind};
+use vouch_circuits::ir::{ConstraintSystem, Origin, Role};
+use vouch_circuits::key::{CoreProof, VerifyingKey};
+use vouch_models::AccuracyReport;
+use vouch_program::{Op, Program};
+use vouch_prover::ProvingKey;
+use vouch_prover::commit::{Srs, Trust};
+
+use crate::args::Inspect;
+use crate::artifacts::{MODEL, PROVING_KEY, REPORT, VERIFYING_KEY, decode_model, read, unusable};
+use crate::failure::Failure;
+#[allow(unused_imports)]
+use crate::pending::*;
+use crate::output::{Output, count, printable, size};
+
+/// Runs it.
+pub fn run(args: &Inspect, out: &Output) -> Result<Value, Failure> {
+    if !args.file.is_dir() {
+        let facts = inspect(&args.file)?;
+        facts.say(&args.file, out);
+        return Ok(facts.object(&args.file));
+    }
+    let mut objects = Vec::new();
+    for path in vouch_files(&args.file)? {
+        let facts = inspect(&path)?;
+        facts.say(&path, out);
+        objects.push(facts.object(&path));
+    }
+    if objects.is_empty() {
+        return Err(Failure::unusable(format!("{} holds no vouch files", args.file.display()))
+            .advice("`vouch compile` writes the first one"));
+    }
+    Ok(json!({ "command": "inspect", "files": objects }))
+}
+
+/// The files of a folder that are vouch's, by their content, in order.
+fn vouch_files(dir: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
+    let fail = |error: std::io::Error| {
+        Failure::unusable(format!("cannot read the folder {}", dir.display())).because(&error)
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        let named = [MODEL, REPORT, PROVING_KEY, VERIFYING_KEY].iter().any(|name| path.ends_with(name));
+        if path.is_file() && (named || std::fs::read(&path).is_ok_and(|bytes| files::kind_of(&bytes).is_ok())) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// What is known about a file.
+struct Facts {
+    kind: &'static str,
+    /// A key for scripts, words for people, and the value.
+    rows: Vec<(&'static str, &'static str, Value)>,
+    bytes: usize,
+}
+
+impl Facts {
+    fn new(kind: &'static str, bytes: &[u8]) -> Self {
+        Self { kind, rows: Vec::new(), bytes: bytes.len() }
+    }
+
+    fn add(&mut self, key: &'static str, words: &'static str, value: impl Into<Value>) {
+        self.rows.push((key, words, value.into()));
+    }
+
+    fn say(&self, path: &Path, out: &Output) {
+        out.say(format!("{}: {}, {}", out.bold(path.display()), self.kind, size(self.bytes as u64)));
+        let width = self.rows.iter().map(|(_, words, _)| words.len()).max().unwrap_or(0);
+        for (_, words, value) in &self.rows {
+            match value {
+                Value::Array(items) => {
+                    for (i, item) in items.iter().enumerate() {
+                        let words = if i == 0 { *words } else { "" };
+                        out.say(format!("  {words:width$}  {}", in_words(item)));
+                    }
+                }
+                value => out.say(format!("  {words:width$}  {}", in_words(value))),
+            }
+        }
+    }
+
+    fn object(&self, path: &Path) -> Value {
+        let rows = self.rows.iter().map(|(key, _, value)| (key.to_string(), value.clone()));
+        let mut object: Map<String, Value> = rows.collect();
+        object.insert("command".into(), json!("inspect"));
+        object.insert("file".into(), json!(path));
+        object.insert("kind".into(), json!(self.kind));
+        object.insert("bytes".into(), json!(self.bytes));
+        Value::Object(object)
+    }
+}
+
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::String(text) => printable(text),
+        Value::Number(number) => match number.as_u64().and_then(|n| usize::try_from(n).ok()) {
+            Some(n) => count(n),
+            None => number.to_string(),
+        },
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
+        Value::Null => "-".into(),
+        Value::Array(items) => format!("[{}]", items.iter().map(in_words).collect::<Vec<_>>().join(", ")),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name} {}", in_words(value)));
+            fields.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn inspect(path: &Path) -> Result<Facts, Failure> {
+    let bytes = read(path, "the file")?;
+    if path.ends_with(REPORT)
+        && let Ok(report) = serde_json::from_slice::<AccuracyReport>(&bytes)
+    {
+        return Ok(report_facts(&report, &bytes));
+    }
+    let kind = files::kind_of(&bytes).map_err(|error| {
+        let failure =
+            Failure::unusable(format!("{} is no vouch file that this version can read", path.display())).because(&error);
+        match guess(&bytes) {
+            Some(advice) => failure.advice(advice),
+            None => failure,
+        }
+    })?;
+    let mut facts = Facts::new(words(kind), &bytes);
+    let bad = |error: &dyn std::error::Error| unusable(path, words(kind), error);
+    match kind {
+        Kind::FixedPointModel => program_facts(&decode_model(&bytes).map_err(|e| bad(&*e))?, &mut facts),
+        Kind::ProvingKey => {
+            let key = ProvingKey::from_bytes(&bytes).map_err(|e| bad(&e))?;
+            key_facts(&key.verifying_key, &mut facts);
+            facts.add("parameters", "parameters (not shown)", key.program.parameters());
+            facts.add("powers", "powers of the reference string", key.srs.powers.len());
+        }
+        Kind::VerifyingKey => key_facts(&VerifyingKey::from_bytes(&bytes).map_err(|e| bad(&e))?, &mut facts),
+        Kind::CoreProof => proof_facts(&CoreProof::from_bytes(&bytes).map_err(|e| bad(&e))?, &mut facts),
+        Kind::ReferenceString => {
+            let body = files::open(&bytes, kind).map_err(|e| bad(&e))?;
+            let srs = Srs::read_from(body, Trust::Foreign).map_err(|e| bad(&e))?;
+            facts.add("powers", "powers", srs.powers.len());
+            facts.add("largest_chunk_bits", "largest --chunk-bits", json!(srs.max_log_chunk()));
+            facts.add("development", "for development only", srs.development);
+        }
+    }
+    Ok(facts)
+}
+
+fn words(kind: Kind) -> &'static str {
+    match kind {
+        Kind::FixedPointModel => "fixed-point model",
+        Kind::ProvingKey => "proving key (secret)",
+        Kind::VerifyingKey => "verifying key",
+        Kind::CoreProof => "core proof (succinct, not yet zero-knowledge)",
+        Kind::ReferenceString => "structured reference string",
+    }
+}
+
+/// What else a file may be.
+fn guess(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.is_empty() {
+        Some("the file is empty: make it again")
+    } else if bytes.starts_with(b"\x93NUMPY") || bytes.starts_with(b"PK") {
+        Some("it looks like data of numpy: give it to `vouch prove --input` or `vouch compile --calibration`")
+    } else if bytes[0] == 8 {
+        Some("if it is an ONNX model, compile it: vouch compile MODEL.onnx --calibration DATA --out DIR")
+    } else {
+        None
+    }
+}
+
+fn program_facts(program: &Program, facts: &mut Facts) {
+    let ports = |ports: &[vouch_program::Port]| -> Vec<Value> {
+        let port = |p: &vouch_program::Port| json!({ "name": p.name, "shape": p.shape, "frac": program.node(p.node).frac });
+        ports.iter().map(port).collect()
+    };
+    let saturating = |op: &Op| matches!(op, Op::Apply { saturate: true, .. });
+    facts.add("name", "name", program.name.as_str());
+    facts.add("inputs", "inputs (a value is q/2^frac)", ports(&program.inputs));
+    facts.add("outputs", "outputs", ports(&program.outputs));
+    facts.add("parameters", "parameters (not shown)", program.parameters());
+    facts.add("nodes", "nodes", program.nodes.len());
+    facts.add("tables", "function tables", program.tables.len());
+    let can = program.nodes.iter().filter(|node| saturating(&node.op)).count();
+    facts.add("can_saturate", "tensors that can saturate", can);
+    // The constraints are made at setup; a model that has none cannot be set up, which `setup` explains.
+    if let Ok(lowered) = vouch_circuits::lowering::lower(program) {
+        system_facts(&lowered.system, facts);
+    }
+}
+
+fn system_facts(system: &ConstraintSystem, facts: &mut Facts) {
+    let tensors = |origin| system.tensors.iter().filter(move |tensor| tensor.origin == origin);
+    let cells = |origin| tensors(origin).map(|tensor| 1usize << tensor.bits()).sum::<usize>();
+    let rows: usize = system.lookups.iter().filter_map(|l| l.columns.first()).map(|c| 1usize << c.bits()).sum();
+    let shape = |role| -> Vec<Value> {
+        let publics = system.publics.iter().filter(|public| public.role == role);
+        publics.map(|p| json!({ "name": p.name, "shape": p.shape, "frac": p.frac })).collect()
+    };
+    if facts.rows.iter().all(|(key, ..)| *key != "inputs") {
+        facts.add("inputs", "inputs (a value is q/2^frac)", shape(Role::Input));
+        facts.add("outputs", "outputs", shape(Role::Output));
+    }
+    facts.add("tensors", "committed tensors", tensors(Origin::Witness).count());
+    facts.add("committed_cells", "cells committed for each proof", cells(Origin::Witness));
+    facts.add("model_cells", "cells committed at setup", cells(Origin::Model) + cells(Origin::Fixed));
+    facts.add("contractions", "contractions", system.contractions.len());
+    facts.add("lookups", "lookups", system.lookups.len());
+    facts.add("lookup_rows", "rows looked up", rows);
+    facts.add("equalities", "equalities", system.equals.len());
+    let tables: Vec<Value> = system.tables.iter().map(|table| json!(table.name)).collect();
+    facts.add("lookup_tables", "lookup tables", tables);
+}
+
+fn key_facts(key: &VerifyingKey, facts: &mut Facts) {
+    facts.add("name", "model", key.name.as_str());
+    facts.add("model_id", "model id", hex::encode(key.model_id()));
+    facts.add("key_digest", "key digest", hex::encode(key.digest()));
+    facts.add("development", "development reference string", key.development);
+    facts.add("chunk_bits", "chunk bits", key.chunk_bits);
+    facts.add("weight_commitments", "weight commitments", key.w_commitments.len());
+    system_facts(&key.system, facts);
+}
+
+fn proof_facts(proof: &CoreProof, facts: &mut Facts) {
+    let lengths: Vec<Value> = proof.publics.iter().map(|values| json!(values.len())).collect();
+    facts.add("zero_knowledge", "zero-knowledge", false);
+    facts.add("key_digest", "made for the key with digest", hex::encode(proof.key_digest));
+    facts.add("public_lengths", "public values", Value::Array(vec![Value::Array(lengths)]));
+    facts.add("commitments", "commitments", proof.x_commitments.len());
+    facts.add("scalars", "scalars", proof.scalars.len());
+}
+
+fn report_facts(report: &AccuracyReport, bytes: &[u8]) -> Facts {
+    let mut facts = Facts::new("accuracy report", bytes);
+    facts.add("samples", "samples", report.samples);
+    facts.add("top1_agreement", "same top-1", report.top1_agreement);
+    facts.add("largest_error_share", "largest error / largest output", report.largest_error_share);
+    facts.add("mean_cosine", "mean cosine", report.mean_cosine);
+    facts.add("smallest_cosine", "smallest cosine", report.smallest_cosine);
+    facts.add("saturated", "saturated elements", report.saturated.iter().map(|s| s.count).sum::<usize>());
+    facts
+}

@@ -1,0 +1,9 @@
+//! The verbs, one module each. Each gives the object that `--json` prints.
+
+pub mod check;
+pub mod compile;
+pub mod demo;
+pub mod inspect;
+pub mod prove;
+pub mod setup;
+pub mod verify;

@@ -1,0 +1,73 @@
+//! `vouch prove`: a run of the model, and its proof.
+
+use serde_json::{Value, json};
+use vouch_circuits::ir::Role;
+use vouch_circuits::key::CoreProof;
+use vouch_prover::{ProvingKey, prove};
+
+use super::verify::check_proof;
+use crate::args::Prove;
+use crate::artifacts::{VERIFYING_KEY, expect_writable, read_proving_key, write_file};
+use crate::failure::Failure;
+#[allow(unused_imports)]
+use crate::pending::*;
+use crate::output::{Output, size};
+use crate::progress::Progress;
+use crate::values::{OutputValues, outputs, pick, read_samples, to_integers};
+
+/// What a proof of today is, for people.
+pub const CORE_PROOF: &str = "core proof: succinct, but not yet zero-knowledge";
+
+/// Runs it.
+pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
+    expect_writable(&args.out)?;
+    let mut progress = Progress::new(out);
+    progress.begin("reading the key");
+    let key = read_proving_key(&args.dir)?;
+    progress.begin("reading the input");
+    let samples = read_samples(&args.input.input, &key.program)?;
+    let sample = pick(samples, args.input.index, &args.input.input)?;
+    let inputs = to_integers(&key.program, &sample)?;
+    let proof = make(&key, &inputs, &mut progress)?;
+    progress.begin("verifying");
+    // A proof that does not verify is worth nothing: better to know now.
+    check_proof(&key.verifying_key, &proof).map_err(|refusal| {
+        Failure::fault("the proof that was just made does not verify").because(&refusal)
+    })?;
+    progress.begin("writing the proof");
+    let bytes = proof.to_bytes();
+    write_file(&args.out, &bytes, false)?;
+    let table = progress.finish();
+
+    let values = proven_outputs(&key, &proof);
+    values.iter().for_each(|output| out.say(output));
+    out.say(&table);
+    out.say(format!("wrote {} ({}), {CORE_PROOF}", args.out.display(), size(bytes.len() as u64)));
+    let vk = args.dir.join(VERIFYING_KEY);
+    out.say(format!("next: vouch verify --key {} --proof {}", vk.display(), args.out.display()));
+    Ok(json!({
+        "command": "prove",
+        "model": key.program.name,
+        "model_id": hex::encode(key.verifying_key.model_id()),
+        "kind": "core proof",
+        "zero_knowledge": false,
+        "development": key.verifying_key.development,
+        "outputs": values,
+        "file": args.out,
+        "bytes": bytes.len(),
+        "stages": table,
+    }))
+}
+
+/// Proves a run.
+pub fn make(key: &ProvingKey, inputs: &[Vec<i64>], progress: &mut Progress) -> Result<CoreProof, Failure> {
+    prove(key, inputs, &mut |stage| progress.begin(stage))
+        .map_err(|error| Failure::unusable("no proof can be made for this input").because(&error))
+}
+
+/// The outputs that a proof states.
+pub fn proven_outputs(key: &ProvingKey, proof: &CoreProof) -> Vec<OutputValues> {
+    let publics = key.verifying_key.system.publics.iter().zip(&proof.publics);
+    let proven: Vec<_> = publics.filter(|(public, _)| public.role == Role::Output).map(|(_, q)| q.clone()).collect();
+    outputs(&key.program, &proven)
+}

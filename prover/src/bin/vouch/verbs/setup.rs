@@ -1,0 +1,105 @@
+//! `vouch setup`: the keys of a compiled model.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use vouch_circuits::lowering::LowerError;
+use vouch_program::Program;
+use vouch_prover::{ProvingKey, SetupError, chunk_bits_for, setup};
+
+use crate::args::Setup;
+use crate::artifacts::{NewFile, PROVING_KEY, VERIFYING_KEY, read_model, write_folder};
+use crate::failure::Failure;
+#[allow(unused_imports)]
+use crate::pending::*;
+use crate::output::{Output, size};
+use crate::progress::Progress;
+use crate::reference;
+
+/// Runs it.
+pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
+    let mut progress = Progress::new(out);
+    progress.begin("reading the model");
+    let program = read_model(&args.dir)?;
+    let chunk_bits = args.chunk_bits.map(usize::from);
+    let key = make(program, chunk_bits, args.srs.as_deref(), args.salt, out, &mut progress)?;
+    progress.begin("writing the keys");
+    let sizes = write(&args.dir, &key)?;
+    let table = progress.finish();
+
+    let model_id = hex::encode(key.verifying_key.model_id());
+    out.say(format!("model id       {model_id}"));
+    out.say(format!("proving key    {} ({}; secret)", args.dir.join(PROVING_KEY).display(), size(sizes.proving)));
+    out.say(format!("verifying key  {} ({}; public)", args.dir.join(VERIFYING_KEY).display(), size(sizes.verifying)));
+    out.say(format!("commitments    {}", commitments(&key)));
+    out.say(&table);
+    out.say(format!("next: vouch prove {} --input X.npy --out PROOF", args.dir.display()));
+    Ok(json!({
+        "command": "setup",
+        "model": key.program.name,
+        "model_id": model_id,
+        "key_digest": hex::encode(key.key_digest),
+        "chunk_bits": key.verifying_key.chunk_bits,
+        "weight_commitments": key.verifying_key.w_commitments.len(),
+        "development": key.verifying_key.development,
+        "proving_key": { "file": args.dir.join(PROVING_KEY), "bytes": sizes.proving },
+        "verifying_key": { "file": args.dir.join(VERIFYING_KEY), "bytes": sizes.verifying },
+        "stages": table,
+    }))
+}
+
+/// How the weights are committed, in words.
+pub fn commitments(key: &ProvingKey) -> String {
+    let (count, bits) = (key.verifying_key.w_commitments.len(), key.verifying_key.chunk_bits);
+    format!("{count} for the weights, of 2^{bits} entries each")
+}
+
+/// Makes the keys.
+pub fn make(
+    program: Program,
+    chunk_bits: Option<usize>,
+    srs: Option<&Path>,
+    salt: Option<[u8; 32]>,
+    out: &Output,
+    progress: &mut Progress,
+) -> Result<ProvingKey, Failure> {
+    let fail = |error: SetupError| {
+        let failure = Failure::unusable("no keys can be made for this model").because(&error);
+        match error {
+            SetupError::Lower(LowerError::PublishesWeights(_)) => {
+                failure.advice("remove that output from the model before compiling")
+            }
+            _ => failure,
+        }
+    };
+    let chunk_bits = match chunk_bits {
+        Some(bits) => bits,
+        None => chunk_bits_for(&program).map_err(fail)?,
+    };
+    let powers = (1 << chunk_bits) + 1;
+    let srs = match srs {
+        Some(path) => reference::foreign(path, powers, progress)?,
+        None => reference::development(powers, out, progress),
+    };
+    let salt = salt.unwrap_or_else(rand::random);
+    setup(program, chunk_bits, srs, salt, &mut |stage| progress.begin(stage)).map_err(fail)
+}
+
+/// Sizes of the key files, in bytes.
+pub struct KeySizes {
+    /// The secret one.
+    pub proving: u64,
+    /// The public one.
+    pub verifying: u64,
+}
+
+/// Writes both keys.
+pub fn write(dir: &Path, key: &ProvingKey) -> Result<KeySizes, Failure> {
+    let (proving, verifying) = (key.to_bytes(), key.verifying_key.to_bytes());
+    let new = [
+        NewFile { name: PROVING_KEY, bytes: &proving, private: true },
+        NewFile { name: VERIFYING_KEY, bytes: &verifying, private: false },
+    ];
+    write_folder(dir, &new)?;
+    Ok(KeySizes { proving: proving.len() as u64, verifying: verifying.len() as u64 })
+}

@@ -1,0 +1,146 @@
+//! Proving: the prover's halves of all steps, in the verifier's order ([`vouch_circuits::argument::verify`]).
+
+use ark_bn254::{Fr, G1Affine};
+use ark_ec::CurveGroup;
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
+use thiserror::Error;
+use vouch_circuits::argument::{batch_claims, chunk_weights, linear_claim};
+use vouch_circuits::backend::{Plain, Step};
+use vouch_circuits::ir::{Origin, TensorId};
+use vouch_circuits::key::{CoreProof, public_at, statement};
+use vouch_circuits::layout::Layout;
+use vouch_circuits::transcript::Writer;
+
+use crate::batch::{self, Mask};
+use crate::commit::{commit_chunks, commit_sparse, open, random_scalar};
+use crate::contractions;
+use crate::lookups;
+use crate::setup::{ProvingKey, weight_vector};
+use crate::small::combine_rows;
+use crate::witness::{Witness, WitnessError, flatten, generate, model_values, unpad};
+
+/// Why no proof was made.
+#[derive(Debug, Error)]
+pub enum ProveError {
+    /// The statement cannot be proven.
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness")]
+    Randomness,
+}
+
+/// Proves a run of the key's program on integer inputs. `progress` is told at the beginning of each stage.
+///
+/// # Errors
+/// Inputs that do not fit or lie outside the declared range, before any proving work.
+pub fn prove(
+    key: &ProvingKey,
+    inputs: &[Vec<i64>],
+    progress: &mut dyn FnMut(&'static str),
+) -> Result<CoreProof, ProveError> {
+    progress("witness");
+    let (witness, _) = generate(&key.lowered, model_values(&key.program, &key.lowered), inputs)?;
+    prove_witness(key, &witness, progress)
+}
+
+/// Proves whatever the witness holds; the proof verifies only if it satisfies every constraint. Of use beside [`prove`] to
+/// those who test soundness.
+pub fn prove_witness(
+    key: &ProvingKey,
+    witness: &Witness,
+    progress: &mut dyn FnMut(&'static str),
+) -> Result<CoreProof, ProveError> {
+    let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| ProveError::Randomness)?;
+    let (system, layout) = (&key.lowered.system, &key.layout);
+    let c = layout.chunk_bits;
+    let publics: Vec<Vec<i64>> = (system.publics.iter())
+        .map(|p| unpad(&system.tensor(p.tensor).shape, &witness.values[p.tensor.0 as usize]))
+        .collect();
+
+    progress("commitments");
+    let x = flatten(witness_blocks(key, &witness.values), layout.x_len);
+    let w = weight_vector(&key.lowered, layout, &witness.values);
+    let blinds: Vec<Fr> = (0..=layout.x_chunks()).map(|_| random_scalar(&mut rng)).collect();
+    let mask = Mask { entries: mask_positions(c).into_iter().map(|p| (p, random_scalar(&mut rng))).collect() };
+    let mut x_commitments = commit_chunks(&key.srs, c, &x, &blinds[..layout.x_chunks()]);
+    x_commitments.push(commit_mask(key, &mask, blinds[layout.mask_chunk()]));
+
+    let mut transcript = Writer::default();
+    transcript.label(Step::Statement);
+    statement(&key.key_digest, &publics).iter().for_each(|v| transcript.absorb(v));
+    transcript.label(Step::Commitments);
+    transcript.write_points(&x_commitments);
+
+    progress("lookups");
+    let challenges = lookups::challenges(&mut transcript);
+    let leaves = lookups::leaves(system, layout, witness, &challenges);
+    let leaf = lookups::prove(leaves, layout.leaf_bits, &mut transcript);
+
+    progress("contractions");
+    transcript.label(Step::Contractions);
+    let gamma = transcript.challenge();
+    let mut at = |_: &mut Plain, i: usize, point: &[Fr]| {
+        public_at(&system.tensor(system.publics[i].tensor).shape, &publics[i], point)
+    };
+    let (reduction, target) = linear_claim(&mut Plain, system, layout, &challenges, &leaf, &gamma, &mut at);
+    let weights: Vec<_> = reduction.contractions.iter().map(|(id, weight)| (*id, *weight)).collect();
+    let operands = contractions::prove(system, &witness.values, &weights, &leaf.point, &mut transcript);
+
+    progress("batching");
+    let eta = transcript.challenge();
+    let rest = target - operands.total;
+    let (claims, _) = batch_claims(&mut Plain, reduction, leaf.point, operands.claims, &rest, &eta);
+    let vectors = batch::prove(system, layout, &claims, (&x, &mask), &w, &mut transcript);
+
+    progress("opening");
+    let delta = transcript.challenge();
+    let (w_weights, x_weights) = chunk_weights(&mut Plain, layout, &vectors.rho, &delta);
+    let w_blinds = crate::setup::weight_blinds(layout, &key.salt);
+    let blind: Fr = (w_weights.iter().zip(&w_blinds)).chain(x_weights.iter().zip(&blinds)).map(|(e, b)| *e * b).sum();
+    transcript.write(blind);
+    let g = collapse(layout, (&w_weights, &w), (&x_weights, &x), &mask);
+    let opening = open(&key.srs, g, &vectors.rho[..c], &mut transcript);
+    Ok(CoreProof { key_digest: key.key_digest, publics, x_commitments, scalars: transcript.into_scalars(), opening })
+}
+
+/// `Σ_j weight_j·chunk_j` over both vectors, the mask chunk among `x`'s.
+fn collapse(layout: &Layout, w: (&[Fr], &[i32]), x: (&[Fr], &[i32]), mask: &Mask) -> Vec<Fr> {
+    let size = 1 << layout.chunk_bits;
+    let mut g = combine_rows(w.0, w.1, size);
+    for (sum, value) in g.iter_mut().zip(combine_rows(&x.0[..layout.x_chunks()], x.1, size)) {
+        *sum += value;
+    }
+    for (position, value) in &mask.entries {
+        g[*position] += x.0[layout.mask_chunk()] * value;
+    }
+    g
+}
+
+fn witness_blocks<'a>(key: &'a ProvingKey, values: &'a [Vec<i32>]) -> impl Iterator<Item = (usize, &'a [i32])> {
+    let tensors = key.lowered.system.tensors.iter().zip(values).enumerate();
+    tensors
+        .filter(|(_, (tensor, _))| tensor.origin == Origin::Witness)
+        .map(|(i, (_, values))| (key.layout.block(TensorId(i as u32)).1.offset, &values[..]))
+}
+
+fn commit_mask(key: &ProvingKey, mask: &Mask, blind: Fr) -> G1Affine {
+    let mut entries = mask.entries.clone();
+    entries.push((1 << key.layout.chunk_bits, blind));
+    commit_sparse(&key.srs.powers, &entries).into_affine()
+}
+
+/// Positions of all scales: `odd · 2^j`, at least `2c + 8` of them (or the whole chunk, if it is smaller).
+fn mask_positions(chunk_bits: usize) -> Vec<usize> {
+    let size = 1usize << chunk_bits;
+    let mut positions = vec![0];
+    for odd in (1..size).step_by(2) {
+        let scales = (0..chunk_bits).map(|j| odd << j).take_while(|p| *p < size);
+        positions.extend(scales);
+        if positions.len() >= 2 * chunk_bits + 8 {
+            break;
+        }
+    }
+    positions
+}
