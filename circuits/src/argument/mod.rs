@@ -45,6 +45,9 @@ pub struct GroupScalars<S> {
     pub opening: opening::OpeningScalars<S>,
 }
 
+/// The multilinear extension of public tensor `i` (zero-padded) at a point.
+pub type PublicAt<'a, A> = dyn FnMut(&mut A, usize, &[<A as Arithmetic>::Scalar]) -> <A as Arithmetic>::Scalar + 'a;
+
 /// The verifier's whole algorithm.
 ///
 /// `statement` is what the transcript begins with: the key's digest and the public values'. `public_at` gives the
@@ -57,7 +60,7 @@ pub fn verify<C: Channel>(
     system: &ConstraintSystem,
     layout: &Layout,
     statement: &[C::Scalar],
-    public_at: &mut dyn FnMut(&mut C, usize, &[C::Scalar]) -> C::Scalar,
+    public_at: &mut PublicAt<C>,
 ) -> Result<GroupScalars<C::Scalar>, Check> {
     ch.label(Step::Statement);
     for value in statement {
@@ -97,7 +100,7 @@ pub fn linear_claim<A: Arithmetic>(
     challenges: &Challenges<A::Scalar>,
     leaf: &lookups::LeafClaim<A::Scalar>,
     gamma: &A::Scalar,
-    public_at: &mut dyn FnMut(&mut A, usize, &[A::Scalar]) -> A::Scalar,
+    public_at: &mut PublicAt<A>,
 ) -> (Reduction<A::Scalar>, A::Scalar) {
     let mut reduction = Reduction::new(ar);
     let mut target = lookups::reduce(ar, system, layout, challenges, leaf, gamma, &mut reduction);

@@ -172,6 +172,7 @@ mod tests {
         fn label(&mut self, step: Step) {
             assert_eq!(step, Step::Opening);
         }
+        fn absorb(&mut self, _: &Fr) {}
         fn read(&mut self) -> Result<Fr, Check> {
             self.scalars += 1;
             Ok(Fr::ZERO)

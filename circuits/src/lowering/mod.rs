@@ -141,6 +141,7 @@ impl Lowering<'_> {
                 Value::Stored(out)
             }
             Op::Store { input } => {
+                self.check_bits(id, self.intervals[input.index()].bits(), 32)?;
                 let value = self.virtual_of(*input);
                 let out = self.commit(Origin::Witness, shape, format!("copy {}", node.source));
                 self.system.equals.push(value.clone().plus_raw(-1, out));

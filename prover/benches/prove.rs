@@ -1,0 +1,125 @@
+//! What a user waits for: setup, prove (by stage) and verify, with peak memory, for the sample models and for a multilayer perceptron of
+//! a million parameters (784-1024-256-10, random weights: only its shape matters for speed).
+//!
+//! Each model runs in a process of its own, so that the peak memory is its own. Figures are medians.
+//! `cargo bench -p vouch-prover --bench prove [-- MODEL …]`
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
+use vouch_prover::commit::Srs;
+use vouch_prover::{ProvingKey, chunk_bits_for, prove, setup};
+use vouch_verifier::{PreparedKey, verify};
+
+const RUNS: usize = 5;
+const MILLION: &str = "mlp-1M";
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    if let [flag, name] = &arguments[..]
+        && flag == "--one"
+    {
+        return measure(name);
+    }
+    let all = vouch_models::zoo::entries().iter().map(|m| m.name).chain([MILLION]);
+    let wanted = all.filter(|name| arguments.is_empty() || arguments.iter().any(|a| a == name));
+    println!("medians of {RUNS} runs on {} threads; milliseconds\n", rayon::current_num_threads());
+    for name in wanted {
+        let own = std::env::current_exe().expect("a running program has a path");
+        let status = Command::new(own).args(["--one", name]).status().expect("the benchmark can start itself");
+        assert!(status.success(), "{name} failed");
+    }
+}
+
+fn measure(name: &str) {
+    let (program, inputs) = if name == MILLION { million() } else { sample(name) };
+    let chunk_bits = chunk_bits_for(&program).expect("the model lowers");
+    let parameters = program.parameters();
+    let srs = Srs::development((1 << chunk_bits) + 1, &mut rand::rng());
+    let start = Instant::now();
+    let key: ProvingKey = setup(program, chunk_bits, srs, [7; 32], &mut |_| {}).expect("setup succeeds");
+    let setup_time = start.elapsed();
+    let prepared = PreparedKey::new(key.verifying_key.clone());
+
+    let mut stages: BTreeMap<usize, (&'static str, Vec<Duration>)> = BTreeMap::new();
+    let (mut proving, mut verifying, mut size) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..RUNS {
+        let mut marks = Vec::new();
+        let proof = prove(&key, &inputs, &mut |stage| marks.push((stage, Instant::now()))).expect("the input is provable");
+        let end = Instant::now();
+        for (i, (stage, begin)) in marks.iter().enumerate() {
+            let until = marks.get(i + 1).map_or(end, |next| next.1);
+            stages.entry(i).or_insert_with(|| (stage, Vec::new())).1.push(until - *begin);
+        }
+        proving.push(end - marks[0].1);
+        let start = Instant::now();
+        verify(&prepared, &proof).expect("an honest proof verifies");
+        verifying.push(start.elapsed());
+        size = proof.to_bytes().len();
+    }
+    println!("{name}: {parameters} parameters, chunks of 2^{chunk_bits}");
+    println!("  setup {:9.1}   (without the structured reference string)", millis(setup_time));
+    println!("  prove {:9.1}", millis(median(&mut proving)));
+    for (stage, times) in stages.values_mut() {
+        println!("    {stage:<14}{:9.1}", millis(median(times)));
+    }
+    println!("  verify {:8.1}   proof {:.1} KB   peak memory {}\n", millis(median(&mut verifying)), size as f64 / 1e3, peak());
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn peak() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).and_then(|v| v.trim().split(' ').next()?.parse::<u64>().ok());
+    peak.map_or_else(|| "unknown".into(), |kb| format!("{} MB", kb / 1000))
+}
+
+fn sample(name: &str) -> (Program, Vec<Vec<i64>>) {
+    let model = vouch_models::zoo::find(name).expect("a sample model has this name");
+    let program = model.compile(&mut |_| {}).expect("sample models compile").program;
+    let first = model.samples().expect("sample data is bundled").swap_remove(0);
+    let inputs = vouch_models::quantize_all(&program, &first).expect("sample data is in range");
+    (program, inputs)
+}
+
+/// A multilayer perceptron with pseudo-random weights of the usual sizes.
+fn million() -> (Program, Vec<Vec<i64>>) {
+    let mut state = 1u64;
+    let mut random = move |bound: i64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) as i64) % (2 * bound) - bound
+    };
+    let widths = [784usize, 1024, 256, 10];
+    let mut nodes = Vec::new();
+    let mut push = |op: Op, shape: Vec<usize>| {
+        nodes.push(Node { op, shape, frac: 12, source: "synthetic".into() });
+        NodeId(nodes.len() as u32 - 1)
+    };
+    let input = push(Op::Input { bits: 16 }, vec![widths[0]]);
+    let mut last = input;
+    for (layer, pair) in widths.windows(2).enumerate() {
+        let (from, to) = (pair[0], pair[1]);
+        let weights = push(Op::Weight { data: (0..from * to).map(|_| random(1 << 10) as i32).collect() }, vec![to, from]);
+        let bias = push(Op::Weight { data: (0..to).map(|_| random(1 << 20) as i32).collect() }, vec![to]);
+        let lhs = View::of_vars(weights, &[0, 1]);
+        let rhs = Some(View { node: last, axes: vec![AxisIndex::var(1)] });
+        let product = push(Op::Contract { vars: vec![to, from], lhs, rhs }, vec![to]);
+        let terms = [product, bias].map(|node| AffineTerm::Scaled { coef: 1, view: View::identity(node, 1) }).to_vec();
+        let sum = push(Op::Affine { terms }, vec![to]);
+        let func = if layer + 2 == widths.len() { Func::Identity } else { Func::Relu };
+        last = push(Op::Apply { input: sum, shift: 14, func, bits: 16, saturate: true }, vec![to]);
+    }
+    let port = |name: &str, node, len| Port { name: name.into(), node, shape: vec![1, len] };
+    let (inputs, outputs) = (vec![port("input", input, widths[0])], vec![port("output", last, widths[3])]);
+    let values = (0..widths[0]).map(|_| random(1 << 12)).collect();
+    (Program { name: MILLION.into(), nodes, tables: Vec::new(), inputs, outputs }, vec![values])
+}
