@@ -210,3 +210,68 @@ fn suffix_tables(point: &[Fr], len: usize) -> Vec<Vec<Fr>> {
     tables.reverse();
     tables
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use vouch_circuits::argument::lookups::verify;
+    use vouch_circuits::backend::Check;
+    use vouch_circuits::layout::log2_ceil;
+    use vouch_circuits::mle::eq_table;
+    use vouch_circuits::transcript::Reader;
+
+    /// Fractions that sum to zero: `1/d` and `-1/d` for each `d`, in some order.
+    fn cancelling(denominators: &[u64]) -> Vec<Fraction> {
+        let one = |d: &u64, n: Fr| Fraction { numerator: n, denominator: Fr::from(*d) + Fr::one() };
+        let mut leaves: Vec<Fraction> = denominators.iter().map(|d| one(d, Fr::one())).collect();
+        leaves.extend(denominators.iter().rev().map(|d| one(d, -Fr::one())));
+        leaves
+    }
+
+    fn run(leaves: &[Fraction], depth: usize) -> Result<(LeafClaim<Fr>, LeafClaim<Fr>), Check> {
+        let mut writer = Writer::default();
+        let proven = prove(leaves.to_vec(), depth, &mut writer);
+        let scalars = writer.into_scalars();
+        let mut reader = Reader::new(&scalars, &[]);
+        let verified = verify(&mut reader, depth)?;
+        reader.finish()?;
+        Ok((proven, verified))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn honest_sums_are_accepted_and_end_in_the_leaves(
+            denominators in prop::collection::vec(any::<u64>(), 1..40), extra in 0usize..3,
+        ) {
+            let leaves = cancelling(&denominators);
+            let depth = log2_ceil(leaves.len()).max(1) + extra;
+            let (proven, verified) = run(&leaves, depth).unwrap();
+            prop_assert_eq!(&proven.point, &verified.point);
+            let weights = eq_table(&verified.point);
+            let at = |i: usize| leaves.get(i).copied().unwrap_or_else(Fraction::NONE);
+            let numerator: Fr = weights.iter().enumerate().map(|(i, w)| *w * at(i).numerator).sum();
+            let denominator: Fr = weights.iter().enumerate().map(|(i, w)| *w * at(i).denominator).sum();
+            prop_assert_eq!(verified.numerator, numerator);
+            prop_assert_eq!(verified.denominator, denominator);
+        }
+
+        #[test]
+        fn other_sums_are_refused(denominators in prop::collection::vec(any::<u64>(), 1..40), at: usize) {
+            let mut leaves = cancelling(&denominators);
+            let at = at % leaves.len();
+            leaves[at].denominator += Fr::one();
+            let depth = log2_ceil(leaves.len()).max(1);
+            prop_assert_eq!(run(&leaves, depth).map(|_| ()), Err(Check::LookupSum));
+        }
+    }
+
+    #[test]
+    fn a_zero_denominator_is_refused() {
+        let mut leaves = cancelling(&[3, 4, 5]);
+        leaves[2].denominator = Fr::zero();
+        leaves[2].numerator = Fr::zero();
+        assert_eq!(run(&leaves, 3).map(|_| ()), Err(Check::LookupSum));
+    }
+}
