@@ -13,9 +13,6 @@ pub enum Check {
     /// A message of the proof is missing, superfluous or no canonical field element.
     #[error("the proof's shape does not fit the verifying key")]
     Shape,
-    /// The key, or a value in it, is not well formed.
-    #[error("the public values do not fit the verifying key")]
-    PublicValues,
     /// The lookups' fractions do not sum to zero.
     #[error("a looked-up row is in no table (the LogUp sum is not zero)")]
     LookupSum,

@@ -1,13 +1,17 @@
 //! What setup and proving hand to the verifier: the verifying key and the core proof.
 
 use ark_bn254::{Fr, G1Affine, G2Affine};
+use ark_ec::AffineRepr;
 use sha3::{Digest, Keccak256};
+use thiserror::Error;
 
 use crate::argument::opening::OpeningPoints;
 use crate::ir::{ConstraintSystem, axis_ranges};
 use crate::layout::Layout;
 use crate::mle::eq_table;
+use crate::points::is_in_g2;
 use crate::transcript::digest_limbs;
+use crate::validate::{InvalidSystem, validate};
 
 /// Version of the core's protocol; part of every key's digest.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -35,10 +39,53 @@ pub struct VerifyingKey {
     pub development: bool,
 }
 
+/// Why a verifying key is none.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InvalidKey {
+    /// The constraints make no sense.
+    #[error("the verifying key's constraints are not well formed: {0}")]
+    System(#[from] InvalidSystem),
+    /// Not one weight commitment for each chunk.
+    #[error("the verifying key has {have} weight commitments, its constraints need {need}")]
+    Commitments {
+        /// Present.
+        have: usize,
+        /// Needed.
+        need: usize,
+    },
+    /// A group element is not on its curve, not in its group, or not the generator it should be.
+    #[error("the verifying key's {0} is not the group element that it should be")]
+    Point(&'static str),
+}
+
 impl VerifyingKey {
     /// Where everything lies.
     pub fn layout(&self) -> Layout {
         Layout::new(&self.system, self.chunk_bits)
+    }
+
+    /// Whether the key is well formed, so that verifying with it is safe whatever the proof. It is still its maker's word that the
+    /// commitments are to a certain model's weights, and that nobody knows the reference string's secret.
+    ///
+    /// # Errors
+    /// What is wrong first.
+    pub fn check(&self) -> Result<(), InvalidKey> {
+        validate(&self.system, self.chunk_bits)?;
+        let (have, need) = (self.w_commitments.len(), self.layout().w_chunks());
+        if have != need {
+            return Err(InvalidKey::Commitments { have, need });
+        }
+        let points = [
+            ("generator", self.one == G1Affine::generator()),
+            ("generator of G2", self.g2 == G2Affine::generator()),
+            ("blinds' base", self.blind_base.is_on_curve() && !self.blind_base.is_zero()),
+            ("power in G2", is_in_g2(&self.tau_g2) && !self.tau_g2.is_zero()),
+            ("weight commitment", self.w_commitments.iter().all(|point| point.is_on_curve())),
+        ];
+        match points.iter().find(|(_, good)| !good) {
+            Some((what, _)) => Err(InvalidKey::Point(what)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -2,10 +2,14 @@
 
 pub mod argument;
 pub mod backend;
+pub mod encoding;
+pub mod files;
 pub mod ir;
 pub mod key;
 pub mod layout;
 pub mod lowering;
 pub mod mle;
+pub mod points;
 pub mod poseidon;
 pub mod transcript;
+pub mod validate;

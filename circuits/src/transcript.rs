@@ -8,11 +8,11 @@
 //! a shell does not depend on how many commitments there are.
 
 use ark_bn254::{Fr, G1Affine};
-use ark_ec::AffineRepr;
-use ark_ff::{BigInteger, PrimeField, Zero};
+use ark_ff::{PrimeField, Zero};
 use sha3::{Digest, Keccak256};
 
 use crate::backend::{Channel, Check, Step, plain_arithmetic};
+use crate::points::encode_g1;
 use crate::poseidon::{self, WIDTH};
 
 /// Domain tag of this protocol and its version, the sponge's initial capacity.
@@ -69,24 +69,13 @@ impl Sponge {
     }
 }
 
-/// Both 128-bit halves (high, low) of the Keccak-256 digest over the points' `x ‖ y`, 32 bytes each, big-endian, as the EVM has
-/// them; the point at infinity is `(0, 0)`.
+/// Both 128-bit halves (high, low) of the Keccak-256 digest over the points, encoded as in [`crate::points`].
 pub fn points_digest(points: &[G1Affine]) -> [Fr; 2] {
     let mut hash = Keccak256::new();
     for point in points {
-        hash.update(encode_point(point));
+        hash.update(encode_g1(point));
     }
     digest_limbs(&hash.finalize())
-}
-
-/// `x ‖ y` of a point, 32 bytes each, big-endian; infinity is all zero.
-pub fn encode_point(point: &G1Affine) -> [u8; 64] {
-    let mut bytes = [0u8; 64];
-    if let Some((x, y)) = point.xy() {
-        bytes[..32].copy_from_slice(&x.into_bigint().to_bytes_be());
-        bytes[32..].copy_from_slice(&y.into_bigint().to_bytes_be());
-    }
-    bytes
 }
 
 /// The two 128-bit halves (high, low) of a 32-byte digest as field elements.

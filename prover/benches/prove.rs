@@ -47,7 +47,8 @@ fn measure(name: &str) {
     let (mut proving, mut verifying, mut size) = (Vec::new(), Vec::new(), 0);
     for _ in 0..RUNS {
         let mut marks = Vec::new();
-        let proof = prove(&key, &inputs, &mut |stage| marks.push((stage, Instant::now()))).expect("the input is provable");
+        let proof =
+            prove(&key, &inputs, &mut |stage| marks.push((stage, Instant::now()))).expect("the input is provable");
         let end = Instant::now();
         for (i, (stage, begin)) in marks.iter().enumerate() {
             let until = marks.get(i + 1).map_or(end, |next| next.1);
@@ -65,7 +66,12 @@ fn measure(name: &str) {
     for (stage, times) in stages.values_mut() {
         println!("    {stage:<14}{:9.1}", millis(median(times)));
     }
-    println!("  verify {:8.1}   proof {:.1} KB   peak memory {}\n", millis(median(&mut verifying)), size as f64 / 1e3, peak());
+    println!(
+        "  verify {:8.1}   proof {:.1} KB   peak memory {}\n",
+        millis(median(&mut verifying)),
+        size as f64 / 1e3,
+        peak()
+    );
 }
 
 fn millis(time: Duration) -> f64 {
@@ -79,7 +85,10 @@ fn median(times: &mut [Duration]) -> Duration {
 
 fn peak() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).and_then(|v| v.trim().split(' ').next()?.parse::<u64>().ok());
+    let peak = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|v| v.trim().split(' ').next()?.parse::<u64>().ok());
     peak.map_or_else(|| "unknown".into(), |kb| format!("{} MB", kb / 1000))
 }
 
@@ -108,7 +117,8 @@ fn million() -> (Program, Vec<Vec<i64>>) {
     let mut last = input;
     for (layer, pair) in widths.windows(2).enumerate() {
         let (from, to) = (pair[0], pair[1]);
-        let weights = push(Op::Weight { data: (0..from * to).map(|_| random(1 << 10) as i32).collect() }, vec![to, from]);
+        let weights =
+            push(Op::Weight { data: (0..from * to).map(|_| random(1 << 10) as i32).collect() }, vec![to, from]);
         let bias = push(Op::Weight { data: (0..to).map(|_| random(1 << 20) as i32).collect() }, vec![to]);
         let lhs = View::of_vars(weights, &[0, 1]);
         let rhs = Some(View { node: last, axes: vec![AxisIndex::var(1)] });

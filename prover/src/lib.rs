@@ -8,6 +8,7 @@ pub mod check;
 pub mod commit;
 pub mod contractions;
 pub mod evaluate;
+pub mod key_file;
 pub mod lookups;
 mod operands;
 pub mod prove;
@@ -16,5 +17,6 @@ pub mod small;
 pub mod witness;
 
 pub use check::{CheckError, CheckReport, check};
+pub use key_file::KeyFileError;
 pub use prove::{ProveError, prove};
 pub use setup::{ProvingKey, SetupError, chunk_bits_for, setup};

@@ -140,7 +140,7 @@ impl ProvingKey {
                 "the verifying key was made with another structured reference string",
             ));
         }
-        let key_digest = [7u8; 32];
+        let key_digest = verifying_key.digest();
         let layout = verifying_key.layout();
         Ok(Self { verifying_key, key_digest, program, srs, salt, lowered, layout })
     }

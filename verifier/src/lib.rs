@@ -1,3 +1,13 @@
 //! Checks one vouch proof against one verifying key.
+//!
+//! What a proof shows: whoever made it knows weights behind the key's commitments with which the key's constraints turn the
+//! proof's input into the proof's output. docs/PROTOCOL.md states every check. This crate knows neither ONNX nor proving.
+
+#![forbid(unsafe_code)]
 
 pub mod pairing;
+mod values;
+mod verify;
+
+pub use values::{TensorValues, argmax, printable};
+pub use verify::{PreparedKey, Refused, Verified, verify};

@@ -11,21 +11,21 @@
 use std::io::{self, Write};
 use std::sync::LazyLock;
 
-use ark_bn254::{Bn254, Fq, Fq2, Fr, G1Affine, G1Projective, G2Affine};
+use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::pairing::Pairing;
 use ark_ec::{AdditiveGroup, AffineRepr, CurveGroup, PrimeGroup};
 use ark_ff::{BigInt, BigInteger, Field, PrimeField, Zero};
 use rand::CryptoRng;
 use rayon::prelude::*;
 use thiserror::Error;
-use vouch_circuits::transcript::encode_point;
+use vouch_circuits::points::{
+    G1_BYTES, G2_BYTES, decode_g1_unchecked, decode_g2_unchecked, encode_g1, encode_g2, is_in_g2,
+};
 use zeroize::Zeroize;
 
 use super::msm::{BatchAdder, msm};
 use super::random_scalar;
 
-const G1_BYTES: usize = 64;
-const G2_BYTES: usize = 128;
 /// Development flag, number of powers, `[1]_2`, `[τ]_2`.
 const HEAD_BYTES: usize = 1 + 8 + 2 * G2_BYTES;
 
@@ -157,15 +157,14 @@ impl Srs {
     }
 
     /// Writes the string: a byte that is 1 for development, the number of powers (64 bits, little-endian),
-    /// `[1]_2`, `[τ]_2`, the powers. Points are uncompressed `x ‖ y`, each coordinate 32 bytes big-endian
-    /// (in G2 two of them, the imaginary part first), as the EVM has them.
+    /// `[1]_2`, `[τ]_2`, the powers. Points are as in [`vouch_circuits::points`].
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(&[u8::from(self.development)])?;
         out.write_all(&(self.powers.len() as u64).to_le_bytes())?;
         out.write_all(&encode_g2(&self.g2))?;
         out.write_all(&encode_g2(&self.tau_g2))?;
         for powers in self.powers.chunks(1 << 12) {
-            let bytes: Vec<u8> = powers.par_iter().flat_map_iter(encode_point).collect();
+            let bytes: Vec<u8> = powers.par_iter().flat_map_iter(encode_g1).collect();
             out.write_all(&bytes)?;
         }
         Ok(())
@@ -187,7 +186,7 @@ impl Srs {
         }
         let (g2, tau_g2) = points.split_at(G2_BYTES);
         let [g2, tau_g2] = [g2, tau_g2].map(|bytes| {
-            let point = decode_g2(bytes).ok_or(SrsError::G2)?;
+            let point = decode_g2_unchecked(bytes).ok_or(SrsError::G2)?;
             if trust == Trust::Foreign {
                 check_g2(&point)?;
             }
@@ -197,7 +196,7 @@ impl Srs {
             .par_chunks_exact(G1_BYTES)
             .enumerate()
             .map(|(index, bytes)| {
-                decode_g1(bytes)
+                decode_g1_unchecked(bytes)
                     .filter(|point| !point.is_zero() && (trust == Trust::Own || point.is_on_curve()))
                     .ok_or(SrsError::Power(index))
             })
@@ -207,34 +206,7 @@ impl Srs {
 }
 
 fn check_g2(point: &G2Affine) -> Result<(), SrsError> {
-    let good = !point.is_zero() && point.is_on_curve() && point.is_in_correct_subgroup_assuming_on_curve();
-    if good { Ok(()) } else { Err(SrsError::G2) }
-}
-
-/// A canonical coordinate: 32 bytes big-endian, below the modulus.
-fn decode_coordinate(bytes: &[u8]) -> Option<Fq> {
-    let mut limbs = [0u64; 4];
-    for (limb, bytes) in limbs.iter_mut().rev().zip(bytes.chunks_exact(8)) {
-        *limb = bytes.iter().fold(0, |limb, byte| limb << 8 | u64::from(*byte));
-    }
-    Fq::from_bigint(BigInt::new(limbs))
-}
-
-fn decode_g1(bytes: &[u8]) -> Option<G1Affine> {
-    let (x, y) = bytes.split_at_checked(32)?;
-    Some(G1Affine::new_unchecked(decode_coordinate(x)?, decode_coordinate(y)?))
-}
-
-fn encode_g2(point: &G2Affine) -> Vec<u8> {
-    let (x, y) = point.xy().unwrap_or_default();
-    [x.c1, x.c0, y.c1, y.c0].iter().flat_map(|coordinate| coordinate.into_bigint().to_bytes_be()).collect()
-}
-
-fn decode_g2(bytes: &[u8]) -> Option<G2Affine> {
-    let mut coordinates = bytes.chunks_exact(32).map(decode_coordinate);
-    let mut next = || coordinates.next().flatten();
-    let [x1, x0, y1, y0] = [next()?, next()?, next()?, next()?];
-    Some(G2Affine::new_unchecked(Fq2::new(x0, x1), Fq2::new(y0, y1)))
+    if !point.is_zero() && is_in_g2(point) { Ok(()) } else { Err(SrsError::G2) }
 }
 
 /// Bits of a digit in [`multiply_generator`].
@@ -309,6 +281,7 @@ fn multiply_generator(scalars: &[Fr]) -> Vec<G1Affine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ark_bn254::{Fq, Fq2};
     use proptest::prelude::*;
 
     fn string(len: usize) -> Srs {

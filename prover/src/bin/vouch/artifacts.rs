@@ -7,14 +7,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::pending::files::{self, Kind};
+use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::{CoreProof, VerifyingKey};
 use vouch_program::Program;
 use vouch_prover::ProvingKey;
 
 use crate::failure::Failure;
-#[allow(unused_imports)]
-use crate::pending::*;
 use crate::interrupt;
 
 /// The fixed-point model in a folder.
@@ -39,9 +37,16 @@ pub fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failure> {
 }
 
 fn advice_for_missing(path: &Path) -> String {
-    let dir = path.parent().unwrap_or(Path::new(".")).display();
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = parent.display();
+    if !parent.is_dir() {
+        return format!("there is no folder {dir}: check the path");
+    }
     match path.file_name().and_then(|name| name.to_str()) {
         Some(MODEL) => format!("make it with `vouch compile MODEL.onnx --calibration DATA --out {dir}`"),
+        Some(PROVING_KEY | VERIFYING_KEY) if !parent.join(MODEL).exists() => {
+            format!("compile a model into {dir} first: `vouch compile --help`; then run `vouch setup {dir}`")
+        }
         Some(PROVING_KEY | VERIFYING_KEY) => format!("make it with `vouch setup {dir}`"),
         _ => "check the path".into(),
     }
@@ -85,8 +90,11 @@ pub fn read_proving_key(dir: &Path) -> Result<ProvingKey, Failure> {
     let bytes = read(&path, "the proving key")?;
     let key = ProvingKey::from_bytes(&bytes).map_err(|error| unusable(&path, "proving key", &error))?;
     if dir.join(MODEL).exists() && read_model(dir)? != key.program {
-        return Err(Failure::unusable(format!("{} is the key of another model than {MODEL} beside it", path.display()))
-            .advice(format!("the model was compiled again: make new keys with `vouch setup {}`", dir.display())));
+        return Err(Failure::unusable(format!(
+            "{} is the key of another model than {MODEL} beside it",
+            path.display()
+        ))
+        .advice(format!("the model was compiled again: make new keys with `vouch setup {}`", dir.display())));
     }
     Ok(key)
 }
@@ -135,7 +143,8 @@ pub fn write_folder(dir: &Path, new: &[NewFile]) -> Result<(), Failure> {
 
 fn write_staged(dir: &Path, new: &[NewFile]) -> Result<(), Failure> {
     fs::create_dir_all(dir).map_err(|error| cannot_write(dir, &error))?;
-    let stage = tempfile::Builder::new().prefix(".vouch-").tempdir_in(dir).map_err(|error| cannot_write(dir, &error))?;
+    let stage =
+        tempfile::Builder::new().prefix(".vouch-").tempdir_in(dir).map_err(|error| cannot_write(dir, &error))?;
     for file in new {
         let path = dir.join(file.name);
         files::write_atomically(&stage.path().join(file.name), file.bytes, file.private)

@@ -11,7 +11,6 @@ mod failure;
 mod interrupt;
 mod memory;
 mod output;
-mod pending;
 mod picture;
 mod progress;
 mod reference;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::pending::files::{self, Kind};
+use vouch_circuits::files::{self, Kind};
 use vouch_prover::commit::{Srs, Trust};
 
 use crate::artifacts::{read, write_file};
@@ -44,7 +44,9 @@ pub fn development(powers: usize, out: &Output, progress: &mut Progress) -> Srs 
     if let Some(path) = path {
         let mut body = Vec::new();
         // A cache that cannot be written costs time only.
-        if srs.write_to(&mut body).is_ok() && path.parent().is_some_and(|folder| std::fs::create_dir_all(folder).is_ok()) {
+        if srs.write_to(&mut body).is_ok()
+            && path.parent().is_some_and(|folder| std::fs::create_dir_all(folder).is_ok())
+        {
             let _ = write_file(&path, &files::seal(Kind::ReferenceString, &body), true);
         }
     }

@@ -7,8 +7,6 @@ use vouch_prover::{CheckError, CheckReport, check, witness::WitnessError};
 use crate::args::Check;
 use crate::artifacts::read_model;
 use crate::failure::Failure;
-#[allow(unused_imports)]
-use crate::pending::*;
 use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::values::{outputs, pick, read_samples, to_integers};
@@ -34,7 +32,7 @@ pub fn run(args: &Check, out: &Output) -> Result<Value, Failure> {
 
     let Some(last) = reports.last() else { return Err(Failure::unusable("there is no sample")) };
     if total == 1 {
-        outputs(&program, &last.outputs).iter().for_each(|output| out.say(output));
+        outputs(&program, &last.outputs).iter().for_each(|output| out.say(format!("output {output}")));
     }
     let checked = &last.checked;
     out.say(format!("{}: every constraint holds, {} of {total} samples", out.good("fine"), reports.len()));

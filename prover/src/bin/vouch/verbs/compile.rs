@@ -6,8 +6,6 @@ use vouch_models::{Calibration, CompileOptions, Model};
 use crate::args::Compile;
 use crate::artifacts::{MODEL, NewFile, PROVING_KEY, REPORT, VERIFYING_KEY, encode_model, write_folder};
 use crate::failure::Failure;
-#[allow(unused_imports)]
-use crate::pending::*;
 use crate::output::{Output, count, size};
 use crate::progress::Progress;
 use crate::values::model_failure;
@@ -20,8 +18,8 @@ pub fn run(args: &Compile, out: &Output) -> Result<Value, Failure> {
     }
     let mut progress = Progress::new(out);
     progress.begin("reading the model");
-    let model =
-        Model::from_path(&args.model).map_err(|error| model_failure(format!("the model {shown} cannot be used"), &error))?;
+    let model = Model::from_path(&args.model)
+        .map_err(|error| model_failure(format!("the model {shown} cannot be used"), &error))?;
     let calibration = Calibration::from_path(&args.calibration).map_err(|error| {
         model_failure(format!("the calibration data {} cannot be used", args.calibration.display()), &error)
     })?;

@@ -6,19 +6,17 @@ use serde_json::{Value, json};
 use vouch_circuits::ir::Role;
 use vouch_circuits::key::{CoreProof, VerifyingKey};
 use vouch_models::zoo::{self, ZooModel};
+use vouch_verifier::{PreparedKey, TensorValues, argmax, verify};
 
-use super::prove::{CORE_PROOF, proven_outputs};
-use super::verify::check_proof;
+use super::prove::CORE_PROOF;
 use super::{prove, setup};
 use crate::args::Demo;
 use crate::artifacts::{MODEL, NewFile, PROVING_KEY, REPORT, VERIFYING_KEY, encode_model, write_folder};
 use crate::failure::Failure;
-#[allow(unused_imports)]
-use crate::pending::*;
 use crate::output::{Output, count, size, time};
 use crate::picture::draw;
 use crate::progress::Progress;
-use crate::values::{OutputValues, argmax, model_failure, to_integers};
+use crate::values::{model_failure, to_integers};
 
 /// The proof's name with `--keep`.
 const PROOF: &str = "demo.proof";
@@ -32,8 +30,13 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
             .advice(format!("use one of {}", names.join(", ")))
     })?;
     let fail = |error: vouch_models::ModelError| model_failure("the bundled model cannot be used", &error);
+    let labels = model.labels().map_err(fail)?;
+    if args.index >= labels.len() {
+        return Err(Failure::unusable(format!("there is no image {}", args.index))
+            .advice(format!("choose one with --index, from 0 to {}", labels.len() - 1)));
+    }
+    let label = labels.get(args.index).copied();
     let pixels = model.pixels(args.index).map_err(fail)?;
-    let label = model.labels().map_err(fail)?.get(args.index).copied();
 
     out.say(format!("{}: {}", out.bold(model.name), model.description));
     show_image(model, args.index, pixels.as_slice().unwrap_or_default(), label, out);
@@ -67,7 +70,7 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
     let mut progress = Progress::new(out);
     let proof = prove::make(&key, &inputs, &mut progress)?;
     let prove_table = progress.finish();
-    let outputs = proven_outputs(&key, &proof);
+    let outputs = stated_outputs(vk, &proof);
     let Some(scores) = outputs.first() else { return Err(Failure::fault("the bundled model has no output")) };
     show_scores(scores, label, out);
     out.say(&prove_table);
@@ -76,17 +79,20 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
 
     out.heading("4. verify: from the bytes of the proof and of the verifying key alone");
     let begin = Instant::now();
-    let fault = |what: &str, error: &dyn std::error::Error| Failure::fault(format!("{what} that was just made is unusable")).because(error);
+    let fault = |what: &str, error: &dyn std::error::Error| {
+        Failure::fault(format!("{what} that was just made is unusable")).because(error)
+    };
     let read_key = VerifyingKey::from_bytes(&vk_bytes).map_err(|error| fault("the verifying key", &error))?;
     let read_proof = CoreProof::from_bytes(&bytes).map_err(|error| fault("the proof", &error))?;
-    let verified = check_proof(&read_key, &read_proof).map_err(|refusal| fault("the proof", &refusal))?;
+    let read_key = PreparedKey::new(read_key).map_err(|error| fault("the verifying key", &error))?;
+    let verified = verify(&read_key, &read_proof).map_err(|refusal| fault("the proof", &refusal))?;
     let verify_time = begin.elapsed();
     out.say(format!("  {} in {}", out.good("accepted"), time(verify_time)));
 
     out.heading("5. lies: the same proof, slightly changed");
     let mut refusals = Vec::new();
     for lie in lies(vk, &proof, scores) {
-        let refusal = match check_proof(&read_key, &lie.proof) {
+        let refusal = match verify(&read_key, &lie.proof) {
             Err(refusal) => refusal.to_string(),
             Ok(_) => return Err(Failure::fault(format!("a lie was accepted: {}", lie.what))),
         };
@@ -139,6 +145,12 @@ fn size_of(bytes: &[u8]) -> String {
     size(bytes.len() as u64)
 }
 
+/// The outputs that a proof states.
+fn stated_outputs(vk: &VerifyingKey, proof: &CoreProof) -> Vec<TensorValues> {
+    let publics = vk.system.publics.iter().zip(&proof.publics).filter(|(public, _)| public.role == Role::Output);
+    publics.map(|(public, q)| TensorValues::new(&public.name, &public.shape, public.frac, q)).collect()
+}
+
 /// The image, if it is square.
 fn show_image(model: &ZooModel, index: usize, pixels: &[f32], label: Option<usize>, out: &Output) {
     let width = pixels.len().isqrt();
@@ -151,14 +163,15 @@ fn show_image(model: &ZooModel, index: usize, pixels: &[f32], label: Option<usiz
 }
 
 /// The scores as bars.
-fn show_scores(scores: &OutputValues, label: Option<usize>, out: &Output) {
+fn show_scores(scores: &TensorValues, label: Option<usize>, out: &Output) {
     const WIDTH: f64 = 32.0;
     let low = scores.values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = scores.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     for (class, &value) in scores.values.iter().enumerate() {
         let length = ((value - low) / (high - low).max(f64::MIN_POSITIVE) * WIDTH).round() as usize;
         let row = format!("  {class:>3} {value:>9.4} {}", "▪".repeat(length));
-        out.say(if class == scores.argmax { out.bold(row) } else { row });
+        let row = row.trim_end();
+        out.say(if class == scores.argmax { out.bold(row) } else { row.to_string() });
     }
     let verdict = match label {
         Some(label) if label == scores.argmax => ", as its label says",
@@ -175,7 +188,7 @@ struct Lie {
 }
 
 /// Proofs that claim something else.
-fn lies(vk: &VerifyingKey, proof: &CoreProof, scores: &OutputValues) -> Vec<Lie> {
+fn lies(vk: &VerifyingKey, proof: &CoreProof, scores: &TensorValues) -> Vec<Lie> {
     let publics = &vk.system.publics;
     let mut lies = Vec::new();
     if let Some(output) = publics.iter().position(|public| public.role == Role::Output) {
@@ -188,7 +201,8 @@ fn lies(vk: &VerifyingKey, proof: &CoreProof, scores: &OutputValues) -> Vec<Lie>
     }
     if let Some(input) = publics.iter().position(|public| public.role == Role::Input) {
         let mut proof = proof.clone();
-        if let Some(pixel) = proof.publics.get_mut(input).and_then(|values| values.iter_mut().find(|value| **value > 1)) {
+        if let Some(pixel) = proof.publics.get_mut(input).and_then(|values| values.iter_mut().find(|value| **value > 1))
+        {
             *pixel -= 1;
             lies.push(Lie { what: "\"the image was another\" (one pixel darker by the least step)".into(), proof });
         }

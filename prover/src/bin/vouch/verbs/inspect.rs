@@ -3,20 +3,19 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use crate::pending::files::{self, Kind};
+use vouch_circuits::files::{self, Kind};
 use vouch_circuits::ir::{ConstraintSystem, Origin, Role};
 use vouch_circuits::key::{CoreProof, VerifyingKey};
 use vouch_models::AccuracyReport;
 use vouch_program::{Op, Program};
 use vouch_prover::ProvingKey;
 use vouch_prover::commit::{Srs, Trust};
+use vouch_verifier::printable;
 
 use crate::args::Inspect;
 use crate::artifacts::{MODEL, PROVING_KEY, REPORT, VERIFYING_KEY, decode_model, read, unusable};
 use crate::failure::Failure;
-#[allow(unused_imports)]
-use crate::pending::*;
-use crate::output::{Output, count, printable, size};
+use crate::output::{Output, count, size};
 
 /// Runs it.
 pub fn run(args: &Inspect, out: &Output) -> Result<Value, Failure> {
@@ -40,9 +39,8 @@ pub fn run(args: &Inspect, out: &Output) -> Result<Value, Failure> {
 
 /// The files of a folder that are vouch's, by their content, in order.
 fn vouch_files(dir: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
-    let fail = |error: std::io::Error| {
-        Failure::unusable(format!("cannot read the folder {}", dir.display())).because(&error)
-    };
+    let fail =
+        |error: std::io::Error| Failure::unusable(format!("cannot read the folder {}", dir.display())).because(&error);
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
@@ -104,7 +102,9 @@ fn in_words(value: &Value) -> String {
         Value::String(text) => printable(text),
         Value::Number(number) => match number.as_u64().and_then(|n| usize::try_from(n).ok()) {
             Some(n) => count(n),
-            None => number.to_string(),
+            None => {
+                number.as_f64().filter(|_| number.is_f64()).map_or_else(|| number.to_string(), |x| format!("{x:.6}"))
+            }
         },
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
         Value::Null => "-".into(),
@@ -124,8 +124,8 @@ fn inspect(path: &Path) -> Result<Facts, Failure> {
         return Ok(report_facts(&report, &bytes));
     }
     let kind = files::kind_of(&bytes).map_err(|error| {
-        let failure =
-            Failure::unusable(format!("{} is no vouch file that this version can read", path.display())).because(&error);
+        let failure = Failure::unusable(format!("{} is no vouch file that this version can read", path.display()))
+            .because(&error);
         match guess(&bytes) {
             Some(advice) => failure.advice(advice),
             None => failure,
@@ -179,7 +179,8 @@ fn guess(bytes: &[u8]) -> Option<&'static str> {
 
 fn program_facts(program: &Program, facts: &mut Facts) {
     let ports = |ports: &[vouch_program::Port]| -> Vec<Value> {
-        let port = |p: &vouch_program::Port| json!({ "name": p.name, "shape": p.shape, "frac": program.node(p.node).frac });
+        let port =
+            |p: &vouch_program::Port| json!({ "name": p.name, "shape": p.shape, "frac": program.node(p.node).frac });
         ports.iter().map(port).collect()
     };
     let saturating = |op: &Op| matches!(op, Op::Apply { saturate: true, .. });

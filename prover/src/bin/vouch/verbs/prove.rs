@@ -1,19 +1,16 @@
 //! `vouch prove`: a run of the model, and its proof.
 
 use serde_json::{Value, json};
-use vouch_circuits::ir::Role;
 use vouch_circuits::key::CoreProof;
 use vouch_prover::{ProvingKey, prove};
+use vouch_verifier::{PreparedKey, Verified, verify};
 
-use super::verify::check_proof;
 use crate::args::Prove;
 use crate::artifacts::{VERIFYING_KEY, expect_writable, read_proving_key, write_file};
 use crate::failure::Failure;
-#[allow(unused_imports)]
-use crate::pending::*;
 use crate::output::{Output, size};
 use crate::progress::Progress;
-use crate::values::{OutputValues, outputs, pick, read_samples, to_integers};
+use crate::values::{pick, read_samples, to_integers};
 
 /// What a proof of today is, for people.
 pub const CORE_PROOF: &str = "core proof: succinct, but not yet zero-knowledge";
@@ -31,16 +28,13 @@ pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
     let proof = make(&key, &inputs, &mut progress)?;
     progress.begin("verifying");
     // A proof that does not verify is worth nothing: better to know now.
-    check_proof(&key.verifying_key, &proof).map_err(|refusal| {
-        Failure::fault("the proof that was just made does not verify").because(&refusal)
-    })?;
+    let verified = check_own(&key, &proof)?;
     progress.begin("writing the proof");
     let bytes = proof.to_bytes();
     write_file(&args.out, &bytes, false)?;
     let table = progress.finish();
 
-    let values = proven_outputs(&key, &proof);
-    values.iter().for_each(|output| out.say(output));
+    verified.outputs.iter().for_each(|output| out.say(format!("output {output}")));
     out.say(&table);
     out.say(format!("wrote {} ({}), {CORE_PROOF}", args.out.display(), size(bytes.len() as u64)));
     let vk = args.dir.join(VERIFYING_KEY);
@@ -52,7 +46,7 @@ pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
         "kind": "core proof",
         "zero_knowledge": false,
         "development": key.verifying_key.development,
-        "outputs": values,
+        "outputs": verified.outputs,
         "file": args.out,
         "bytes": bytes.len(),
         "stages": table,
@@ -65,9 +59,10 @@ pub fn make(key: &ProvingKey, inputs: &[Vec<i64>], progress: &mut Progress) -> R
         .map_err(|error| Failure::unusable("no proof can be made for this input").because(&error))
 }
 
-/// The outputs that a proof states.
-pub fn proven_outputs(key: &ProvingKey, proof: &CoreProof) -> Vec<OutputValues> {
-    let publics = key.verifying_key.system.publics.iter().zip(&proof.publics);
-    let proven: Vec<_> = publics.filter(|(public, _)| public.role == Role::Output).map(|(_, q)| q.clone()).collect();
-    outputs(&key.program, &proven)
+/// The verifier's check of a proof that was made here.
+pub fn check_own(key: &ProvingKey, proof: &CoreProof) -> Result<Verified, Failure> {
+    let fault =
+        |error: &dyn std::error::Error| Failure::fault("the proof that was just made does not verify").because(error);
+    let prepared = PreparedKey::new(key.verifying_key.clone()).map_err(|error| fault(&error))?;
+    verify(&prepared, proof).map_err(|refusal| fault(&refusal))
 }

@@ -10,8 +10,6 @@ use vouch_prover::{ProvingKey, SetupError, chunk_bits_for, setup};
 use crate::args::Setup;
 use crate::artifacts::{NewFile, PROVING_KEY, VERIFYING_KEY, read_model, write_folder};
 use crate::failure::Failure;
-#[allow(unused_imports)]
-use crate::pending::*;
 use crate::output::{Output, size};
 use crate::progress::Progress;
 use crate::reference;

@@ -3,20 +3,18 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use vouch_circuits::key::{CoreProof, VerifyingKey};
-use crate::pending::{PreparedKey, Refused, Verified};
+use vouch_verifier::{PreparedKey, verify};
 
 use crate::args::Verify;
-use crate::artifacts::{read_proof, read_verifying_key};
+use crate::artifacts::{read_proof, read_verifying_key, unusable};
 use crate::failure::Failure;
-#[allow(unused_imports)]
-use crate::pending::*;
 use crate::output::{Output, time};
 
 /// Runs it.
 pub fn run(args: &Verify, out: &Output) -> Result<Value, Failure> {
     let key = read_verifying_key(&args.key)?;
     let proof = read_proof(&args.proof)?;
+    let key = PreparedKey::new(key).map_err(|error| unusable(&args.key, "verifying key", &error))?;
     let model_id = key.model_id();
     if let Some(expected) = args.model_id
         && expected != model_id
@@ -26,11 +24,11 @@ pub fn run(args: &Verify, out: &Output) -> Result<Value, Failure> {
             .advice("get the verifying key from the model's owner, or check --model-id"));
     }
     let start = Instant::now();
-    let verified = check_proof(&key, &proof).map_err(|refusal| {
+    let verified = verify(&key, &proof).map_err(|refusal| {
         Failure::refused(format!("the proof {} is not accepted", args.proof.display())).because(&refusal)
     })?;
     let taken = start.elapsed();
-    if key.development {
+    if verified.development {
         out.warn("the key rests on a development reference string: whoever made it could forge this proof");
     }
     out.say(&verified);
@@ -39,13 +37,8 @@ pub fn run(args: &Verify, out: &Output) -> Result<Value, Failure> {
         "command": "verify",
         "accepted": true,
         "model_id": hex::encode(model_id),
-        "development": key.development,
+        "development": verified.development,
         "verified": verified,
         "seconds": taken.as_secs_f64(),
     }))
-}
-
-/// The check itself.
-pub fn check_proof(key: &VerifyingKey, proof: &CoreProof) -> Result<Verified, Refused> {
-    crate::pending::verify(&PreparedKey::new(key.clone())?, proof)
 }
