@@ -1,0 +1,282 @@
+//! The `vouch` command as its users meet it: the whole way, and every kind of bad input. Bad input ends in an exit code, words
+//! that say what to do, and no file that was not there before.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const REFUSED: i32 = 1;
+const UNUSABLE: i32 = 2;
+
+fn zoo(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/zoo").join(name)
+}
+
+/// Runs `vouch` in a folder, its cache in a folder of the tests' own.
+fn vouch(folder: &Path, arguments: &[&str]) -> Output {
+    static CACHE: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vouch"));
+    command.current_dir(folder).env("XDG_CACHE_HOME", CACHE.path()).args(arguments).output().unwrap()
+}
+
+/// Runs a command that must succeed, and returns its JSON object.
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    let output = vouch(folder, &[arguments, &["--json", "--quiet"]].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["ok"], true);
+    object
+}
+
+/// Everything in a folder.
+fn content(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(content(&path));
+            found.insert(path, None);
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            found.insert(path, Some(bytes));
+        }
+    }
+    found
+}
+
+/// Runs a command that must fail with this code and these words, and leave everything as it was.
+fn fails(folder: &Path, arguments: &[&str], code: i32, words: &[&str]) {
+    let before = content(folder);
+    let output = vouch(folder, &[arguments, &["--json"]].concat());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+    for word in words {
+        assert!(errors.contains(word), "{arguments:?} does not say {word:?}: {errors}");
+    }
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["ok"], false);
+    assert!(content(folder) == before, "{arguments:?} changed files");
+}
+
+fn pixels(value: &str) -> String {
+    format!("{{\"input_data\": [[{}]]}}", vec![value; 64].join(","))
+}
+
+/// A folder with a compiled model `m`, its keys, an input `x.json` and a proof `p`.
+fn workplace() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let model = zoo("digits8x8_mlp.onnx");
+    let mut samples = Vec::new();
+    for k in 0..8 {
+        samples
+            .push(format!("[{}]", (0..64).map(|i| ((i * 7 + k * 3) % 17).to_string()).collect::<Vec<_>>().join(",")));
+    }
+    fs::write(folder.path().join("data.json"), format!("{{\"input\": [{}]}}", samples.join(","))).unwrap();
+    fs::write(folder.path().join("x.json"), pixels("3")).unwrap();
+    json(folder.path(), &["compile", model.to_str().unwrap(), "--calibration", "data.json", "--out", "m"]);
+    json(folder.path(), &["setup", "m", "--salt", &"5a".repeat(32)]);
+    json(folder.path(), &["prove", "m", "--input", "x.json", "--out", "p"]);
+    folder
+}
+
+#[test]
+fn the_whole_way() {
+    let folder = workplace();
+    let folder = folder.path();
+    let verified = json(folder, &["verify", "--key", "m/verifying.key", "--proof", "p"]);
+    assert_eq!(verified["accepted"], true);
+    assert_eq!(verified["development"], true);
+    assert_eq!(verified["verified"]["outputs"][0]["values"].as_array().unwrap().len(), 10);
+    let id = verified["model_id"].as_str().unwrap();
+    json(folder, &["verify", "--key", "m", "--proof", "p", "--model-id", id]);
+    let checked = json(folder, &["check", "m", "--input", "data.json", "--all"]);
+    assert_eq!(checked["samples"], 8);
+    let inspected = json(folder, &["inspect", "m"]);
+    assert_eq!(inspected["files"].as_array().unwrap().len(), 4);
+    assert_eq!(json(folder, &["inspect", "p"])["zero_knowledge"], false);
+    // The same salt and reference string give the same keys.
+    let key = fs::read(folder.join("m/verifying.key")).unwrap();
+    json(folder, &["setup", "m", "--salt", &"5a".repeat(32)]);
+    assert!(fs::read(folder.join("m/verifying.key")).unwrap() == key);
+    json(folder, &["setup", "m", "--salt", &"5b".repeat(32)]);
+    assert!(fs::read(folder.join("m/verifying.key")).unwrap() != key);
+    fails(folder, &["verify", "--key", "m", "--proof", "p"], REFUSED, &["made for another verifying key"]);
+}
+
+#[test]
+fn secrets_are_their_owners() {
+    let folder = workplace();
+    #[cfg(unix)]
+    for (name, mode) in [("model.vouch", 0o600), ("proving.key", 0o600)] {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(folder.path().join("m").join(name)).unwrap().permissions().mode() & 0o777, mode);
+    }
+    let salt = "5a".repeat(32);
+    for arguments in [&["inspect", "m"][..], &["setup", "m", "--salt", &salt], &["inspect", "m", "--json"]] {
+        let output = vouch(folder.path(), arguments);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!said.contains(&salt[..16]), "{said}");
+    }
+}
+
+#[test]
+fn the_demonstration() {
+    let folder = TempDir::new().unwrap();
+    let said = vouch(folder.path(), &["demo", "--model", "digits8x8_mlp", "--index", "5"]);
+    assert!(said.status.success());
+    let text = String::from_utf8(said.stdout).unwrap();
+    for word in ["accepted", "refused", "not yet zero-knowledge", "as its label says"] {
+        assert!(text.contains(word), "{text}");
+    }
+    assert!(content(folder.path()).is_empty());
+    json(folder.path(), &["demo", "--model", "digits8x8_mlp", "--keep", "kept"]);
+    json(folder.path(), &["verify", "--key", "kept", "--proof", "kept/demo.proof"]);
+    fails(folder.path(), &["demo", "--index", "64"], UNUSABLE, &["no image 64", "from 0 to 63"]);
+    fails(folder.path(), &["demo", "--model", "gpt"], UNUSABLE, &["mnist_lenet5"]);
+}
+
+#[test]
+fn bad_models_and_data_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let whole = fs::read(zoo("digits8x8_mlp.onnx")).unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).unwrap();
+    write("good.onnx", &whole);
+    write("empty.onnx", b"");
+    write("foreign.onnx", b"This is no ONNX file.\n");
+    write("cut.onnx", &whole[..whole.len() / 2]);
+    // Eight bytes hold a whole 32-bit float, wherever they begin: a NaN.
+    let mut nan = whole.clone();
+    nan[5000..5008].fill(0xff);
+    write("nan.onnx", &nan);
+    // Fields of a protobuf message that come again are merged: here one more initializer, of 2^40 × 2^40 floats.
+    let dimension = [8, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20];
+    let tensor = [&dimension[..], &dimension, &[0x10, 1, 0x42, 1, b'h']].concat();
+    let graph = [&[0x2a, tensor.len() as u8], &tensor[..]].concat();
+    write("huge.onnx", &[&whole[..], &[0x3a, graph.len() as u8], &graph].concat());
+    write("data.json", pixels("7").as_bytes());
+    write("short.json", b"{\"input_data\": [[1, 2, 3]]}");
+    write("text.json", pixels("\"seven\"").as_bytes());
+    write("infinite.json", pixels("1e999").as_bytes());
+    write("cut.json", &pixels("7").as_bytes()[..50]);
+
+    let compile = |model: &str, data: &str, words: &[&str]| {
+        fails(folder, &["compile", model, "--calibration", data, "--out", "m"], UNUSABLE, words);
+    };
+    compile("missing.onnx", "data.json", &["missing.onnx", "check the path"]);
+    compile("empty.onnx", "data.json", &["empty"]);
+    compile("foreign.onnx", "data.json", &["not a usable ONNX file"]);
+    compile("cut.onnx", "data.json", &["cut.onnx"]);
+    compile("nan.onnx", "data.json", &["nan.onnx", "finite"]);
+    compile("huge.onnx", "data.json", &["huge.onnx"]);
+    compile("good.onnx", "missing.npy", &["missing.npy", "check the path"]);
+    compile("good.onnx", "short.json", &["short.json"]);
+    compile("good.onnx", "text.json", &["text.json"]);
+    compile("good.onnx", "infinite.json", &["infinite.json"]);
+    compile("good.onnx", "cut.json", &["cut.json"]);
+    compile("good.onnx", "good.onnx", &["good.onnx"]);
+    fails(
+        folder,
+        &["compile", "good.onnx", "--calibration", "data.json", "--out", "data.json"],
+        UNUSABLE,
+        &["not a folder"],
+    );
+}
+
+#[test]
+fn bad_folders_and_inputs_are_refused() {
+    let work = workplace();
+    let folder = work.path();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).unwrap();
+    write("wide.json", b"{\"input_data\": [[1, 2, 3]]}");
+    write("far.json", pixels("1000000").as_bytes());
+    write("text.json", pixels("\"seven\"").as_bytes());
+    write("void.json", pixels("1e999").as_bytes());
+    write("foreign.srs", b"no reference string");
+    fs::create_dir(folder.join("empty")).unwrap();
+    let prove = |input: &str, words: &[&str]| {
+        fails(folder, &["prove", "m", "--input", input, "--out", "q"], UNUSABLE, words);
+        fails(folder, &["check", "m", "--input", input], UNUSABLE, words);
+    };
+    prove("missing.json", &["missing.json", "check the path"]);
+    prove("wide.json", &["wide.json"]);
+    prove("far.json", &["range"]);
+    prove("text.json", &["text.json"]);
+    prove("void.json", &["void.json"]);
+    prove("data.json", &["holds 8 samples", "--index"]);
+    fails(
+        folder,
+        &["prove", "m", "--input", "data.json", "--index", "8", "--out", "q"],
+        UNUSABLE,
+        &["no sample 8", "0 to 7"],
+    );
+    fails(folder, &["prove", "m", "--input", "x.json", "--out", "nowhere/q"], UNUSABLE, &["no folder nowhere"]);
+    fails(folder, &["prove", "m", "--input", "x.json", "--out", "m"], UNUSABLE, &["is a folder"]);
+    fails(folder, &["setup", "empty"], UNUSABLE, &["vouch compile"]);
+    fails(folder, &["prove", "empty", "--input", "x.json", "--out", "q"], UNUSABLE, &["vouch compile"]);
+    fails(folder, &["setup", "m", "--srs", "foreign.srs"], UNUSABLE, &["foreign.srs", "no file of vouch's"]);
+    fails(folder, &["setup", "m", "--srs", "m/verifying.key"], UNUSABLE, &["is a verifying key"]);
+    fails(folder, &["setup", "m", "--chunk-bits", "3"], UNUSABLE, &["chunks of 2^3"]);
+
+    // A cut key, and the key of another model.
+    let whole = fs::read(folder.join("m/proving.key")).unwrap();
+    write("m/proving.key", &whole[..whole.len() - 1]);
+    fails(folder, &["prove", "m", "--input", "x.json", "--out", "q"], UNUSABLE, &["proving key", "cut"]);
+    write("m/proving.key", &whole);
+    let model = zoo("digits8x8_mlp.onnx");
+    let again = ["compile", model.to_str().unwrap(), "--calibration", "x.json", "--out", "m"];
+    assert_eq!(json(folder, &again)["keys_outdated"], true);
+    fails(folder, &["prove", "m", "--input", "x.json", "--out", "q"], UNUSABLE, &["another model", "vouch setup m"]);
+    let model = fs::read(folder.join("m/model.vouch")).unwrap();
+    write("m/model.vouch", &model[..40]);
+    fails(folder, &["setup", "m"], UNUSABLE, &["model.vouch", "cut"]);
+}
+
+#[test]
+fn bad_proofs_and_keys_are_refused() {
+    let work = workplace();
+    let folder = work.path();
+    let whole = fs::read(folder.join("p")).unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).unwrap();
+    let verify = |proof: &str, code, words: &[&str]| {
+        fails(folder, &["verify", "--key", "m", "--proof", proof], code, words);
+    };
+    write("cut", &whole[..whole.len() / 2]);
+    write("longer", &[&whole[..], b"x"].concat());
+    let mut altered = whole.clone();
+    altered[200] ^= 1;
+    write("altered", &altered);
+    write("empty", b"");
+    verify("missing", UNUSABLE, &["missing"]);
+    verify("cut", UNUSABLE, &["cut"]);
+    verify("longer", UNUSABLE, &["goes on for 1 bytes"]);
+    verify("altered", UNUSABLE, &["altered", "checksum"]);
+    verify("empty", UNUSABLE, &["empty"]);
+    verify("x.json", UNUSABLE, &["no file of vouch's"]);
+    verify("m/verifying.key", UNUSABLE, &["is a verifying key, not a core proof"]);
+    fails(folder, &["verify", "--key", "p", "--proof", "p"], UNUSABLE, &["is a core proof, not a verifying key"]);
+    fails(folder, &["inspect", "x.json"], UNUSABLE, &["no vouch file"]);
+    fails(folder, &["inspect", "cut"], UNUSABLE, &["cut"]);
+    let other = "00".repeat(32);
+    fails(folder, &["verify", "--key", "m", "--proof", "p", "--model-id", &other], REFUSED, &["another model"]);
+    let short = vouch(folder, &["verify", "--key", "m", "--proof", "p", "--model-id", "00ff"]);
+    assert_eq!(short.status.code(), Some(UNUSABLE));
+}
+
+#[test]
+fn help_teaches() {
+    let folder = TempDir::new().unwrap();
+    for verb in ["compile", "setup", "prove", "verify", "check", "inspect", "demo"] {
+        let output = vouch(folder.path(), &[verb, "--help"]);
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stdout).unwrap().contains("Example:"));
+    }
+    let nothing = vouch(folder.path(), &[]);
+    assert_eq!(nothing.status.code(), Some(UNUSABLE));
+}
