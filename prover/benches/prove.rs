@@ -41,7 +41,7 @@ fn measure(name: &str) {
     let start = Instant::now();
     let key: ProvingKey = setup(program, chunk_bits, srs, [7; 32], &mut |_| {}).expect("setup succeeds");
     let setup_time = start.elapsed();
-    let prepared = PreparedKey::new(key.verifying_key.clone());
+    let prepared = PreparedKey::new(key.verifying_key.clone()).expect("a key that was just made is well formed");
 
     let mut stages: BTreeMap<usize, (&'static str, Vec<Duration>)> = BTreeMap::new();
     let (mut proving, mut verifying, mut size) = (Vec::new(), Vec::new(), 0);

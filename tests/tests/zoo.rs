@@ -29,7 +29,7 @@ fn prove_one(name: &str, program: Program, inputs: &[Vec<i64>]) {
     let srs = Srs::development((1 << chunk_bits) + 1, &mut rand::rng());
     let key = setup(program, chunk_bits, srs, [3; 32], &mut |_| {}).unwrap();
     let proof = prove(&key, inputs, &mut |_| {}).unwrap();
-    let prepared = PreparedKey::new(key.verifying_key.clone());
+    let prepared = PreparedKey::new(key.verifying_key.clone()).expect("a key that was just made is well formed");
     verify(&prepared, &proof).unwrap_or_else(|e| panic!("{name}: {e}"));
 }
 

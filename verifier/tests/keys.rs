@@ -1,0 +1,183 @@
+//! Verifying keys as files: they return, each field is bound by the digest, and a hostile one is an error or a refusal.
+
+mod common;
+
+use ark_bn254::{Fq2, G1Affine, G2Affine};
+use ark_ec::{AffineRepr, CurveGroup};
+use ark_ff::AdditiveGroup;
+use common::{key, proof};
+use proptest::prelude::*;
+use vouch_circuits::encoding::DecodeError;
+use vouch_circuits::files::{self, Kind};
+use vouch_circuits::key::{CoreProof, InvalidKey, VerifyingKey};
+use vouch_verifier::{PreparedKey, Refused, verify};
+
+type Change<'a> = &'a dyn Fn(&mut VerifyingKey);
+
+#[test]
+fn keys_and_proofs_return() {
+    let key = key(1);
+    let vk = &key.verifying_key;
+    assert_eq!(&VerifyingKey::from_bytes(&vk.to_bytes()).unwrap(), vk);
+    let proof = proof(&key);
+    let read = CoreProof::from_bytes(&proof.to_bytes()).unwrap();
+    assert_eq!(read, proof);
+    let verified = verify(&PreparedKey::new(vk.clone()).unwrap(), &read).unwrap();
+    assert_eq!(verified.inputs[0].integers, [17, -100, 127]);
+    assert_eq!(verified.model_id, vk.model_id());
+    assert!(verified.development);
+}
+
+#[test]
+fn the_digest_binds_every_field_and_the_id_the_model() {
+    let good = key(1).verifying_key;
+    let other = G1Affine::generator() + G1Affine::generator();
+    let changes: [(Change, bool); 9] = [
+        (&|k| k.name.push('!'), false),
+        (&|k| k.development = false, false),
+        (&|k| k.blind_base = other.into_affine(), false),
+        (&|k| k.tau_g2 = G2Affine::generator(), false),
+        (&|k| k.chunk_bits += 1, true),
+        (&|k| k.w_commitments[0] = -k.w_commitments[0], true),
+        (&|k| k.w_commitments.push(G1Affine::generator()), true),
+        (&|k| k.system.publics[0].range.1 -= 1, true),
+        (&|k| k.system.tensors[0].shape[0] += 1, true),
+    ];
+    for (i, (change, model)) in changes.iter().enumerate() {
+        let mut changed = good.clone();
+        change(&mut changed);
+        assert_ne!(changed.digest(), good.digest(), "change {i}");
+        assert_eq!(changed.model_id() != good.model_id(), *model, "change {i}");
+    }
+    // Another salt hides the same weights behind other commitments.
+    assert_ne!(key(2).verifying_key.model_id(), good.model_id());
+}
+
+#[test]
+fn keys_that_make_no_sense_are_refused() {
+    let good = key(1).verifying_key;
+    let with = |change: Change| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        let read = VerifyingKey::from_bytes(&bad.to_bytes()).err();
+        (PreparedKey::new(bad).unwrap_err(), read.expect("decoding checks too"))
+    };
+    let point = |what| InvalidKey::Point(what);
+    let have = good.w_commitments.len();
+    let outside = (1u64..)
+        .find_map(|x| G2Affine::get_point_from_x_unchecked(Fq2::from(x), false))
+        .filter(|point| !point.is_in_correct_subgroup_assuming_on_curve())
+        .unwrap();
+    let cases: [(Change, InvalidKey); 8] = [
+        (&|k| k.w_commitments.truncate(have - 1), InvalidKey::Commitments { have: have - 1, need: have }),
+        (&|k| k.w_commitments.push(G1Affine::generator()), InvalidKey::Commitments { have: have + 1, need: have }),
+        (&|k| k.one = -k.one, point("generator")),
+        (&|k| k.g2 = -k.g2, point("generator of G2")),
+        (&|k| k.blind_base = G1Affine::zero(), point("blinds' base")),
+        (&|k| k.tau_g2 = G2Affine::zero(), point("power in G2")),
+        (&|k| k.tau_g2 = outside, point("power in G2")),
+        (&|k| k.tau_g2.y.double_in_place().ignore(), point("power in G2")),
+    ];
+    for (change, expected) in cases {
+        assert_eq!(with(change), (expected.clone(), DecodeError::Key(expected)));
+    }
+    // Off the curve: decoding refuses the bytes already.
+    let (invalid, undecodable) = with(&|k| k.w_commitments[0].y.double_in_place().ignore());
+    assert_eq!((invalid, undecodable), (point("weight commitment"), DecodeError::Field("weight commitments")));
+    assert!(matches!(with(&|k| k.chunk_bits = 5).0, InvalidKey::System(_)));
+    assert!(matches!(with(&|k| k.chunk_bits = 200).0, InvalidKey::System(_)));
+    assert!(matches!(with(&|k| k.system.publics[0].tensor.0 = 1000).0, InvalidKey::System(_)));
+}
+
+trait Ignore {
+    fn ignore(&self) {}
+}
+impl<T> Ignore for T {}
+
+#[test]
+fn parts_of_a_proof_that_the_key_fixes_are_checked_first() {
+    let key = key(1);
+    let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
+    let good = proof(&key);
+    let refusal = |change: &dyn Fn(&mut CoreProof)| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        verify(&prepared, &bad).unwrap_err()
+    };
+    let name = || "x".to_string();
+    let have = good.x_commitments.len();
+    assert_eq!(refusal(&|p| p.key_digest[0] ^= 1), Refused::OtherKey);
+    assert_eq!(refusal(&|p| p.publics.truncate(1)), Refused::PublicCount { have: 1, need: 2 });
+    assert_eq!(refusal(&|p| p.publics[0].push(0)), Refused::PublicLength { name: name(), have: 4, need: 3 });
+    assert_eq!(refusal(&|p| p.publics[0][2] = 128), Refused::PublicRange { name: name(), position: 2 });
+    assert_eq!(refusal(&|p| p.publics[0][1] = i64::MIN), Refused::PublicRange { name: name(), position: 1 });
+    let generator = G1Affine::generator();
+    assert_eq!(refusal(&|p| p.x_commitments.push(generator)), Refused::Commitments { have: have + 1, need: have });
+    assert_eq!(refusal(&|p| p.opening.folds.truncate(4)), Refused::Folds { have: 4, need: 5 });
+    // A point moved from one group to the next.
+    let moved = |p: &mut CoreProof| p.opening.folds.insert(0, p.x_commitments[have - 1]);
+    assert_eq!(refusal(&moved), Refused::Folds { have: 6, need: 5 });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Bytes of a key changed behind a right checksum, and a proof that says it is for that key.
+    #[test]
+    fn hostile_keys_do_no_harm(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        thread_local! {
+            static GOOD: (Vec<u8>, CoreProof) = {
+                let key = key(1);
+                (key.verifying_key.to_bytes(), proof(&key))
+            };
+        }
+        GOOD.with(|(file, proof)| {
+            let original = files::open(file, Kind::VerifyingKey).unwrap();
+            let mut body = original.to_vec();
+            // The constraints, behind the points, deserve most of the attention.
+            let skip = body.len() / 2;
+            for (position, byte) in changes {
+                let position = skip + position.index(body.len() - skip);
+                body[position] = byte;
+            }
+            if body == original {
+                return Ok(());
+            }
+            if let Ok(key) = VerifyingKey::from_bytes(&files::seal(Kind::VerifyingKey, &body)) {
+                let mut proof = proof.clone();
+                proof.key_digest = key.digest();
+                let prepared = PreparedKey::new(key).expect("decoding checks all");
+                prop_assert!(verify(&prepared, &proof).is_err());
+            }
+            Ok(())
+        })?;
+    }
+
+    /// The same for proofs.
+    #[test]
+    fn hostile_proofs_are_refused(position in any::<prop::sample::Index>(), byte: u8, cut in any::<bool>()) {
+        thread_local! {
+            static GOOD: (PreparedKey, Vec<u8>) = {
+                let key = key(1);
+                (PreparedKey::new(key.verifying_key.clone()).unwrap(), proof(&key).to_bytes())
+            };
+        }
+        GOOD.with(|(key, file)| {
+            let original = files::open(file, Kind::CoreProof).unwrap();
+            let mut body = original.to_vec();
+            let position = position.index(body.len());
+            if cut {
+                body.truncate(position);
+            } else {
+                body[position] = byte;
+            }
+            if body == original {
+                return Ok(());
+            }
+            if let Ok(proof) = CoreProof::from_bytes(&files::seal(Kind::CoreProof, &body)) {
+                prop_assert!(verify(key, &proof).is_err());
+            }
+            Ok(())
+        })?;
+    }
+}
