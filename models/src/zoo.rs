@@ -3,6 +3,7 @@
 //! Where they come from and under which licences is in `models/zoo/README.md`.
 
 use ndarray::{ArrayD, Axis};
+use ndarray_npy::WriteNpyExt;
 
 use crate::compile::{CompileOptions, Compiled, Model};
 use crate::data::{Calibration, Sample};
@@ -105,6 +106,17 @@ impl ZooModel {
     pub fn images(&self) -> Result<ArrayD<f32>, ModelError> {
         let bytes = crate::data::array_from_npy(self.images_npy, self.name)?;
         Ok(bytes.mapv(|x| x / self.divisor))
+    }
+
+    /// The images, scaled, as a `.npy` file: data for `compile` and `prove`.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::model`].
+    pub fn images_file(&self) -> Result<Vec<u8>, ModelError> {
+        let mut file = Vec::new();
+        self.images()?.write_npy(&mut file).map_err(|error| ModelError::data(self.name, error.to_string()))?;
+        Ok(file)
     }
 
     /// One image's pixels before scaling.

@@ -39,15 +39,21 @@ impl TensorValues {
     }
 }
 
-impl fmt::Display for TensorValues {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {:?}", printable(&self.name), self.shape)?;
-        let values = self.values.iter().take(SHOWN).map(|value| format!("{value:.4}"));
-        let mut values: Vec<_> = values.collect();
+impl TensorValues {
+    /// The name, the shape and the first values.
+    pub fn line(&self) -> String {
+        let mut values: Vec<_> = self.values.iter().take(SHOWN).map(|value| format!("{value:.4}")).collect();
         if self.values.len() > SHOWN {
             values.push("…".into());
         }
-        write!(f, ": {}", values.join("  "))?;
+        format!("{:?} {:?}: {}", printable(&self.name), self.shape, values.join("  "))
+    }
+}
+
+/// The line, and the largest value where there are several.
+impl fmt::Display for TensorValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line())?;
         match self.values.get(self.argmax) {
             Some(largest) if self.values.len() > 1 => {
                 write!(f, "\n  largest: position {}, {largest:.4}", self.argmax)

@@ -122,11 +122,8 @@ fn as_hex<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Er
 impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "model {:?}, id {}", printable(&self.model), hex::encode(self.model_id))?;
-        let parts = [("on the input", &self.inputs), ("gave the output", &self.outputs)];
-        for (words, tensors) in parts {
-            tensors.iter().try_for_each(|tensor| write!(f, "\n{words} {tensor}"))?;
-        }
-        Ok(())
+        self.inputs.iter().try_for_each(|input| write!(f, "\non the input {}", input.line()))?;
+        self.outputs.iter().try_for_each(|output| write!(f, "\ngave the output {output}"))
     }
 }
 

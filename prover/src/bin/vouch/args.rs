@@ -206,7 +206,7 @@ pub struct Inspect {
   vouch demo --model mnist_mlp --index 7 --keep demo
 
 Models: digits8x8_mlp, mnist_mlp, mnist_cnn_tiny, mnist_lenet5. With --keep the files can be looked at and verified with
-`vouch inspect` and `vouch-verify`.")]
+`vouch inspect` and `vouch-verify`, and the way be walked step by step, from the ONNX file and images.npy on.")]
 pub struct Demo {
     /// Which bundled model
     #[arg(long, value_name = "NAME", default_value = "mnist_lenet5")]
@@ -214,7 +214,7 @@ pub struct Demo {
     /// Which of its 64 images, from 0
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub index: usize,
-    /// Keep the model, the keys and the proof in this folder
+    /// Keep the ONNX file, the images, the model, the keys and the proof in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 }

@@ -20,6 +20,8 @@ use crate::values::{model_failure, to_integers};
 
 /// The proof's name with `--keep`.
 const PROOF: &str = "demo.proof";
+/// All of the model's test images, scaled as in training.
+const IMAGES: &str = "images.npy";
 
 /// Runs it.
 pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
@@ -103,7 +105,11 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
     if let Some(dir) = &args.keep {
         let report = serde_json::to_vec_pretty(report)
             .map_err(|error| Failure::fault("the report cannot be written").because(&error))?;
+        let images = model.images_file().map_err(fail)?;
+        let onnx = format!("{}.onnx", model.name);
         let new = [
+            NewFile { name: &onnx, bytes: model.onnx, private: false },
+            NewFile { name: IMAGES, bytes: &images, private: false },
             NewFile { name: MODEL, bytes: &model_file, private: true },
             NewFile { name: REPORT, bytes: &report, private: false },
             NewFile { name: PROVING_KEY, bytes: &proving_bytes, private: true },
@@ -115,6 +121,8 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
         let (vk, proof) = (dir.join(VERIFYING_KEY), dir.join(PROOF));
         out.say(format!("  vouch-verify --key {} --proof {}", vk.display(), proof.display()));
         out.say(format!("  vouch inspect {}", dir.display()));
+        let (onnx, images) = (dir.join(&onnx), dir.join(IMAGES));
+        out.say(format!("  vouch compile {} --calibration {} --out DIR", onnx.display(), images.display()));
     }
     out.say(format!("\nAll of it took {}.", time(start.elapsed())));
     Ok(json!({
