@@ -19,9 +19,6 @@ pub enum Check {
     /// A round of the lookup argument's sumchecks does not add up to the claim before it.
     #[error("the lookup argument's sumcheck does not reach the claimed values")]
     LookupSumcheck,
-    /// The multiplicities' claim does not fit the tree of fractions.
-    #[error("the lookup argument's numerators do not fit the multiplicities")]
-    LookupNumerator,
     /// The contraction sumcheck does not end in the claimed operands.
     #[error("a matrix product, convolution or product does not fit its operands")]
     Contraction,

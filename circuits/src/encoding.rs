@@ -75,22 +75,24 @@ impl VerifyingKey {
         hash.chain_update(self.body()).finalize().into()
     }
 
-    /// Names the model: its architecture, in fixed point, and the commitments to its weights. Two setups of one model with the same
-    /// salt, chunk size and reference string have the same.
+    /// Names the model: its architecture, in fixed point, the commitments to its weights, and the reference string that these rest on. Two
+    /// setups of one model with the same salt, chunk size and reference string have the same, whatever name they give it.
     pub fn model_id(&self) -> [u8; 32] {
-        let mut hash = Keccak256::new().chain_update(b"vouch model").chain_update(PROTOCOL_VERSION.to_be_bytes());
-        hash.update((self.chunk_bits as u64).to_be_bytes());
-        hash.update((self.w_commitments.len() as u64).to_be_bytes());
-        self.w_commitments.iter().for_each(|point| hash.update(encode_g1(point)));
-        hash.update(encode_system(&self.system));
-        hash.finalize().into()
+        let hash = Keccak256::new().chain_update(b"vouch model").chain_update(PROTOCOL_VERSION.to_be_bytes());
+        hash.chain_update(self.nameless()).finalize().into()
     }
 
     fn body(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_bytes(&mut out, self.name.as_bytes());
+        out.extend(self.nameless());
+        out
+    }
+
+    /// All but the name.
+    fn nameless(&self) -> Vec<u8> {
         // A chunk size that does not fit a byte is no valid one.
-        out.extend([u8::from(self.development), u8::try_from(self.chunk_bits).unwrap_or(u8::MAX)]);
+        let mut out = vec![u8::from(self.development), u8::try_from(self.chunk_bits).unwrap_or(u8::MAX)];
         out.extend([self.one, self.blind_base].iter().flat_map(encode_g1));
         out.extend([self.g2, self.tau_g2].iter().flat_map(encode_g2));
         put_points(&mut out, &self.w_commitments);

@@ -7,6 +7,8 @@ use thiserror::Error;
 use vouch_circuits::key::VerifyingKey;
 use vouch_circuits::layout::{Layout, Vector, log2_ceil};
 use vouch_circuits::lowering::{LowerError, Lowered, lower};
+use vouch_circuits::validate::{InvalidSystem, validate};
+pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
 use vouch_program::Program;
 
 use crate::commit::{Srs, commit_chunks};
@@ -18,6 +20,9 @@ pub enum SetupError {
     /// The program cannot be lowered.
     #[error(transparent)]
     Lower(#[from] LowerError),
+    /// The model's constraints are beyond what a verifier accepts.
+    #[error("the model is too large to be verified: {0}")]
+    System(#[from] InvalidSystem),
     /// The structured reference string is too short.
     #[error(
         "the structured reference string has {have} powers, {need} are needed; use a longer one or a smaller chunk size"
@@ -35,11 +40,6 @@ pub enum SetupError {
     #[error("the proving key's parts do not belong together: {0}")]
     Inconsistent(&'static str),
 }
-
-/// The least supported chunk size: room for the mask.
-pub const MIN_CHUNK_BITS: usize = 6;
-/// The greatest supported chunk size.
-pub const MAX_CHUNK_BITS: usize = 24;
 
 /// All that proving needs. The salt and the blinds that follow from it are secret, and so is the program.
 pub struct ProvingKey {
@@ -86,6 +86,7 @@ pub fn setup(
     srs.powers.truncate(need);
     progress("lowering");
     let lowered = lower(&program)?;
+    validate(&lowered.system, chunk_bits)?;
     let layout = Layout::new(&lowered.system, chunk_bits);
     progress("committing to the weights");
     let w = weight_vector(&lowered, &layout, &model_values(&program, &lowered));

@@ -34,9 +34,9 @@ fn the_digest_binds_every_field_and_the_id_the_model() {
     let other = G1Affine::generator() + G1Affine::generator();
     let changes: [(Change, bool); 9] = [
         (&|k| k.name.push('!'), false),
-        (&|k| k.development = false, false),
-        (&|k| k.blind_base = other.into_affine(), false),
-        (&|k| k.tau_g2 = G2Affine::generator(), false),
+        (&|k| k.development = false, true),
+        (&|k| k.blind_base = other.into_affine(), true),
+        (&|k| k.tau_g2 = G2Affine::generator(), true),
         (&|k| k.chunk_bits += 1, true),
         (&|k| k.w_commitments[0] = -k.w_commitments[0], true),
         (&|k| k.w_commitments.push(G1Affine::generator()), true),
