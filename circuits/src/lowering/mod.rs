@@ -129,7 +129,9 @@ impl Lowering<'_> {
             }
             Op::Max { lhs, rhs } => {
                 let (a, b) = (self.intervals[lhs.index()], self.intervals[rhs.index()]);
-                let difference = Interval::new(a.lo - b.hi, a.hi - b.lo);
+                // Saturated bounds are far too wide for any table.
+                let difference = Interval::new(a.lo.saturating_sub(b.hi), a.hi.saturating_sub(b.lo));
+                self.check_bits(id, self.intervals[id.index()].bits(), 32)?;
                 let (lhs, rhs) = (self.virtual_of(*lhs), self.virtual_of(*rhs));
                 let out = self.commit(Origin::Witness, shape, format!("max {}", node.source));
                 let above = Virtual::raw(out, shape).plus_virtual(-1, &rhs);

@@ -1,0 +1,322 @@
+//! Each supported ONNX operator, the whole way: a model's file, the fixed-point program, a proof, and what the
+//! verifier says next to the float model's answer.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use ndarray::{ArrayD, IxDyn};
+use vouch_models::{Calibration, CompileOptions, Model, Sample, quantize_all, supported_operators};
+use vouch_program::{Interval, Op, Program, execute};
+use vouch_prover::commit::Srs;
+use vouch_prover::{check, prove, setup};
+use vouch_verifier::{PreparedKey, verify};
+
+use proto::{Message, attribute, floats, integers, model, node};
+
+/// The few messages of ONNX's format that tests write.
+mod proto {
+    /// Fields, encoded.
+    #[derive(Clone, Default)]
+    pub struct Message(pub Vec<u8>);
+
+    impl Message {
+        fn varint(mut self, mut value: u64) -> Self {
+            while value >= 0x80 {
+                self.0.push(value as u8 | 0x80);
+                value >>= 7;
+            }
+            self.0.push(value as u8);
+            self
+        }
+
+        pub fn int(self, field: u64, value: i64) -> Self {
+            self.varint(field << 3).varint(value as u64)
+        }
+
+        pub fn float(self, field: u64, value: f32) -> Self {
+            let mut message = self.varint(field << 3 | 5);
+            message.0.extend(value.to_le_bytes());
+            message
+        }
+
+        pub fn bytes(self, field: u64, value: &[u8]) -> Self {
+            let mut message = self.varint(field << 3 | 2).varint(value.len() as u64);
+            message.0.extend(value);
+            message
+        }
+
+        pub fn text(self, field: u64, value: &str) -> Self {
+            self.bytes(field, value.as_bytes())
+        }
+
+        pub fn each(self, field: u64, values: &[Message]) -> Self {
+            values.iter().fold(self, |message, value| message.bytes(field, &value.0))
+        }
+    }
+
+    fn tensor(name: &str, dims: &[i64], kind: i64, raw: &[u8]) -> Message {
+        let message = dims.iter().fold(Message::default(), |message, dim| message.int(1, *dim));
+        message.int(2, kind).text(8, name).bytes(9, raw)
+    }
+
+    pub fn floats(name: &str, dims: &[i64], data: &[f32]) -> Message {
+        tensor(name, dims, 1, &data.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+    }
+
+    pub fn integers(name: &str, data: &[i64]) -> Message {
+        let raw: Vec<u8> = data.iter().flat_map(|value| value.to_le_bytes()).collect();
+        tensor(name, &[data.len() as i64], 7, &raw)
+    }
+
+    /// Attributes by kind.
+    pub mod attribute {
+        use super::Message;
+
+        fn named(name: &str, kind: i64) -> Message {
+            Message::default().text(1, name).int(20, kind)
+        }
+
+        pub fn float(name: &str, value: f32) -> Message {
+            named(name, 1).float(2, value)
+        }
+
+        pub fn int(name: &str, value: i64) -> Message {
+            named(name, 2).int(3, value)
+        }
+
+        pub fn tensor(name: &str, value: Message) -> Message {
+            named(name, 4).bytes(5, &value.0)
+        }
+
+        pub fn ints(name: &str, values: &[i64]) -> Message {
+            values.iter().fold(named(name, 7), |message, value| message.int(8, *value))
+        }
+    }
+
+    pub fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Message]) -> Message {
+        let message = inputs.iter().fold(Message::default(), |message, input| message.text(1, input));
+        message.text(2, output).text(3, &format!("the {operator}")).text(4, operator).each(5, attributes)
+    }
+
+    fn declared(name: &str, shape: Option<&[i64]>) -> Message {
+        let message = Message::default().text(1, name);
+        let Some(shape) = shape else { return message };
+        let dims: Vec<Message> = shape.iter().map(|len| Message::default().int(1, *len)).collect();
+        let tensor = Message::default().int(1, 1).bytes(2, &Message::default().each(1, &dims).0);
+        message.bytes(2, &Message::default().bytes(1, &tensor.0).0)
+    }
+
+    /// From `x` to `y`.
+    pub fn model(shape: &[i64], weights: &[Message], nodes: &[Message]) -> Vec<u8> {
+        let graph = Message::default().each(1, nodes).text(2, "test").each(5, weights);
+        let graph = graph.each(11, &[declared("x", Some(shape))]).each(12, &[declared("y", None)]);
+        let opset = Message::default().text(1, "").int(2, 14);
+        Message::default().int(1, 8).bytes(7, &graph.0).bytes(8, &opset.0).0
+    }
+}
+
+/// From -1 to 1, the same everywhere.
+fn noise(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut step = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    step();
+    (0..count).map(|_| step()).collect()
+}
+
+fn weight(name: &str, dims: &[i64]) -> Message {
+    floats(name, dims, &noise(dims.iter().product::<i64>() as usize, dims.len() as u32 + name.len() as u32))
+}
+
+struct Case {
+    /// The operators that it is about.
+    operators: Vec<&'static str>,
+    shape: Vec<i64>,
+    weights: Vec<Message>,
+    nodes: Vec<Message>,
+}
+
+/// One operator alone.
+fn one(
+    operator: &'static str,
+    shape: &[i64],
+    inputs: &[&str],
+    weights: Vec<Message>,
+    attributes: Vec<Message>,
+) -> Case {
+    let nodes = vec![node(operator, inputs, "y", &attributes)];
+    Case { operators: vec![operator], shape: shape.to_vec(), weights, nodes }
+}
+
+/// One operator without weights or attributes.
+fn plain(operator: &'static str, shape: &[i64]) -> Case {
+    one(operator, shape, &["x"], vec![], vec![])
+}
+
+fn cases() -> Vec<Case> {
+    use attribute::{float, int, ints, tensor};
+    let image = [1, 3, 5, 6];
+    let kernel = || ints("kernel_shape", &[3, 2]);
+    let pads = || ints("pads", &[1, 0, 1, 1]);
+    let strides = || ints("strides", &[2, 1]);
+    let mut cases = vec![
+        one("ArgMax", &[2, 5], &["x"], vec![], vec![int("axis", 1)]),
+        one("AveragePool", &image, &["x"], vec![], vec![kernel(), pads(), strides()]),
+        one("MaxPool", &image, &["x"], vec![], vec![kernel(), pads(), strides()]),
+        plain("GlobalAveragePool", &image),
+        plain("GlobalMaxPool", &image),
+        one("ReduceMean", &[2, 3, 5], &["x"], vec![], vec![ints("axes", &[1]), int("keepdims", 0)]),
+        one(
+            "Conv",
+            &image,
+            &["x", "w", "b"],
+            vec![weight("w", &[4, 3, 3, 2]), weight("b", &[4])],
+            vec![pads(), strides()],
+        ),
+        one("Conv", &image, &["x", "w"], vec![weight("w", &[3, 1, 2, 2])], vec![int("group", 3)]),
+        one(
+            "Gemm",
+            &[2, 5],
+            &["x", "w", "b"],
+            vec![weight("w", &[3, 5]), weight("b", &[3])],
+            vec![int("transB", 1), float("alpha", 0.5)],
+        ),
+        one("MatMul", &[2, 3, 5], &["x", "w"], vec![weight("w", &[5, 4])], vec![]),
+        one("HardSigmoid", &[7], &["x"], vec![], vec![float("alpha", 0.4), float("beta", 0.3)]),
+        one("LeakyRelu", &[7], &["x"], vec![], vec![float("alpha", 0.2)]),
+        plain("HardSwish", &[7]),
+        plain("Relu", &[7]),
+        plain("Sigmoid", &[7]),
+        plain("Tanh", &[7]),
+        plain("Identity", &[7]),
+        plain("Dropout", &[7]),
+        one("Clip", &[7], &["x", "lo", "hi"], vec![floats("lo", &[], &[-0.5]), floats("hi", &[], &[1.25])], vec![]),
+        one("Flatten", &image, &["x"], vec![], vec![int("axis", 2)]),
+        one("Reshape", &[6, 4], &["x", "s"], vec![integers("s", &[3, -1])], vec![]),
+        one("Transpose", &[2, 3, 5], &["x"], vec![], vec![ints("perm", &[2, 0, 1])]),
+        one("Squeeze", &[1, 3, 1], &["x", "a"], vec![integers("a", &[0])], vec![]),
+        one("Unsqueeze", &[3, 5], &["x", "a"], vec![integers("a", &[1])], vec![]),
+        one("Concat", &[2, 3], &["x", "c", "x"], vec![weight("c", &[2, 2])], vec![int("axis", 1)]),
+        one("Pad", &[2, 3], &["x", "p", "c"], vec![integers("p", &[1, 0, 0, 2]), floats("c", &[], &[0.75])], vec![]),
+        one(
+            "Slice",
+            &[6, 7],
+            &["x", "from", "to", "axes", "step"],
+            vec![
+                integers("from", &[-1, 1]),
+                integers("to", &[-100, 6]),
+                integers("axes", &[0, 1]),
+                integers("step", &[-2, 3]),
+            ],
+            vec![],
+        ),
+        one(
+            "BatchNormalization",
+            &[1, 3, 4],
+            &["x", "s", "b", "m", "v"],
+            vec![weight("s", &[3]), weight("b", &[3]), weight("m", &[3]), floats("v", &[3], &[0.5, 1.0, 2.0])],
+            vec![],
+        ),
+        // Two computed operands.
+        Case {
+            operators: vec!["Transpose", "MatMul", "Relu"],
+            shape: vec![2, 3, 5],
+            weights: vec![],
+            nodes: vec![
+                node("Transpose", &["x"], "t", &[ints("perm", &[0, 2, 1])]),
+                node("MatMul", &["x", "t"], "p", &[]),
+                node("Relu", &["p"], "y", &[]),
+            ],
+        },
+        // A residual block: the input has two readers, and a constant comes as a node.
+        Case {
+            operators: vec!["Conv", "Constant", "Mul", "Add", "Sigmoid"],
+            shape: vec![1, 3, 5, 5],
+            weights: vec![weight("w", &[3, 3, 3, 3])],
+            nodes: vec![
+                node("Conv", &["x", "w"], "c", &[ints("pads", &[1, 1, 1, 1])]),
+                node("Constant", &[], "k", &[tensor("value", floats("", &[3, 1, 1], &[0.5, -1.5, 1.0]))]),
+                node("Mul", &["c", "k"], "m", &[]),
+                node("Add", &["m", "x"], "s", &[]),
+                node("Sigmoid", &["s"], "y", &[]),
+            ],
+        },
+    ];
+    for operator in ["Add", "Sub", "Mul", "Div"] {
+        cases.push(one(operator, &[2, 3], &["x", "c"], vec![floats("c", &[3], &[0.7, -1.3, 2.0])], vec![]));
+        if operator != "Div" {
+            cases.push(one(operator, &[2, 3], &["x", "x"], vec![], vec![]));
+        }
+    }
+    cases
+}
+
+fn sample(shape: &[i64], seed: u32) -> ArrayD<f32> {
+    let shape: Vec<usize> = shape.iter().map(|len| *len as usize).collect();
+    let values = noise(shape.iter().product(), seed).iter().map(|value| 2.0 * value).collect();
+    ArrayD::from_shape_vec(IxDyn(&shape), values).expect("as many values as the shape has elements")
+}
+
+fn srs() -> Srs {
+    static SRS: OnceLock<Srs> = OnceLock::new();
+    SRS.get_or_init(|| Srs::development((1 << CHUNK_BITS) + 1, &mut rand::rng())).clone()
+}
+
+const CHUNK_BITS: usize = 9;
+
+/// Inputs at the ends of the declared range satisfy the constraints.
+fn check_corners(program: &Program) {
+    let corner = |pick: fn(usize, Interval) -> i64| -> Vec<Vec<i64>> {
+        let of = |node: &vouch_program::Node| match node.op {
+            Op::Input { bits } => (0..node.len()).map(|i| pick(i, Interval::signed(bits))).collect(),
+            _ => panic!("an input port names an input"),
+        };
+        program.inputs.iter().map(|port| of(program.node(port.node))).collect()
+    };
+    let picks: [fn(usize, Interval) -> i64; 3] =
+        [|_, range| range.lo, |_, range| range.hi, |i, range| if i % 3 == 0 { range.hi } else { range.lo }];
+    for pick in picks {
+        check(program, &corner(pick)).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+fn run(case: &Case) {
+    let model = Model::from_bytes(&model(&case.shape, &case.weights, &case.nodes)).unwrap();
+    let samples: Vec<_> = (1..=8).map(|seed| sample(&case.shape, seed)).collect();
+    let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
+    let calibration = Calibration::from_array(ndarray::stack(ndarray::Axis(0), &views).expect("equal shapes"));
+    let compiled = model.compile(&calibration, &CompileOptions::default(), &mut |_| {}).unwrap();
+    let program = compiled.program;
+    check_corners(&program);
+
+    let sample: Sample = vec![samples[3].clone()];
+    let inputs = quantize_all(&program, &sample).unwrap();
+    let key = setup(program, CHUNK_BITS, srs(), [5; 32], &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
+    let proof = prove(&key, &inputs, &mut |_| {}).unwrap();
+    let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
+    let verified = verify(&prepared, &proof).unwrap();
+
+    let execution = execute(&key.program, &inputs).unwrap();
+    assert_eq!(verified.outputs[0].integers, execution.outputs()[0]);
+    let float = model.run_float(&sample).unwrap().swap_remove(0);
+    let proven = &verified.outputs[0].values;
+    assert_eq!(proven.len(), float.len());
+    let largest = float.iter().fold(0f64, |largest, value| largest.max(f64::from(value.abs())));
+    for (proven, float) in proven.iter().zip(&float) {
+        let error = (proven - f64::from(*float)).abs();
+        assert!(error <= 0.004 * largest, "{proven} is proven where the float model says {float}");
+    }
+}
+
+#[test]
+fn every_supported_operator_is_proven() {
+    let cases = cases();
+    let covered: BTreeSet<&str> = cases.iter().flat_map(|case| case.operators.iter().copied()).collect();
+    assert_eq!(covered, supported_operators().collect());
+    for case in &cases {
+        println!("{:?} on {:?}", case.operators, case.shape);
+        run(case);
+    }
+}

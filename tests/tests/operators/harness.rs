@@ -1,0 +1,125 @@
+//! A program against its executor: by its constraints alone, and by a proof.
+
+use std::sync::OnceLock;
+
+use vouch_circuits::ir::{Origin, Role};
+use vouch_circuits::lowering::{LowerError, Lowered, lower};
+use vouch_program::{Interval, Program, execute, intervals};
+use vouch_prover::commit::Srs;
+use vouch_prover::witness::{generate, model_values, unpad};
+use vouch_prover::{ProvingKey, check, prove, setup};
+use vouch_verifier::{PreparedKey, verify};
+
+/// The greatest chunk size used here, as a binary logarithm.
+const MAX_CHUNK_BITS: usize = 8;
+
+/// One reference string for all tests.
+pub fn srs() -> Srs {
+    static SRS: OnceLock<Srs> = OnceLock::new();
+    SRS.get_or_init(|| Srs::development((1 << MAX_CHUNK_BITS) + 1, &mut rand::rng())).clone()
+}
+
+/// The executor's outputs.
+pub fn executed(program: &Program, inputs: &[Vec<i64>]) -> Vec<Vec<i64>> {
+    let execution = execute(program, inputs).expect("the executor takes inputs in the declared range");
+    execution.outputs().iter().map(|output| output.to_vec()).collect()
+}
+
+/// Whether every constraint holds and the constraints' outputs, within their declared ranges, are the executor's.
+pub fn agrees(program: &Program, lowered: &Lowered, inputs: &[Vec<i64>]) -> Result<(), String> {
+    let expected = executed(program, inputs);
+    let report = check(program, inputs).map_err(|error| error.to_string())?;
+    if report.outputs != expected {
+        return Err(format!("check gives {:?}, the executor {expected:?}", report.outputs));
+    }
+    let (witness, checked) =
+        generate(lowered, model_values(program, lowered), inputs).map_err(|error| error.to_string())?;
+    let system = &lowered.system;
+    if checked != report.checked || checked.lookups != system.lookups.len() {
+        return Err(format!("checked {checked:?} and {:?}", report.checked));
+    }
+    for (tensor, values) in system.tensors.iter().zip(&witness.values) {
+        if values.len() != 1 << tensor.bits() {
+            return Err(format!("{}: {} values for {} bits", tensor.name, values.len(), tensor.bits()));
+        }
+    }
+    let outputs: Vec<_> = system.publics.iter().filter(|public| public.role == Role::Output).collect();
+    if outputs.len() != expected.len() {
+        return Err(format!("{} outputs are bound, {} computed", outputs.len(), expected.len()));
+    }
+    for (public, expected) in outputs.into_iter().zip(expected) {
+        let found = unpad(&system.tensor(public.tensor).shape, &witness.values[public.tensor.0 as usize]);
+        if found != expected {
+            return Err(format!("{}: {found:?} instead of {expected:?}", public.name));
+        }
+        let range = Interval::new(public.range.0, public.range.1);
+        if found.iter().any(|value| !range.contains(*value)) {
+            return Err(format!("{}: {found:?} leaves {range:?}", public.name));
+        }
+        if system.tensor(public.tensor).origin != Origin::Witness {
+            return Err(format!("{} is bound to something that no proof commits", public.name));
+        }
+    }
+    Ok(())
+}
+
+/// The program must be lowered; each of `inputs` and the corners of the range must satisfy the constraints.
+pub fn assert_checked(program: &Program, inputs: &[Vec<Vec<i64>>]) {
+    let lowered = lowered(program).unwrap_or_else(|error| panic!("{error}"));
+    for inputs in inputs.iter().chain(&crate::build::corners(program)) {
+        agrees(program, &lowered, inputs).unwrap_or_else(|error| panic!("on {inputs:?}: {error}"));
+    }
+}
+
+/// Lowers twice, to the same.
+pub fn lowered(program: &Program) -> Result<Lowered, LowerError> {
+    let first = lower(program)?;
+    let second = lower(program)?;
+    assert!(first.system == second.system, "lowering is a function of the program");
+    assert!(first.model == second.model && first.fixed == second.fixed);
+    Ok(first)
+}
+
+pub fn key(program: &Program, chunk_bits: usize) -> Result<ProvingKey, String> {
+    setup(program.clone(), chunk_bits, srs(), [7; 32], &mut |_| {}).map_err(|error| error.to_string())
+}
+
+/// Setup, a proof for each of `inputs`, and whether the verified values are the executor's.
+pub fn round_trip(program: &Program, chunk_bits: usize, inputs: &[Vec<Vec<i64>>]) -> Result<(), String> {
+    let key = key(program, chunk_bits)?;
+    let prepared = PreparedKey::new(key.verifying_key.clone()).map_err(|error| error.to_string())?;
+    for inputs in inputs {
+        let proof = prove(&key, inputs, &mut |_| {}).map_err(|error| error.to_string())?;
+        let verified = verify(&prepared, &proof).map_err(|error| error.to_string())?;
+        let of = |tensors: &[vouch_verifier::TensorValues]| -> Vec<Vec<i64>> {
+            tensors.iter().map(|tensor| tensor.integers.clone()).collect()
+        };
+        if of(&verified.inputs) != *inputs {
+            return Err(format!("the proof is about {:?}, not {inputs:?}", of(&verified.inputs)));
+        }
+        let expected = executed(program, inputs);
+        if of(&verified.outputs) != expected {
+            return Err(format!("{:?} is proven, {expected:?} computed", of(&verified.outputs)));
+        }
+        let ports = program.inputs.iter().chain(&program.outputs);
+        for (port, tensor) in ports.zip(verified.inputs.iter().chain(&verified.outputs)) {
+            if tensor.name != port.name || tensor.shape != port.shape || tensor.frac != program.node(port.node).frac {
+                return Err(format!("{} is not {}", tensor.name, port.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Constraints for `inputs` and the corners; a proof for each of `inputs` and for one corner.
+pub fn assert_proven(program: &Program, inputs: &[Vec<Vec<i64>>]) {
+    assert_checked(program, inputs);
+    let mut inputs = inputs.to_vec();
+    inputs.push(crate::build::corners(program)[2].clone());
+    round_trip(program, 6, &inputs).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The interval of an output's node.
+pub fn output_interval(program: &Program, output: usize) -> Interval {
+    intervals(program).expect("a valid program")[program.outputs[output].node.index()]
+}
