@@ -1,0 +1,334 @@
+//! The cheating prover: the protocol of docs/PROTOCOL.md, section 10, over whatever values it is given, every message open to change.
+
+use std::collections::BTreeMap;
+
+use ark_bn254::{Fr, G1Affine};
+use ark_ff::{AdditiveGroup, Field};
+use vouch_circuits::argument::claims::{BatchClaims, TensorClaim};
+use vouch_circuits::argument::lookups::beta_powers;
+use vouch_circuits::argument::{Challenges, batch_claims, chunk_weights, linear_claim};
+use vouch_circuits::backend::{Plain, Step};
+use vouch_circuits::ir::*;
+use vouch_circuits::key::{CoreProof, public_at, statement};
+use vouch_circuits::layout::{Leaf, Vector};
+use vouch_circuits::mle::{Wire, eq_table};
+use vouch_circuits::transcript::Writer;
+
+use crate::opening::open;
+use crate::scene::{CHUNK_BITS, Scene, commit, flat, randoms};
+use crate::sumcheck::{Product, next_claim};
+use crate::values::{Values, columns, columns_with, contract, digits, for_all, publics};
+use crate::{contractions, lookups};
+
+/// A message of scalars, or a place within one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// `p0, p1, q0, q1` below the root.
+    Root,
+    /// Two coefficients.
+    LookupRound { depth: usize, round: usize },
+    /// `p0, p1, q0, q1` at the end of a layer.
+    Children { depth: usize },
+    /// The contractions' value.
+    Total,
+    /// Two or three coefficients.
+    ContractionRound(usize),
+    /// All operands' values.
+    Operands,
+    /// Two coefficients.
+    BatchRound(usize),
+    /// `x(ρ), w(ρ)`.
+    Vectors,
+    /// The combined blind.
+    Blind,
+    /// `f_k(±r)` for each `k`, then `f_0(r²)`.
+    FoldValues,
+}
+
+/// A group of points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Points {
+    Commitments,
+    Folds,
+    Quotient,
+    Witness,
+}
+
+/// How far the prover bends its messages so that the verifier's checks pass in spite of a lie: up to and with this step's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bend {
+    Nothing,
+    Root,
+    Lookups,
+    Contractions,
+    Batch,
+    Opening,
+}
+
+pub const BENDS: [Bend; 6] = [Bend::Nothing, Bend::Root, Bend::Lookups, Bend::Contractions, Bend::Batch, Bend::Opening];
+
+type Tamper<'a, K, V> = Box<dyn Fn(K, &mut [V]) + 'a>;
+/// Given numerators and denominators.
+type TamperLeaves<'a> = Box<dyn Fn(&mut [Fr], &mut [Fr]) + 'a>;
+
+/// One lie.
+pub struct Cheat<'a> {
+    pub scene: &'a Scene,
+    /// What is committed to.
+    pub values: &'a Values,
+    /// What is used once the commitments are sent, if it is something else.
+    pub later: Option<&'a Values>,
+    /// What the rows of lookups and tables are taken from, if it is something else.
+    pub leaves_from: Option<&'a Values>,
+    /// Whether `later` is opened too, instead of what was committed to.
+    pub open_later: bool,
+    /// What is stated, if not what was committed to.
+    pub publics: Option<Vec<Vec<i64>>>,
+    /// The statement's first part, if not the key's digest.
+    pub digest: [u8; 32],
+    /// The constraints, if the prover has an idea of its own.
+    pub system: &'a ConstraintSystem,
+    pub bend: Bend,
+    /// Changes a message before it is bent and sent.
+    pub tamper: Tamper<'a, Message, Fr>,
+    /// The same for points.
+    pub tamper_points: Tamper<'a, Points, G1Affine>,
+    /// Changes the leaves' numerators and denominators.
+    pub tamper_leaves: TamperLeaves<'a>,
+    /// A fold that is another polynomial.
+    pub alter_fold: Option<usize>,
+    /// Contractions that are computed over other values than the rest.
+    pub lied_to: BTreeMap<ContractionId, Values>,
+    /// Added to `x`'s positions beyond all tensors and to the mask chunk's.
+    pub junk: Fr,
+}
+
+/// The transcript, with the changes on the way to it.
+pub struct Sender<'a> {
+    pub writer: Writer,
+    cheat: &'a Cheat<'a>,
+}
+
+impl Sender<'_> {
+    /// Sends a message: changed, then bent by `bend` if the prover goes that far.
+    pub fn scalars(&mut self, message: Message, values: &mut [Fr], bend: impl FnOnce(&mut [Fr])) {
+        (self.cheat.tamper)(message, values);
+        let reach = self.cheat.bend;
+        let bent = match message {
+            Message::Root => reach >= Bend::Root,
+            Message::Children { .. } => reach >= Bend::Lookups,
+            Message::Operands => reach >= Bend::Contractions,
+            Message::Vectors => reach >= Bend::Batch,
+            Message::FoldValues => reach >= Bend::Opening,
+            _ => false,
+        };
+        if bent {
+            bend(values);
+        }
+        values.iter().for_each(|v| self.writer.write(*v));
+    }
+
+    /// Sends a message that is never bent.
+    pub fn plain(&mut self, message: Message, values: &mut [Fr]) {
+        self.scalars(message, values, |_| ());
+    }
+
+    /// Sends points, changed.
+    pub fn points(&mut self, points: Points, values: &mut [G1Affine]) {
+        (self.cheat.tamper_points)(points, values);
+        self.writer.write_points(values);
+    }
+}
+
+impl<'a> Sender<'a> {
+    /// Contractions that are computed over other values than the rest.
+    pub fn lied_to(&self) -> &'a BTreeMap<ContractionId, Values> {
+        &self.cheat.lied_to
+    }
+}
+
+impl<'a> Cheat<'a> {
+    /// No lie but what the values hold.
+    pub fn new(scene: &'a Scene, values: &'a Values) -> Self {
+        Self {
+            scene,
+            values,
+            later: None,
+            leaves_from: None,
+            open_later: false,
+            publics: None,
+            digest: scene.digest,
+            system: scene.system(),
+            bend: Bend::Nothing,
+            tamper: Box::new(|_, _| ()),
+            tamper_points: Box::new(|_, _| ()),
+            tamper_leaves: Box::new(|_, _| ()),
+            alter_fold: None,
+            lied_to: BTreeMap::new(),
+            junk: Fr::ZERO,
+        }
+    }
+
+    /// The proof.
+    pub fn prove(&self) -> CoreProof {
+        let scene = self.scene;
+        let (system, layout) = (self.system, &scene.layout);
+        let size = 1 << CHUNK_BITS;
+        let publics = self.publics.clone().unwrap_or_else(|| publics(system, self.values));
+        let used = self.later.unwrap_or(self.values);
+        let mask = randoms(size);
+        let vector_x = |values: &Values| {
+            let mut x = flat(layout, Vector::X, values, layout.x_len);
+            x.resize(layout.x_chunks() * size, self.junk);
+            x.extend(mask.iter().map(|v| *v + self.junk));
+            x.resize(1 << layout.x_bits(), Fr::ZERO);
+            x
+        };
+        let committed = vector_x(self.values);
+        let x = vector_x(used);
+        let blinds = randoms(layout.x_chunks() + 1);
+        let mut x_commitments: Vec<G1Affine> =
+            committed.chunks(size).zip(&blinds).map(|(chunk, blind)| commit(chunk, blind)).collect();
+
+        let mut sender = Sender { writer: Writer::default(), cheat: self };
+        sender.writer.label(Step::Statement);
+        statement(&self.digest, &publics).iter().for_each(|v| sender.writer.absorb(v));
+        sender.writer.label(Step::Commitments);
+        sender.points(Points::Commitments, &mut x_commitments);
+
+        sender.writer.label(Step::Lookups);
+        let beta = sender.writer.challenge();
+        let alpha = sender.writer.challenge();
+        let challenges = Challenges { alpha, beta };
+        let leaf = lookups::prove(&mut sender, self.leaves(self.leaves_from.unwrap_or(used), &challenges));
+
+        sender.writer.label(Step::Contractions);
+        let gamma = sender.writer.challenge();
+        let mut at = |_: &mut Plain, i: usize, point: &[Fr]| {
+            public_at(&system.tensor(system.publics[i].tensor).shape, &publics[i], point)
+        };
+        let (reduction, target) = linear_claim(&mut Plain, system, layout, &challenges, &leaf, &gamma, &mut at);
+        let operands = contractions::prove(&mut sender, system, used, &reduction.contractions, &leaf.point);
+
+        let eta = sender.writer.challenge();
+        let rest = target - operands.total;
+        let (claims, target) = batch_claims(&mut Plain, reduction, leaf.point, operands.claims, &rest, &eta);
+        let mut w = flat(layout, Vector::W, used, layout.w_len);
+        w.resize(1 << layout.w_bits(), Fr::ZERO);
+        let (rho, [x_claim, w_claim]) = self.prove_batch(&mut sender, &claims, target, (&x, &w));
+
+        let delta = sender.writer.challenge();
+        let (w_weights, x_weights) = chunk_weights(&mut Plain, layout, &rho, &delta);
+        let weighted = |weights: &[Fr], values: &[Fr]| -> Fr { weights.iter().zip(values).map(|(a, b)| *a * b).sum() };
+        let blind = weighted(&w_weights, &scene.w_blinds) + weighted(&x_weights, &blinds);
+        sender.plain(Message::Blind, &mut [blind]);
+        let (open_w, open_x) = if self.open_later { (&w, &x) } else { (&scene.w, &committed) };
+        let mut g = vec![Fr::ZERO; size];
+        for (weights, vector) in [(&w_weights, open_w), (&x_weights, open_x)] {
+            for (weight, chunk) in weights.iter().zip(vector.chunks(size)) {
+                g.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += *weight * value);
+            }
+        }
+        let claim = w_claim + delta * x_claim;
+        let opening = open(&mut sender, g, &rho[..CHUNK_BITS], claim, self.alter_fold);
+        let scalars = sender.writer.into_scalars();
+        CoreProof { key_digest: self.digest, publics, x_commitments, scalars, opening }
+    }
+
+    /// Numerators and denominators of all leaves.
+    fn leaves(&self, values: &Values, challenges: &Challenges<Fr>) -> [Vec<Fr>; 2] {
+        let (system, layout) = (self.system, &self.scene.layout);
+        let powers = beta_powers(&mut Plain, &challenges.beta);
+        let seen = |(id, values): (&ContractionId, &Values)| (*id, contract(system, system.contraction(*id), values));
+        let results = self.lied_to.iter().map(seen).collect();
+        let size = 1usize << layout.leaf_bits;
+        let [mut numerators, mut denominators] = [vec![Fr::ZERO; size], vec![Fr::ONE; size]];
+        for (leaf, block) in &layout.leaves {
+            let (rows, table, counts) = match leaf {
+                Leaf::Lookup(i) => {
+                    let lookup = &system.lookups[*i];
+                    (columns_with(system, &lookup.columns, values, &results), lookup.table, None)
+                }
+                Leaf::Table(id) => {
+                    let table = system.table(*id);
+                    (columns(system, &table.columns, values), *id, Some(&values[table.multiplicity.0 as usize]))
+                }
+            };
+            let number = powers[MAX_COLUMNS] * Fr::from(table.0 + 1);
+            for (row, columns) in rows.iter().enumerate() {
+                let key: Fr = columns.iter().zip(&powers).map(|(c, p)| *c * p).sum();
+                denominators[block.offset + row] = challenges.alpha - key - number;
+                numerators[block.offset + row] = counts.map_or(Fr::ONE, |counts| -counts[row]);
+            }
+        }
+        (self.tamper_leaves)(&mut numerators, &mut denominators);
+        [numerators, denominators]
+    }
+
+    /// The point and the claimed values of `x` and `w` there.
+    fn prove_batch(
+        &self,
+        sender: &mut Sender,
+        claims: &BatchClaims<Fr>,
+        target: Fr,
+        (x, w): (&[Fr], &[Fr]),
+    ) -> (Vec<Fr>, [Fr; 2]) {
+        let (system, layout) = (self.system, &self.scene.layout);
+        sender.writer.label(Step::Batch);
+        let mut weights = [vec![Fr::ZERO; x.len()], vec![Fr::ZERO; w.len()]];
+        let mut add = |tensor: TensorId, values: Vec<Fr>| {
+            let (vector, block) = layout.block(tensor);
+            let part = &mut weights[usize::from(vector == Vector::W)][block.range()];
+            part.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        };
+        for (tensor, coef) in &claims.raw {
+            let bits = system.tensor(*tensor).bits();
+            add(*tensor, eq_table(&claims.point[..bits]).into_iter().map(|e| e * coef).collect());
+        }
+        for claim in &claims.indexed {
+            add(claim.tensor, claim_weights(system, claim));
+        }
+        let [x_weights, w_weights] = weights;
+        let mut halves = [Product::new(vec![x.to_vec(), x_weights]), Product::new(vec![w.to_vec(), w_weights])];
+        let mut sum = target;
+        let mut rho = Vec::new();
+        for round in 0..layout.x_bits().max(layout.w_bits()) {
+            let [a, b] = [halves[0].round(), halves[1].round()];
+            let mut message = [a[0] + b[0], a[2] + b[2]];
+            sender.plain(Message::BatchRound(round), &mut message);
+            let r = sender.writer.challenge();
+            sum = next_claim(sum, &message, r);
+            halves.iter_mut().for_each(|half| half.fold(r));
+            rho.push(r);
+        }
+        let [x_half, w_half] = &halves;
+        let mut vectors = [x_half.factors[0][0], w_half.factors[0][0]];
+        let factor = |half: &Product| half.factors[1][0] * half.late;
+        sender.scalars(Message::Vectors, &mut vectors, |v| {
+            v[0] = (sum - v[1] * factor(w_half)) / factor(x_half);
+        });
+        (rho, vectors)
+    }
+}
+
+/// A claim's weights over its tensor's padded positions.
+fn claim_weights(system: &ConstraintSystem, claim: &TensorClaim<Fr>) -> Vec<Fr> {
+    let axes = axis_ranges(&system.tensor(claim.tensor).shape);
+    let tables: Vec<Vec<Fr>> =
+        claim.wires.iter().zip(&axes).map(|(wire, axis)| wire_weights(wire, 1 << axis.len())).collect();
+    let at = |position| digits(position, &axes).iter().zip(&tables).map(|(i, table)| table[*i]).product::<Fr>();
+    (0..1 << system.tensor(claim.tensor).bits()).map(|position| claim.coef * at(position)).collect()
+}
+
+fn wire_weights(wire: &Wire<Fr>, size: usize) -> Vec<Fr> {
+    let tables: Vec<Vec<Fr>> = wire.terms.iter().map(|(_, point)| eq_table(point)).collect();
+    let lens: Vec<usize> = tables.iter().map(Vec::len).collect();
+    let mut weights = vec![Fr::ZERO; size];
+    for_all(&lens, &mut |at| {
+        let index = wire.offset + wire.terms.iter().zip(at).map(|((coef, _), k)| coef * *k as i64).sum::<i64>();
+        if (0..wire.len as i64).contains(&index) {
+            weights[index as usize] += tables.iter().zip(at).map(|(table, k)| table[*k]).product::<Fr>();
+        }
+    });
+    weights
+}

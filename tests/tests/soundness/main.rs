@@ -1,0 +1,23 @@
+//! Provers that cheat: each test builds a lie as consistent as a clever prover could make it, and names the check that refuses it.
+//!
+//! The cheating prover ([`cheat`]) follows docs/PROTOCOL.md on its own, over field elements, so that it can commit to what an honest
+//! witness cannot hold, deviate in any message, and bend what follows so that the verifier's next checks still pass. Every lie is
+//! told along a way on which the truth is accepted.
+
+mod cheat;
+mod contractions;
+mod encoding_lies;
+mod lookup_lies;
+mod lookups;
+mod needed;
+mod opening;
+mod padding_lies;
+mod perturbed;
+mod programs;
+mod protocol_lies;
+mod replay_lies;
+mod scene;
+mod statement_lies;
+mod sumcheck;
+mod values;
+mod witness_lies;

@@ -1,0 +1,184 @@
+//! No constraint is idle: for each lookup, equality and public binding there is a lie that breaks it and nothing else. The full key
+//! refuses that lie; a key that lacks the one constraint accepts it.
+
+use std::collections::HashMap;
+
+use ark_bn254::Fr;
+use ark_ff::{AdditiveGroup, Field};
+use vouch_circuits::backend::Check;
+use vouch_circuits::ir::*;
+use vouch_circuits::lowering::{Lowered, Recipe, Rescale, RescaleFunc};
+
+use crate::cheat::Cheat;
+use crate::programs::*;
+use crate::scene::Scene;
+use crate::values::*;
+
+type Statement = Vec<Vec<i64>>;
+
+/// Lies about one cell each: the cell alone, and with all that follows; and rescales whose digits or limbs are exchanged, or are fractions.
+fn lies(case: &Case) -> Vec<Values> {
+    let scene = &case.scene;
+    let system = scene.system();
+    let honest = scene.honest(&case.inputs);
+    let mut lies = Vec::new();
+    let multiplicities: Vec<TensorId> = system.tables.iter().map(|t| t.multiplicity).collect();
+    for (i, tensor) in system.tensors.iter().enumerate() {
+        let id = TensorId(i as u32);
+        if tensor.origin != Origin::Witness || multiplicities.contains(&id) {
+            continue;
+        }
+        for position in 0..honest[i].len() {
+            for delta in [1, -1, 2, -2] {
+                let change = |values: &mut Values| values[i][position] += Fr::from(delta);
+                let mut alone = honest.clone();
+                change(&mut alone);
+                lies.push(alone);
+                if scene.lowered.plan.iter().any(|recipe| written(recipe) == id) {
+                    lies.push(scene.lied(&case.inputs, id, change));
+                }
+            }
+        }
+    }
+    for recipe in &scene.lowered.plan {
+        match recipe {
+            Recipe::Rescale(rescale) => lies.extend(rescaled(case, rescale)),
+            // Inputs have 4 bits: just outside.
+            Recipe::Input { port, .. } => lies.extend((0..case.inputs[*port].len()).flat_map(|i| {
+                [8, -9].map(|value| {
+                    let mut inputs = case.inputs.clone();
+                    inputs[*port][i] = value;
+                    scene.honest(&inputs)
+                })
+            })),
+            _ => {}
+        }
+    }
+    lies
+}
+
+fn written(recipe: &Recipe) -> TensorId {
+    match recipe {
+        Recipe::Input { out, .. } | Recipe::Max { out, .. } | Recipe::Store { out, .. } => *out,
+        Recipe::Gather { out, .. } => *out,
+        Recipe::Rescale(rescale) => rescale.out,
+        Recipe::ArgMaxFlags { before, .. } => *before,
+    }
+}
+
+/// Lies about the first rows of a rescale, and the last, which may be padding.
+fn rescaled(case: &Case, rescale: &Rescale) -> Vec<Values> {
+    let scene = &case.scene;
+    let cell = |values: &mut Values, tensor: TensorId, row: usize, by: Fr| values[tensor.0 as usize][row] += by;
+    let mut lies = Vec::new();
+    let last = (1 << rescale.value.bits()) - 1;
+    for row in (0..last.min(4)).chain([last]) {
+        for off in [-2i64, -1, 1, 2] {
+            let by = Fr::from(off);
+            // Another quotient, its remainder making up for it.
+            lies.push(scene.lied(&case.inputs, rescale.out, |values| {
+                let value = small(rows(scene.system(), &rescale.value, values)[row]).unwrap_or(0);
+                let biased = value + vouch_program::half(rescale.shift);
+                let quotient = (biased >> rescale.shift) + off;
+                set_rescaled(rescale, row, quotient, biased - (quotient << rescale.shift), values);
+            }));
+            // Another remainder, the quotient of an identity a fraction that makes up for it.
+            lies.push(scene.lied(&case.inputs, rescale.out, |values| {
+                cell(values, rescale.out, row, by / Fr::from(2).pow([u64::from(rescale.shift)]));
+            }));
+            // Clamped digits that stand for the same number.
+            if let Some(clamp) = &rescale.clamp {
+                for flag in [false, true] {
+                    lies.push(scene.lied(&case.inputs, rescale.out, |values| {
+                        cell(values, clamp.high, row, by);
+                        cell(values, clamp.low, row, -by * Fr::from(1u64 << clamp.low_bits));
+                        let high = small(values[clamp.high.0 as usize][row]).unwrap_or(0);
+                        let low = values[clamp.low.0 as usize][row];
+                        let window = Fr::from(clamp.window_low);
+                        let base = if high > 0 { window + Fr::from((1u64 << clamp.low_bits) - 1) } else { window };
+                        let z = clamp.clamped.unwrap_or(rescale.out);
+                        values[clamp.inside.0 as usize][row] = Fr::from(high == 0);
+                        values[z.0 as usize][row] = if high == 0 { base + low } else { base };
+                        if flag {
+                            // With the result that belongs to the clamped value.
+                            follow_function(rescale, row, values);
+                        }
+                    }));
+                }
+            }
+        }
+    }
+    lies
+}
+
+fn follow_function(rescale: &Rescale, row: usize, values: &mut Values) {
+    let clamped = rescale.clamp.as_ref().and_then(|clamp| clamp.clamped);
+    if let (RescaleFunc::Table(table), Some(clamped)) = (rescale.func, clamped) {
+        let table = &values[table.0 as usize];
+        let at = small(values[clamped.0 as usize][row]).unwrap_or(0) + table.len() as i64 / 2;
+        let result = usize::try_from(at).ok().and_then(|at| table.get(at)).copied().unwrap_or(Fr::ZERO);
+        values[rescale.out.0 as usize][row] = result;
+    }
+}
+
+/// The same constraints without one.
+fn without(case: &Case, dropped: Constraint) -> Scene {
+    let Lowered { mut system, plan, model, fixed } = case.scene.lowered.clone();
+    match dropped {
+        Constraint::Lookup(i) => drop(system.lookups.remove(i)),
+        Constraint::Equal(i) => drop(system.equals.remove(i)),
+        Constraint::Public(i) => drop(system.publics.remove(i)),
+    }
+    Scene::with(Lowered { system, plan, model, fixed }, case.scene.model.clone())
+}
+
+/// The check that refuses a lie which breaks only this.
+fn refusing(constraint: Constraint) -> Check {
+    match constraint {
+        Constraint::Lookup(_) => Check::LookupSum,
+        Constraint::Equal(_) | Constraint::Public(_) => Check::Batch,
+    }
+}
+
+#[test]
+fn every_constraint_is_needed() {
+    for case in all() {
+        let scene = &case.scene;
+        let system = scene.system();
+        let honest = scene.honest(&case.inputs);
+        let truth = publics(system, &honest);
+        // For each constraint a lie, as stated, that breaks it alone.
+        let mut found: HashMap<Constraint, (Values, Statement)> = HashMap::new();
+        let mut consider = |mut values: Values, stated: Statement| {
+            if let [only] = violated(system, &mut values, &stated)[..] {
+                found.entry(only).or_insert((values, stated));
+            }
+        };
+        for i in 0..system.publics.len() {
+            let mut stated = truth.clone();
+            stated[i][0] += 1;
+            consider(honest.clone(), stated);
+        }
+        for values in lies(case) {
+            let stated = publics(system, &values);
+            consider(values, stated);
+        }
+        let lookups = (0..system.lookups.len()).map(Constraint::Lookup);
+        let equals = (0..system.equals.len()).map(Constraint::Equal);
+        for constraint in lookups.chain(equals).chain((0..system.publics.len()).map(Constraint::Public)) {
+            let what = format!("{}: {constraint:?}", case.program.name);
+            let (values, stated) = found.get(&constraint).unwrap_or_else(|| panic!("{what} is idle"));
+            let cheat = Cheat { publics: Some(stated.clone()), ..Cheat::new(scene, values) };
+            assert_eq!(scene.refusal_of(&cheat), Some(refusing(constraint)), "{what}");
+            let weaker = without(case, constraint);
+            let mut publics = stated.clone();
+            if let Constraint::Public(i) = constraint {
+                publics.remove(i);
+            }
+            let mut values = values.clone();
+            count(weaker.system(), &mut values);
+            let cheat = Cheat { publics: Some(publics), ..Cheat::new(&weaker, &values) };
+            assert_eq!(weaker.refusal_of(&cheat), None, "{what}: a key without it");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Small programs, each with operators of one kind, and inputs for them.
+
+use std::sync::LazyLock;
+
+use vouch_program::*;
+
+use crate::scene::Scene;
+
+/// A program, inputs for it, and its scene.
+pub struct Case {
+    pub program: Program,
+    pub inputs: Vec<Vec<i64>>,
+    pub scene: Scene,
+}
+
+struct Builder(Program);
+
+impl Builder {
+    fn new(name: &str) -> Self {
+        let (nodes, tables, inputs, outputs) = Default::default();
+        Self(Program { name: name.into(), nodes, tables, inputs, outputs })
+    }
+
+    fn push(&mut self, source: &str, op: Op, shape: &[usize]) -> NodeId {
+        self.0.nodes.push(Node { op, shape: shape.to_vec(), frac: 0, source: source.into() });
+        NodeId(self.0.nodes.len() as u32 - 1)
+    }
+
+    fn port(&self, node: NodeId) -> Port {
+        let it = self.0.node(node);
+        Port { name: it.source.clone(), node, shape: it.shape.clone() }
+    }
+
+    fn input(&mut self, name: &str, bits: u32, shape: &[usize]) -> NodeId {
+        let node = self.push(name, Op::Input { bits }, shape);
+        let port = self.port(node);
+        self.0.inputs.push(port);
+        node
+    }
+
+    /// Weights of absolute value 3 at most, or those times `scale`.
+    fn weight(&mut self, name: &str, shape: &[usize], scale: i32) -> NodeId {
+        let data = (0..shape.iter().product::<usize>() as i32).map(|i| scale * ((i * i + i) % 7 - 3)).collect();
+        self.push(name, Op::Weight { data }, shape)
+    }
+
+    /// `matrix · vector`.
+    fn dense(&mut self, matrix: NodeId, vector: NodeId) -> NodeId {
+        let vars = self.0.node(matrix).shape.clone();
+        let (lhs, rhs) = (View::of_vars(matrix, &[0, 1]), Some(View::of_vars(vector, &[1])));
+        self.push("product", Op::Contract { lhs, rhs, vars: vars.clone() }, &vars[..1])
+    }
+
+    fn apply(&mut self, name: &str, input: NodeId, (shift, bits): (u32, u32), func: Func, saturate: bool) -> NodeId {
+        let shape = self.0.node(input).shape.clone();
+        self.push(name, Op::Apply { input, shift, func, bits, saturate }, &shape)
+    }
+
+    fn table(&mut self, name: &str, bits: u32, f: impl Fn(i32) -> i32) -> Func {
+        let values = (0..1 << bits).map(|i| f(i - (1 << (bits - 1)))).collect();
+        self.0.tables.push(FunctionTable { name: name.into(), bits, values });
+        Func::Table(self.0.tables.len() as u32 - 1)
+    }
+
+    fn finish(mut self, outputs: &[NodeId], inputs: &[&[i64]]) -> Case {
+        self.0.outputs = outputs.iter().map(|node| self.port(*node)).collect();
+        let scene = Scene::new(&self.0);
+        Case { program: self.0, inputs: inputs.iter().map(|i| i.to_vec()).collect(), scene }
+    }
+}
+
+/// `y = (V·relu(W·x / 8)) / 4`: a ReLU with a committed remainder, an identity with a virtual one, and `h`, the hidden layer.
+pub static DENSE: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("dense");
+    let x = b.input("x", 4, &[3]);
+    let (w, v) = (b.weight("w", &[5, 3], 1), b.weight("v", &[3, 5], 1));
+    let product = b.dense(w, x);
+    let h = b.apply("h", product, (3, 5), Func::Relu, false);
+    let product = b.dense(v, h);
+    let y = b.apply("y", product, (2, 7), Func::Identity, false);
+    b.finish(&[y], &[&[7, -5, 6]])
+});
+
+/// An identity whose result is multiplied by 16 and divided again, so that fractions of it can become whole.
+pub static FRACTIONS: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("fractions");
+    let x = b.input("x", 4, &[3]);
+    let (w, v) = (b.weight("w", &[5, 3], 1), b.weight("v", &[3, 5], 16));
+    let product = b.dense(w, x);
+    let h = b.apply("h", product, (4, 5), Func::Identity, false);
+    let product = b.dense(v, h);
+    let y = b.apply("y", product, (4, 7), Func::Identity, false);
+    b.finish(&[y], &[&[7, -5, 6]])
+});
+
+/// Shifts above 16: remainders of two limbs.
+pub static LIMBS: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("limbs");
+    let x = b.input("x", 4, &[3]);
+    let w = b.weight("w", &[2, 3], 1 << 14);
+    let product = b.dense(w, x);
+    let y = b.apply("y", product, (18, 5), Func::Identity, false);
+    let z = b.apply("z", product, (18, 5), Func::Relu, false);
+    b.finish(&[y, z], &[&[7, -5, 6]])
+});
+
+/// Saturation of an identity, a ReLU and a table.
+pub static CLAMPS: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("clamps");
+    let x = b.input("x", 4, &[3]);
+    let w = b.weight("w", &[5, 3], 1);
+    let f = b.table("f", 4, |z| z * z - 10);
+    let product = b.dense(w, x);
+    let i = b.apply("i", product, (2, 4), Func::Identity, true);
+    let r = b.apply("r", product, (2, 4), Func::Relu, true);
+    let t = b.apply("t", product, (2, 4), f, true);
+    b.finish(&[i, r, t], &[&[7, 7, 7]])
+});
+
+/// Two tables of functions on one argument; neither is zero at zero.
+pub static TABLES: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("tables");
+    let x = b.input("x", 4, &[3]);
+    let w = b.weight("w", &[5, 3], 1);
+    let f = b.table("f", 5, |z| 16 + z / 2);
+    let g = b.table("g", 5, |z| 20 - z);
+    let product = b.dense(w, x);
+    let y = b.apply("y", product, (3, 5), f, false);
+    let z = b.apply("z", product, (3, 5), g, false);
+    b.finish(&[y, z], &[&[7, -5, 6]])
+});
+
+/// The maximum of each row of three by four.
+pub static POOL: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("pool");
+    let x = b.input("x", 4, &[3, 4]);
+    let part = |b: &mut Builder, node, shape: &[usize], stride, offset| {
+        let view = View { node, axes: vec![AxisIndex::var(0), AxisIndex::strided(1, stride, offset)] };
+        b.push("part", Op::Affine { terms: vec![AffineTerm::Scaled { coef: 1, view }] }, shape)
+    };
+    let (lhs, rhs) = (part(&mut b, x, &[3, 2], 2, 0), part(&mut b, x, &[3, 2], 2, 1));
+    let pairs = b.push("pairs", Op::Max { lhs, rhs }, &[3, 2]);
+    let (lhs, rhs) = (part(&mut b, pairs, &[3, 1], 1, 0), part(&mut b, pairs, &[3, 1], 1, 1));
+    let most = b.push("most", Op::Max { lhs, rhs }, &[3, 1]);
+    b.finish(&[most], &[&[1, -3, 5, 2, -8, -7, -6, -5, 4, 4, 4, 4]])
+});
+
+/// The position of the largest of five, on lines with and without ties.
+pub static ARGMAX: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("argmax");
+    let x = b.input("x", 4, &[3, 5]);
+    let y = b.push("y", Op::ArgMax { input: x, axis: 1 }, &[3, 1]);
+    b.finish(&[y], &[&[5, 5, 5, 5, 5, -2, 7, 1, 7, 0, 0, 1, 2, 3, 4]])
+});
+
+/// Elements picked by a fixed index, doubled and stored.
+pub static GATHER: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("gather");
+    let input = b.input("x", 4, &[3]);
+    let picked = b.push("picked", Op::Gather { input, index: vec![2, 0, 2, 1, 1] }, &[5]);
+    let scaled = AffineTerm::Scaled { coef: 2, view: View::identity(picked, 1) };
+    let terms = vec![scaled, AffineTerm::Fill { coef: 3, ranges: vec![(0, 1, 4)] }];
+    let input = b.push("sum", Op::Affine { terms }, &[5]);
+    let copy = b.push("y", Op::Store { input }, &[5]);
+    b.finish(&[copy], &[&[7, -5, 6]])
+});
+
+/// A tensor `h` with three readers: two products, and a sum with its own shift.
+pub static FAN_OUT: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("fan-out");
+    let x = b.input("x", 4, &[3]);
+    let (w, u, v) = (b.weight("w", &[5, 3], 1), b.weight("u", &[3, 5], 1), b.weight("v", &[3, 5], 1));
+    let product = b.dense(w, x);
+    let h = b.apply("h", product, (3, 5), Func::Identity, false);
+    let product = b.dense(u, h);
+    let first = b.apply("first", product, (2, 7), Func::Identity, false);
+    let product = b.dense(v, h);
+    let second = b.apply("second", product, (2, 7), Func::Identity, false);
+    let shifted = View { node: h, axes: vec![AxisIndex::strided(0, 1, 1)] };
+    let terms = [View::identity(h, 1), shifted].map(|view| AffineTerm::Scaled { coef: 1, view }).to_vec();
+    let input = b.push("sum", Op::Affine { terms }, &[5]);
+    let third = b.push("third", Op::Store { input }, &[5]);
+    b.finish(&[first, second, third], &[&[7, -5, 6]])
+});
+
+/// Two committed tensors, not zero in their padding, multiplied line by line; and means of windows.
+pub static PRODUCTS: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("products");
+    let (x, z) = (b.input("x", 4, &[3, 5]), b.input("z", 4, &[3, 5]));
+    let f = b.table("f", 5, |z| 3 + z / 4);
+    let (lhs, rhs) = (b.apply("fx", x, (0, 5), f, false), b.apply("fz", z, (0, 5), f, false));
+    let (lhs, rhs) = (View::identity(lhs, 2), Some(View::identity(rhs, 2)));
+    let product = b.push("product", Op::Contract { vars: vec![3, 5], lhs, rhs }, &[3]);
+    let y = b.apply("y", product, (2, 8), Func::Identity, false);
+    let windows = View { node: x, axes: vec![AxisIndex::var(0), AxisIndex::window(1, 2, 2, 1, 0)] };
+    let sums = b.push("sums", Op::Contract { vars: vec![3, 2, 3], lhs: windows, rhs: None }, &[3, 2]);
+    let means = b.apply("means", sums, (2, 4), Func::Identity, false);
+    b.finish(
+        &[y, means],
+        &[&[1, -3, 5, 2, -8, -7, -6, -5, 4, 4, 4, 4, 0, 7, 1], &[3, 1, 4, 1, 5, -2, 6, 5, 3, 5, -8, 7, 7, 2, 0]],
+    )
+});
+
+/// All but [`LIMBS`], whose tables are large.
+pub fn all() -> [&'static Case; 9] {
+    [&*DENSE, &*FRACTIONS, &*CLAMPS, &*TABLES, &*POOL, &*ARGMAX, &*GATHER, &*FAN_OUT, &*PRODUCTS]
+}

@@ -1,0 +1,234 @@
+//! Messages of a finished proof altered, exchanged, replayed, left out or added. Nothing is computed anew: every challenge after the
+//! change is another one.
+
+use ark_bn254::{Fr, G1Affine};
+use ark_ec::AffineRepr;
+use ark_ff::{AdditiveGroup, Field};
+use vouch_circuits::backend::Check;
+use vouch_circuits::key::CoreProof;
+use vouch_verifier::Refused;
+
+use crate::cheat::{Cheat, Message};
+use crate::programs::*;
+use crate::protocol_lies::messages;
+use crate::scene::CHUNK_BITS;
+use crate::values::Values;
+
+/// A proof and, for each of its scalars, the message that it belongs to and its number there.
+struct Honest {
+    case: &'static Case,
+    values: Values,
+    proof: CoreProof,
+    places: Vec<(Message, usize)>,
+}
+
+fn honest(case: &'static Case) -> Honest {
+    let values = case.scene.honest(&case.inputs);
+    let (messages, proof) = messages(case, &values);
+    let places = messages.into_iter().flat_map(|(message, count)| (0..count).map(move |i| (message, i))).collect();
+    assert_eq!(case.scene.verify(&proof), Ok(()));
+    Honest { case, values, proof, places }
+}
+
+impl Honest {
+    /// The check that refuses the proof after a change.
+    fn after(&self, change: impl FnOnce(&mut CoreProof)) -> Refused {
+        let mut changed = self.proof.clone();
+        change(&mut changed);
+        assert_ne!(changed, self.proof, "a change");
+        self.case.scene.verify(&changed).expect_err("an altered proof")
+    }
+
+    /// Another proof of the same statement.
+    fn again(&self) -> CoreProof {
+        Cheat::new(&self.case.scene, &self.values).prove()
+    }
+
+    /// The first check that meets scalar `i`.
+    fn meets(&self, i: usize) -> Check {
+        match self.places[i] {
+            (Message::Root, _) => Check::LookupSum,
+            (Message::LookupRound { .. } | Message::Children { .. }, _) => Check::LookupSumcheck,
+            (Message::Total | Message::ContractionRound(_) | Message::Operands, _) => Check::Contraction,
+            (Message::BatchRound(_) | Message::Vectors, _) => Check::Batch,
+            // With the blind changes the challenge that the folds are taken at.
+            (Message::Blind, _) => Check::OpeningFold,
+            (Message::FoldValues, k) if k / 2 == CHUNK_BITS - 1 => Check::OpeningFold,
+            (Message::FoldValues, _) => Check::Pairing,
+        }
+    }
+}
+
+fn refused(check: Check) -> Refused {
+    Refused::Check(check)
+}
+
+/// The first of two checks in the verifier's order.
+fn first(a: Check, b: Check) -> Check {
+    let order =
+        [Check::LookupSum, Check::LookupSumcheck, Check::Contraction, Check::Batch, Check::OpeningFold, Check::Pairing];
+    order.into_iter().find(|check| [a, b].contains(check)).unwrap_or(a)
+}
+
+#[test]
+fn each_scalar_altered_is_refused() {
+    for case in [&*FAN_OUT, &*PRODUCTS] {
+        let honest = honest(case);
+        for i in 0..honest.places.len() {
+            for change in [|v: &mut Fr| *v += Fr::ONE, |v: &mut Fr| *v = v.double() + Fr::ONE] {
+                let refusal = honest.after(|proof| change(&mut proof.scalars[i]));
+                assert_eq!(refusal, refused(honest.meets(i)), "{:?}", honest.places[i]);
+            }
+        }
+    }
+}
+
+#[test]
+fn scalars_in_another_order_are_refused() {
+    let honest = honest(&FAN_OUT);
+    let scalars = &honest.proof.scalars;
+    let last = scalars.len() - 1;
+    for (i, j) in (0..last).map(|i| (i, i + 1)).chain((0..last).map(|i| (i, last - i))) {
+        if scalars[i] != scalars[j] {
+            let refusal = honest.after(|proof| proof.scalars.swap(i, j));
+            let expected = match (honest.places[i], honest.places[j]) {
+                // The sum is p0·q1 + p1·q0: exchanging the factors of a product leaves it zero.
+                ((Message::Root, 0), (Message::Root, 3)) | ((Message::Root, 1), (Message::Root, 2)) => {
+                    Check::LookupSumcheck
+                }
+                // Both operands of one product.
+                ((Message::Operands, k), (Message::Operands, l)) if l == k + 1 && k % 2 == 0 => Check::Batch,
+                _ => first(honest.meets(i), honest.meets(j)),
+            };
+            assert_eq!(refusal, refused(expected), "{:?} and {:?}", honest.places[i], honest.places[j]);
+        }
+    }
+    // All by one place; the other way round.
+    for refusal in [honest.after(|p| p.scalars.rotate_left(1)), honest.after(|p| p.scalars.reverse())] {
+        assert_eq!(refusal, refused(Check::LookupSum));
+    }
+}
+
+#[test]
+fn each_point_altered_is_refused() {
+    let honest = honest(&FAN_OUT);
+    let other = honest.again();
+    let changes: [&dyn Fn(G1Affine, G1Affine) -> G1Affine; 4] =
+        [&|point, _| -point, &|_, other| other, &|_, _| G1Affine::zero(), &|_, _| G1Affine::generator()];
+    for change in changes {
+        for i in 0..honest.proof.x_commitments.len() {
+            // The root's fractions sum to zero whatever the challenges; the first sumcheck depends on them.
+            let refusal = honest.after(|p| p.x_commitments[i] = change(p.x_commitments[i], other.x_commitments[i]));
+            assert_eq!(refusal, refused(Check::LookupSumcheck), "commitment {i}");
+        }
+        for i in 0..CHUNK_BITS - 1 {
+            let refusal = honest.after(|p| p.opening.folds[i] = change(p.opening.folds[i], other.opening.folds[i]));
+            assert_eq!(refusal, refused(Check::OpeningFold), "fold {i}");
+        }
+        let quotient = honest.after(|p| p.opening.quotient = change(p.opening.quotient, other.opening.quotient));
+        assert_eq!(quotient, refused(Check::Pairing));
+        let witness = honest.after(|p| p.opening.witness = change(p.opening.witness, other.opening.witness));
+        assert_eq!(witness, refused(Check::Pairing));
+    }
+}
+
+#[test]
+fn points_in_another_order_are_refused() {
+    let honest = honest(&FAN_OUT);
+    let count = honest.proof.x_commitments.len();
+    assert!(count > 4);
+    for i in 0..count - 1 {
+        let refusal = honest.after(|p| p.x_commitments.swap(i, i + 1));
+        assert_eq!(refusal, refused(Check::LookupSumcheck), "commitments {i} and the next");
+    }
+    for i in 0..CHUNK_BITS - 2 {
+        let refusal = honest.after(|p| p.opening.folds.swap(i, i + 1));
+        assert_eq!(refusal, refused(Check::OpeningFold), "folds {i} and the next");
+    }
+    let refusal = honest.after(|p| std::mem::swap(&mut p.opening.quotient, &mut p.opening.witness));
+    assert_eq!(refusal, refused(Check::Pairing));
+    // From one group to another.
+    let refusal = honest.after(|p| std::mem::swap(&mut p.opening.folds[0], &mut p.x_commitments[0]));
+    assert_eq!(refusal, refused(Check::LookupSumcheck));
+}
+
+/// Parts of another proof of the same statement, and of one of another statement.
+#[test]
+fn replayed_messages_are_refused() {
+    let honest = honest(&FAN_OUT);
+    let scene = &FAN_OUT.scene;
+    let other_run = Cheat::new(scene, &scene.honest(&[vec![1, 2, 3]])).prove();
+    assert_eq!(scene.verify(&other_run), Ok(()));
+    for other in [honest.again(), other_run] {
+        let statement = if other.publics == honest.proof.publics { "the same" } else { "another" };
+        let scalars = honest.after(|p| p.scalars.clone_from(&other.scalars));
+        assert_eq!(scalars, refused(Check::LookupSumcheck), "{statement}: all scalars");
+        let points = honest.after(|p| p.x_commitments.clone_from(&other.x_commitments));
+        assert_eq!(points, refused(Check::LookupSumcheck), "{statement}: all commitments");
+        let opening = honest.after(|p| p.opening = other.opening.clone());
+        assert_eq!(opening, refused(Check::OpeningFold), "{statement}: the opening's points");
+        // Each single scalar, and all from one on.
+        for i in 0..honest.places.len() {
+            if honest.proof.scalars[i] == other.scalars[i] {
+                continue;
+            }
+            let one = honest.after(|p| p.scalars[i] = other.scalars[i]);
+            assert_eq!(one, refused(honest.meets(i)), "{statement}: {:?}", honest.places[i]);
+            let tail = honest.after(|p| p.scalars[i..].copy_from_slice(&other.scalars[i..]));
+            let expected = match honest.places[i] {
+                // All of the root's fractions are another root's, which sums to zero too.
+                (Message::Root, 0) => Check::LookupSumcheck,
+                // From the last fold on the other proof's values meet this one's claim.
+                _ => (i..honest.places.len()).map(|j| honest.meets(j)).reduce(first).unwrap(),
+            };
+            assert_eq!(tail, refused(expected), "{statement}: from {:?} on", honest.places[i]);
+        }
+        if other.publics != honest.proof.publics {
+            let stated = honest.after(|p| p.publics.clone_from(&other.publics));
+            assert_eq!(stated, refused(Check::LookupSumcheck), "the other's statement");
+        }
+    }
+}
+
+#[test]
+fn missing_and_additional_messages_are_refused() {
+    let honest = honest(&FAN_OUT);
+    let count = honest.proof.scalars.len();
+    for len in 0..count {
+        // What is there is checked as it is read: a cut proof fails for want of a message, wherever the cut is.
+        assert_eq!(honest.after(|p| p.scalars.truncate(len)), refused(Check::Shape), "{len} scalars");
+    }
+    for extra in [Fr::ZERO, Fr::ONE, honest.proof.scalars[0]] {
+        assert_eq!(honest.after(|p| p.scalars.push(extra)), refused(Check::Shape));
+    }
+    for i in 0..count {
+        let gone = honest.after(|p| p.scalars = [&p.scalars[..i], &p.scalars[i + 1..]].concat());
+        assert!(matches!(gone, Refused::Check(_)), "without {:?}", honest.places[i]);
+        let twice = honest.after(|p| p.scalars.insert(i, p.scalars[i]));
+        assert!(matches!(twice, Refused::Check(_)), "{:?} twice", honest.places[i]);
+    }
+    let need = honest.proof.x_commitments.len();
+    let have = |have| Refused::Commitments { have, need };
+    assert_eq!(honest.after(|p| p.x_commitments.truncate(need - 1)), have(need - 1));
+    assert_eq!(honest.after(|p| p.x_commitments.clear()), have(0));
+    assert_eq!(honest.after(|p| p.x_commitments.push(G1Affine::zero())), have(need + 1));
+    let need = CHUNK_BITS - 1;
+    let have = |have| Refused::Folds { have, need };
+    assert_eq!(honest.after(|p| p.opening.folds.truncate(need - 1)), have(need - 1));
+    assert_eq!(honest.after(|p| p.opening.folds.clear()), have(0));
+    assert_eq!(honest.after(|p| p.opening.folds.push(G1Affine::zero())), have(need + 1));
+}
+
+/// Nothing at all: every scalar zero, every point at infinity.
+#[test]
+fn an_empty_proof_is_refused() {
+    let honest = honest(&FAN_OUT);
+    let zero = |p: &mut CoreProof| {
+        p.scalars.fill(Fr::ZERO);
+        p.x_commitments.fill(G1Affine::zero());
+        p.opening.folds.fill(G1Affine::zero());
+        (p.opening.quotient, p.opening.witness) = (G1Affine::zero(), G1Affine::zero());
+    };
+    // Fractions 0/0 sum to zero; that is why the root's denominator must not be.
+    assert_eq!(honest.after(zero), refused(Check::LookupSum));
+}

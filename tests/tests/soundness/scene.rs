@@ -1,0 +1,165 @@
+//! A model with its keys, and both ways to a proof: the cheating prover's and the product's own.
+
+use std::sync::LazyLock;
+
+use ark_bn254::{Fr, G1Affine};
+use ark_ec::CurveGroup;
+use ark_ff::AdditiveGroup;
+use vouch_circuits::backend::Check;
+use vouch_circuits::ir::*;
+use vouch_circuits::key::{CoreProof, VerifyingKey};
+use vouch_circuits::layout::{Layout, Vector};
+use vouch_circuits::lowering::{Lowered, Recipe, Rescale, lower};
+use vouch_program::Program;
+use vouch_prover::commit::{Srs, commit_sparse, random_scalar};
+use vouch_prover::witness::model_values;
+use vouch_verifier::{PreparedKey, Refused, verify};
+
+use crate::cheat::Cheat;
+use crate::values::{Values, run};
+
+/// The chunk size, as a binary logarithm.
+pub const CHUNK_BITS: usize = 6;
+
+/// One reference string for all.
+pub static SRS: LazyLock<Srs> = LazyLock::new(|| Srs::development((1 << CHUNK_BITS) + 1, &mut rand::rng()));
+
+/// A constraint system with a verifying key whose weights' blinds the prover of these tests knows.
+pub struct Scene {
+    pub lowered: Lowered,
+    pub layout: Layout,
+    pub prepared: PreparedKey,
+    pub digest: [u8; 32],
+    /// Values of model and fixed tensors.
+    pub model: Values,
+    /// The committed vector `w`.
+    pub w: Vec<Fr>,
+    pub w_blinds: Vec<Fr>,
+}
+
+impl Scene {
+    /// A program's.
+    pub fn new(program: &Program) -> Self {
+        let lowered = lower(program).unwrap();
+        let model = model_values(program, &lowered);
+        let model = model.iter().map(|t| t.iter().map(|v| Fr::from(*v)).collect()).collect();
+        Self::with(lowered, model)
+    }
+
+    /// One whose constraints are written by hand.
+    pub fn of_system(system: ConstraintSystem, model: Values) -> Self {
+        Self::with(Lowered { system, plan: Vec::new(), model: Vec::new(), fixed: Vec::new() }, model)
+    }
+
+    /// Any public value is in range, so that what stands against a false one is the constraints alone.
+    pub fn with(mut lowered: Lowered, model: Values) -> Self {
+        for public in &mut lowered.system.publics {
+            public.range = (i64::from(i32::MIN), i64::from(i32::MAX));
+        }
+        let layout = Layout::new(&lowered.system, CHUNK_BITS);
+        let w = flat(&layout, Vector::W, &model, layout.w_len);
+        let w_blinds = randoms(layout.w_chunks());
+        let verifying_key = VerifyingKey {
+            name: "scene".into(),
+            system: lowered.system.clone(),
+            chunk_bits: CHUNK_BITS,
+            w_commitments: w.chunks(1 << CHUNK_BITS).zip(&w_blinds).map(|(chunk, b)| commit(chunk, b)).collect(),
+            one: SRS.powers[0],
+            blind_base: SRS.powers[1 << CHUNK_BITS],
+            g2: SRS.g2,
+            tau_g2: SRS.tau_g2,
+            development: true,
+        };
+        let digest = verifying_key.digest();
+        let prepared = PreparedKey::new(verifying_key).unwrap();
+        Self { lowered, layout, prepared, digest, model, w, w_blinds }
+    }
+
+    pub fn system(&self) -> &ConstraintSystem {
+        &self.lowered.system
+    }
+
+    /// The tensor with this name.
+    pub fn tensor(&self, name: &str) -> TensorId {
+        let position = self.system().tensors.iter().position(|t| t.name == name);
+        TensorId(position.unwrap_or_else(|| panic!("no tensor {name:?}")) as u32)
+    }
+
+    /// The multiplicities of the table with this name.
+    pub fn multiplicity(&self, table: &str) -> TensorId {
+        self.tensor(&format!("multiplicities of {table}"))
+    }
+
+    /// The rescale whose result is `out`.
+    pub fn rescale(&self, out: TensorId) -> Rescale {
+        let found = self.lowered.plan.iter().find_map(|recipe| match recipe {
+            Recipe::Rescale(rescale) if rescale.out == out => Some(rescale.clone()),
+            _ => None,
+        });
+        found.expect("a rescale writes it")
+    }
+
+    /// The truth.
+    pub fn honest(&self, inputs: &[Vec<i64>]) -> Values {
+        run(&self.lowered, &self.model, inputs, &mut |_, _| ())
+    }
+
+    /// What follows from a lie told right after `tensor` was written.
+    pub fn lied(&self, inputs: &[Vec<i64>], tensor: TensorId, lie: impl Fn(&mut Values)) -> Values {
+        let mut told = false;
+        let values = run(&self.lowered, &self.model, inputs, &mut |done, values| {
+            if done == tensor {
+                lie(values);
+                told = true;
+            }
+        });
+        assert!(told, "the plan writes {tensor:?}");
+        values
+    }
+
+    /// What the verifier makes of a proof.
+    pub fn verify(&self, proof: &CoreProof) -> Result<(), Refused> {
+        verify(&self.prepared, proof).map(|_| ())
+    }
+
+    /// The check that refuses values which are proven as well as can be; none if they are accepted.
+    pub fn refusal(&self, values: &Values) -> Option<Check> {
+        self.refusal_of(&Cheat::new(self, values))
+    }
+
+    /// The check that refuses a prover; none if it is believed.
+    pub fn refusal_of(&self, cheat: &Cheat) -> Option<Check> {
+        match self.verify(&cheat.prove()) {
+            Ok(()) => None,
+            Err(Refused::Check(check)) => Some(check),
+            Err(other) => panic!("refused before the argument: {other}"),
+        }
+    }
+
+    /// That the truth is accepted along the way on which the lies are told.
+    pub fn assert_accepts(&self, values: &Values) {
+        assert_eq!(self.verify(&Cheat::new(self, values).prove()), Ok(()));
+    }
+}
+
+/// The flat vector of the tensors that lie in it.
+pub fn flat(layout: &Layout, vector: Vector, values: &Values, len: usize) -> Vec<Fr> {
+    let mut flat = vec![Fr::ZERO; len];
+    for ((lies_in, block), values) in layout.blocks.iter().zip(values) {
+        if *lies_in == vector {
+            flat[block.range()].copy_from_slice(values);
+        }
+    }
+    flat
+}
+
+/// A chunk's commitment.
+pub fn commit(chunk: &[Fr], blind: &Fr) -> G1Affine {
+    let mut entries: Vec<(usize, Fr)> = chunk.iter().copied().enumerate().filter(|(_, v)| *v != Fr::ZERO).collect();
+    entries.push((1 << CHUNK_BITS, *blind));
+    commit_sparse(&SRS.powers, &entries).into_affine()
+}
+
+pub fn randoms(count: usize) -> Vec<Fr> {
+    (0..count).map(|_| random_scalar(&mut rand::rng())).collect()
+}

@@ -1,0 +1,329 @@
+//! Lies in the committed values. Everything that follows from a lie is computed anew, and multiplicities are counted from the rows
+//! that the lie has.
+
+use ark_bn254::Fr;
+use ark_ff::{AdditiveGroup, Field};
+use vouch_circuits::backend::Check;
+use vouch_circuits::ir::TensorId;
+use vouch_program::half;
+
+use crate::cheat::{Bend, Cheat};
+use crate::programs::*;
+use crate::scene::Scene;
+use crate::values::{Constraint, Values, cells, count, publics, rows, set_rescaled, shift, small, violated};
+
+const LOOKUP: Option<Check> = Some(Check::LookupSum);
+const BATCH: Option<Check> = Some(Check::Batch);
+
+#[test]
+fn the_truth_is_accepted() {
+    for case in all().into_iter().chain([&*LIMBS]) {
+        case.scene.assert_accepts(&case.scene.honest(&case.inputs));
+    }
+}
+
+/// Quotient and remainder of each row of the rescale that gives `out`, in truth.
+fn divided(scene: &Scene, out: TensorId, values: &Values) -> Vec<(i64, i64)> {
+    let rescale = scene.rescale(out);
+    let accumulators = rows(scene.system(), &rescale.value, values);
+    let split = |value: i64| (value >> rescale.shift, value & ((1 << rescale.shift) - 1));
+    accumulators.into_iter().map(|value| split(small(value).unwrap() + half(rescale.shift))).collect()
+}
+
+/// Results that follow from a quotient off by `off`, the remainder making up for it.
+fn misdivided(case: &Case, out: &str, row: usize, off: i64) -> Values {
+    let scene = &case.scene;
+    let out = scene.tensor(out);
+    let rescale = scene.rescale(out);
+    scene.lied(&case.inputs, out, |values| {
+        let (quotient, remainder) = divided(scene, out, values)[row];
+        set_rescaled(&rescale, row, quotient + off, remainder - (off << rescale.shift), values);
+    })
+}
+
+/// The right accumulator, another result of the function.
+#[test]
+fn a_wrong_activation_is_refused() {
+    for (case, name) in
+        [(&*DENSE, "result h"), (&*TABLES, "result y"), (&*CLAMPS, "result t"), (&*PRODUCTS, "result fx")]
+    {
+        let out = case.scene.tensor(name);
+        for off in [1, -1, 1 << 20] {
+            let values = case.scene.lied(&case.inputs, out, |values| shift(values, out, 1, off));
+            assert_eq!(case.scene.refusal(&values), LOOKUP, "{name} {off}");
+        }
+    }
+}
+
+/// A quotient off by a little, with a remainder outside `[0, 2^s)` that makes up for it, and all that follows from the quotient: for
+/// virtual remainders (`y`, `h` of fractions), committed ones (`h`), two limbs (`y` and `z` of limbs), clamped ones, means.
+#[test]
+fn remainders_outside_their_range_are_refused() {
+    let rescales: [(&Case, &str); 11] = [
+        (&DENSE, "result h"),
+        (&DENSE, "result y"),
+        (&FRACTIONS, "result h"),
+        (&FAN_OUT, "result h"),
+        (&LIMBS, "result y"),
+        (&LIMBS, "result z"),
+        (&CLAMPS, "result i"),
+        (&CLAMPS, "result r"),
+        (&CLAMPS, "result t"),
+        (&PRODUCTS, "result y"),
+        (&PRODUCTS, "result means"),
+    ];
+    for (case, name) in rescales {
+        assert_eq!(
+            misdivided(case, name, 1, 0),
+            case.scene.honest(&case.inputs),
+            "{name}: without the lie it is the truth"
+        );
+        let offs: &[i64] = if case.program.name == "limbs" { &[1] } else { &[1, -1, 2] };
+        for off in offs {
+            let values = misdivided(case, name, 1, *off);
+            assert_eq!(case.scene.refusal(&values), LOOKUP, "{name} {off}");
+        }
+    }
+}
+
+/// Limbs of a remainder exchanged for others that stand for the same number.
+#[test]
+fn another_split_into_limbs_is_refused() {
+    let scene = &LIMBS.scene;
+    for name in ["result y", "result z"] {
+        let out = scene.tensor(name);
+        let [low, high] = scene.rescale(out).remainder;
+        let values = scene.lied(&LIMBS.inputs, out, |values| {
+            // The low limb of an identity is virtual, and follows.
+            low.into_iter().for_each(|low| shift(values, low, 0, 1 << 16));
+            shift(values, high.unwrap(), 0, -1);
+        });
+        assert_eq!(scene.refusal(&values), LOOKUP, "{name}");
+    }
+}
+
+/// `h` a fraction in the field: `2^s·h + r = acc` with another `r` of the right range. Later rows multiply `h` by 16 and are whole
+/// again, so that the result is an integer, and another one. Of all constraints only `h`'s own range stands against it.
+#[test]
+fn a_fraction_for_a_virtual_remainder_is_refused() {
+    let scene = &FRACTIONS.scene;
+    let h = scene.tensor("result h");
+    let values = scene.lied(&FRACTIONS.inputs, h, |values| {
+        let accumulators = rows(scene.system(), &scene.rescale(h).value, values);
+        // The remainder 3 for all rows.
+        let whole = |a: &Fr| *a + Fr::from(half(4) - 3);
+        values[h.0 as usize] = accumulators.iter().map(|a| whole(a) / Fr::from(16)).collect();
+    });
+    assert!(values[h.0 as usize].iter().any(|v| small(*v).is_none()), "a fraction");
+    let stated = publics(scene.system(), &values);
+    assert_ne!(stated, publics(scene.system(), &scene.honest(&FRACTIONS.inputs)));
+    let broken = violated(scene.system(), &mut values.clone(), &stated);
+    assert_eq!(broken.len(), 1, "only the range of h: {broken:?}");
+    assert_eq!(scene.refusal(&values), LOOKUP);
+}
+
+/// The committed remainder of a ReLU is another one of the right range, so that the quotient is a fraction; the result may be what
+/// the prover likes.
+#[test]
+fn a_fraction_for_a_committed_remainder_is_refused() {
+    let scene = &DENSE.scene;
+    let h = scene.tensor("result h");
+    let remainder = scene.rescale(h).remainder[0].unwrap();
+    let fraction = Fr::from(8).inverse().unwrap();
+    for result in [Fr::ZERO, Fr::ONE, fraction] {
+        let values = scene.lied(&DENSE.inputs, h, |values| {
+            let r = &mut values[remainder.0 as usize][0];
+            *r = if small(*r) == Some(7) { Fr::from(6) } else { *r + Fr::ONE };
+            values[h.0 as usize][0] = result;
+        });
+        let broken = violated(scene.system(), &mut values.clone(), &publics(scene.system(), &values));
+        assert!(broken.iter().all(|c| matches!(c, Constraint::Lookup(_))), "{broken:?}");
+        assert_eq!(scene.refusal(&values), LOOKUP);
+    }
+}
+
+/// A row of the function's table, but of another argument.
+#[test]
+fn a_row_of_another_argument_is_refused() {
+    let scene = &TABLES.scene;
+    let (y, table) = (scene.tensor("result y"), scene.tensor("function f"));
+    for row in [0, 3, 7] {
+        let values = scene.lied(&TABLES.inputs, y, |values| {
+            let (argument, _) = divided(scene, y, values)[row];
+            values[y.0 as usize][row] = values[table.0 as usize][(argument + 16 + 2) as usize];
+        });
+        assert_eq!(scene.refusal(&values), LOOKUP, "row {row}");
+    }
+}
+
+/// A maximum that is larger than all, smaller than one of its inputs, or between them; followed by the right maximum of those.
+#[test]
+fn a_wrong_maximum_is_refused() {
+    let scene = &POOL.scene;
+    for name in ["max pairs", "max most"] {
+        let out = scene.tensor(name);
+        for row in 0..2 {
+            for off in [1, -1, -2, 8, -8] {
+                let values = scene.lied(&POOL.inputs, out, |values| shift(values, out, row, off));
+                assert_eq!(scene.refusal(&values), LOOKUP, "{name}, row {row}, {off}");
+            }
+        }
+    }
+    // The other input of the pair (1, -3) and of (5, 2).
+    let pairs = scene.tensor("max pairs");
+    for (row, other) in [(0, -3), (1, 2)] {
+        let values = scene.lied(&POOL.inputs, pairs, |values| values[pairs.0 as usize][row] = Fr::from(other));
+        assert_eq!(scene.refusal(&values), LOOKUP);
+    }
+}
+
+/// The first line is `5 5 5 5 5`, the second has 7 at 1 and 3, the third rises to 4.
+#[test]
+fn a_wrong_argmax_is_refused() {
+    let scene = &ARGMAX.scene;
+    let (flags, out) = (scene.tensor("argmax flags y"), scene.tensor("argmax y"));
+    // Lines of four flags; the result is their sum.
+    let lie = |line: usize, row: [i64; 4]| {
+        let set = |values: &mut Values| {
+            let cells = &mut values[flags.0 as usize][4 * line..4 * line + 4];
+            cells.iter_mut().zip(row).for_each(|(cell, flag)| *cell = Fr::from(flag));
+        };
+        scene.lied(&ARGMAX.inputs, flags, set)
+    };
+    for (line, truth) in [(0, [0; 4]), (1, [1, 0, 0, 0]), (2, [1; 4])] {
+        assert_eq!(lie(line, truth), scene.honest(&ARGMAX.inputs), "line {line}: the truth");
+        // Every other position, ties broken the other way among them; flags that rise; flags that are no bits.
+        let fallen = [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]];
+        let others =
+            [[0, 1, 0, 0], [1, 0, 1, 1], [0, 0, 0, 1], [2, 1, 0, 0], [-1, 0, 0, 0], [1, 1, 2, 0], [0, 0, 1, -1]];
+        for row in fallen.into_iter().chain(others).filter(|row| *row != truth) {
+            assert_eq!(scene.refusal(&lie(line, row)), LOOKUP, "line {line}: {row:?}");
+        }
+        // The right flags, another result.
+        for off in [1, -1] {
+            let values = scene.lied(&ARGMAX.inputs, out, |values| shift(values, out, line, off));
+            assert_eq!(scene.refusal(&values), BATCH, "line {line}: {off}");
+        }
+    }
+    // Halves add up to steps that are no bits.
+    let values =
+        scene.lied(&ARGMAX.inputs, flags, |values| values[flags.0 as usize][0] = Fr::from(2).inverse().unwrap());
+    assert_eq!(scene.refusal(&values), LOOKUP);
+}
+
+/// All encodings of a clamped quotient but the right one: high, low and flag, with the result that the clamp table gives for them.
+#[test]
+fn another_encoding_of_a_clamp_is_refused() {
+    let scene = &CLAMPS.scene;
+    let honest = scene.honest(&CLAMPS.inputs);
+    let mut seen = [0; 3];
+    for name in ["result i", "result r", "result t"] {
+        let out = scene.tensor(name);
+        let clamp = scene.rescale(out).clamp.unwrap();
+        for row in 0..5 {
+            let high = small(honest[clamp.high.0 as usize][row]).unwrap();
+            seen[(high.signum() + 1) as usize] += 1;
+            // The digits exchanged, the sum the same: `low` leaves its range. What the table gives for `high` follows.
+            for off in [1, -1] {
+                let values = scene.lied(&CLAMPS.inputs, out, |values| {
+                    shift(values, clamp.high, row, off);
+                    shift(values, clamp.low, row, -off << clamp.low_bits);
+                    let high = high + off;
+                    let low = small(values[clamp.low.0 as usize][row]).unwrap();
+                    let above = clamp.window_low + (1 << clamp.low_bits) - 1;
+                    let z = [clamp.window_low, clamp.window_low + low, above][(high.signum() + 1) as usize];
+                    values[clamp.inside.0 as usize][row] = Fr::from(high == 0);
+                    let result = clamp.clamped.unwrap_or(out);
+                    values[result.0 as usize][row] = Fr::from(z);
+                });
+                assert_eq!(scene.refusal(&values), LOOKUP, "{name}, row {row}: digits off by {off}");
+            }
+            // The flag alone; the flag with the result that it would give.
+            for follow in [false, true] {
+                let values = scene.lied(&CLAMPS.inputs, out, |values| {
+                    let flag = &mut values[clamp.inside.0 as usize][row];
+                    *flag = Fr::ONE - *flag;
+                    if follow {
+                        let low = values[clamp.low.0 as usize][row];
+                        let kept = if high == 0 { -low } else { low };
+                        values[clamp.clamped.unwrap_or(out).0 as usize][row] += kept;
+                    }
+                });
+                assert_eq!(scene.refusal(&values), LOOKUP, "{name}, row {row}: the flag, {follow}");
+            }
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 0), "below, inside and above the window: {seen:?}");
+}
+
+/// A second encoding of zero that gives the same result: below the window instead of at its first value.
+#[test]
+fn a_second_encoding_of_zero_is_refused() {
+    let scene = &CLAMPS.scene;
+    let r = scene.tensor("result r");
+    let clamp = scene.rescale(r).clamp.unwrap();
+    let inputs = vec![vec![0, 0, 0]];
+    let values = scene.lied(&inputs, r, |values| {
+        assert_eq!(small(values[clamp.high.0 as usize][0]), Some(0));
+        shift(values, clamp.high, 0, -1);
+        shift(values, clamp.low, 0, 1 << clamp.low_bits);
+        values[clamp.inside.0 as usize][0] = Fr::ZERO;
+    });
+    assert_eq!(publics(scene.system(), &values), publics(scene.system(), &scene.honest(&inputs)));
+    assert_eq!(violated(scene.system(), &mut values.clone(), &publics(scene.system(), &values)).len(), 1);
+    assert_eq!(scene.refusal(&values), LOOKUP);
+}
+
+/// An element that the index does not name; also one that stands elsewhere in the input.
+#[test]
+fn a_wrong_gather_is_refused() {
+    let scene = &GATHER.scene;
+    let picked = scene.tensor("gather picked");
+    for (row, value) in [(0, -5), (1, 6), (4, 100)] {
+        let values = scene.lied(&GATHER.inputs, picked, |values| values[picked.0 as usize][row] = Fr::from(value));
+        assert_eq!(scene.refusal(&values), LOOKUP, "row {row}");
+    }
+}
+
+/// A copy that is none is stopped by an equality, at the leaves' point.
+#[test]
+fn a_wrong_copy_is_refused() {
+    let scene = &GATHER.scene;
+    let y = scene.tensor("copy y");
+    let values = scene.lied(&GATHER.inputs, y, |values| shift(values, y, 2, 1));
+    assert_eq!(scene.refusal(&values), BATCH);
+    let checks =
+        [Bend::Batch, Bend::Opening].map(|bend| scene.refusal_of(&Cheat { bend, ..Cheat::new(scene, &values) }));
+    assert_eq!(checks, [Some(Check::OpeningFold), Some(Check::Pairing)]);
+}
+
+/// A run on one input, another one stated; and inputs outside the declared range, stated as they are.
+#[test]
+fn a_run_on_another_input_is_refused() {
+    let scene = &DENSE.scene;
+    let honest = scene.honest(&DENSE.inputs);
+    for (input, check) in [(6, BATCH), (8, LOOKUP), (-9, LOOKUP)] {
+        let values = scene.honest(&[vec![input, -5, 6]]);
+        let mut stated = publics(scene.system(), &values);
+        stated[0] = publics(scene.system(), &honest)[0].clone();
+        assert_eq!(scene.refusal_of(&Cheat { publics: Some(stated), ..Cheat::new(scene, &values) }), check, "{input}");
+        assert_eq!(scene.refusal(&values), check.filter(|_| check == LOOKUP), "{input}, stated");
+    }
+}
+
+/// Each cell that a rescale commits, changed alone.
+#[test]
+fn every_cell_of_a_rescale_matters() {
+    for (case, name) in [(&*DENSE, "result h"), (&*CLAMPS, "result i"), (&*CLAMPS, "result r"), (&*CLAMPS, "result t")]
+    {
+        let scene = &case.scene;
+        let out = scene.tensor(name);
+        for cell in cells(&scene.rescale(out)) {
+            let mut values = scene.honest(&case.inputs);
+            shift(&mut values, cell, 0, 1);
+            count(scene.system(), &mut values);
+            let refusal = scene.refusal(&values);
+            assert_eq!(refusal, LOOKUP, "{name}: {}", scene.system().tensor(cell).name);
+        }
+    }
+}
