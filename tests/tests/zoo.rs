@@ -69,7 +69,7 @@ fn models_trained_by_others_are_accurate_and_proven() {
         ("ccexam_usps_cnn", normalize(0.2471, 0.2994, &small.into_dyn())),
     ];
     for (name, images) in cases {
-        let model = Model::from_path(&folder.join(name).with_extension("onnx")).unwrap();
+        let model = Model::from_path(folder.join(name).with_extension("onnx")).unwrap();
         let calibration = Calibration::from_array(images);
         let samples = calibration.samples(model.inputs()).unwrap();
         let compiled = model.compile(&calibration, &CompileOptions::default(), &mut |_| {}).unwrap();
