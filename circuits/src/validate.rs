@@ -25,7 +25,7 @@ pub const MAX_SIZE_BITS: usize = 40;
 /// Most bits of a contraction's variables together.
 pub const MAX_CONTRACTION_BITS: usize = 64;
 /// Most variables that one index combines.
-pub const MAX_INDEX_TERMS: usize = 4;
+pub const MAX_INDEX_TERMS: usize = 2;
 /// Largest coefficient and offset of an index, by absolute value.
 pub const MAX_INDEX_COEF: u64 = 1 << 31;
 /// Most steps that all wiring predicates' automata take together; about a second's work.

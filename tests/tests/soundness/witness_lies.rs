@@ -314,8 +314,14 @@ fn a_run_on_another_input_is_refused() {
 /// Each cell that a rescale commits, changed alone.
 #[test]
 fn every_cell_of_a_rescale_matters() {
-    for (case, name) in [(&*DENSE, "result h"), (&*CLAMPS, "result i"), (&*CLAMPS, "result r"), (&*CLAMPS, "result t")]
-    {
+    for (case, name) in [
+        (&*DENSE, "result h"),
+        (&*CLAMPS, "result i"),
+        (&*CLAMPS, "result r"),
+        (&*CLAMPS, "result t"),
+        (&*LIMBS, "result y"),
+        (&*LIMBS, "result z"),
+    ] {
         let scene = &case.scene;
         let out = scene.tensor(name);
         for cell in cells(&scene.rescale(out)) {
