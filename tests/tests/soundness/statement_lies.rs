@@ -88,7 +88,7 @@ fn other_public_values_are_refused() {
     }
 }
 
-/// Inputs exchanged with each other, or with an output of the same length: `x` and `z` of one shape, `y` as long as DENSE's `x`.
+/// Two inputs of one shape exchanged, and one's values moved along.
 #[test]
 fn public_tensors_in_another_order_are_refused() {
     let products = made(&PRODUCTS.program, &PRODUCTS.inputs, 1);
