@@ -21,6 +21,52 @@ pub fn eq_at_index<A: Arithmetic>(ar: &mut A, point: &[A::Scalar], value: usize)
     product
 }
 
+/// The weights of aligned blocks at one point, each from that of the block twice its size: many blocks cost little more than one
+/// multiplication each.
+pub struct BlockWeights<S> {
+    point: Vec<S>,
+    /// By `(bits, number)`.
+    known: BTreeMap<(usize, usize), S>,
+}
+
+impl<S: Clone> BlockWeights<S> {
+    /// None computed yet.
+    pub fn new(point: &[S]) -> Self {
+        Self { point: point.to_vec(), known: BTreeMap::new() }
+    }
+
+    /// `eq(point[bits..], number)`: the weight of block `number` among those of `2^bits` positions.
+    pub fn get<A: Arithmetic<Scalar = S>>(&mut self, ar: &mut A, bits: usize, number: usize) -> S {
+        let Some(coordinate) = self.point.get(bits).cloned() else { return ar.constant(Fr::one()) };
+        if let Some(weight) = self.known.get(&(bits, number)) {
+            return weight.clone();
+        }
+        let (even, odd) = if bits + 1 == self.point.len() {
+            (ar.complement(&coordinate), coordinate)
+        } else {
+            let parent = self.get(ar, bits + 1, number >> 1);
+            let odd = ar.mul(&parent, &coordinate);
+            (ar.sub(&parent, &odd), odd)
+        };
+        let weight = if number & 1 == 1 { odd.clone() } else { even.clone() };
+        self.known.insert((bits, number & !1), even);
+        self.known.insert((bits, number | 1), odd);
+        weight
+    }
+}
+
+/// `scale · eq(point, i)` for the first `count` indices.
+pub fn eq_weights<A: Arithmetic>(ar: &mut A, point: &[A::Scalar], scale: &A::Scalar, count: usize) -> Vec<A::Scalar> {
+    let mut weights = vec![scale.clone()];
+    for coordinate in point {
+        let high: Vec<_> = weights.iter().map(|weight| ar.mul(weight, coordinate)).collect();
+        weights = weights.iter().zip(&high).map(|(weight, high)| ar.sub(weight, high)).collect();
+        weights.extend(high);
+    }
+    weights.truncate(count);
+    weights
+}
+
 /// `eq(a, b) = Π a_k·b_k + (1 - a_k)(1 - b_k)`; both of the same length.
 pub fn eq<A: Arithmetic>(ar: &mut A, a: &[A::Scalar], b: &[A::Scalar]) -> A::Scalar {
     let one = ar.constant(Fr::one());

@@ -248,7 +248,7 @@ fn run(system: &ConstraintSystem) -> u64 {
 #[test]
 fn the_budget_of_wiring_steps_bounds_the_work() {
     let honest = run(&system());
-    assert!(honest > 1000, "{honest}");
+    assert!(honest > 500, "{honest}");
     let mut slow = system();
     let strided = slow.contractions.iter_mut().find(|c| c.vars == [3, 5, 3]).unwrap();
     let Some(Operand { access: Access::Indexed(axes), .. }) = &mut strided.rhs else { panic!("a window") };

@@ -66,13 +66,13 @@ pub fn prove(
     for (tensor, coef) in &claims.raw {
         let (vector, block) = layout.block(*tensor);
         let part = if vector == Vector::X { &mut q_x } else { &mut q_w };
-        let weights = eq_table(&claims.point[..block.bits]);
+        let weights = eq_table(&claims.points.leaves[..block.bits]);
         part[block.range()].par_iter_mut().with_min_len(PARALLEL).zip(weights).for_each(|(q, e)| *q += e * coef);
     }
     for claim in &claims.indexed {
         let (vector, block) = layout.block(claim.tensor);
         let part = if vector == Vector::X { &mut q_x } else { &mut q_w };
-        add_claim(&system.tensor(claim.tensor).shape, claim, &mut part[block.range()]);
+        add_claim(&system.tensor(claim.tensor).shape, claim, &claims.points, &mut part[block.range()]);
     }
     let half =
         |values: &[i32], weights, left| Half { values: Values::Small(values.to_vec()), weights, left, late: Fr::one() };

@@ -3,7 +3,7 @@
 use ark_bn254::Fr;
 use ark_ff::{One, Zero};
 use rayon::prelude::*;
-use vouch_circuits::argument::claims::TensorClaim;
+use vouch_circuits::argument::claims::{Points, TensorClaim};
 use vouch_circuits::argument::contractions::Roles;
 use vouch_circuits::ir::*;
 use vouch_circuits::mle::{Wire, eq_table};
@@ -189,8 +189,8 @@ fn wire_vector(wire: &Wire<Fr>) -> Vec<Fr> {
 }
 
 /// Adds a claim's weights to its tensor's block of `Q`.
-pub fn add_claim(shape: &[usize], claim: &TensorClaim<Fr>, block: &mut [Fr]) {
-    let vectors: Vec<Vec<Fr>> = claim.wires.iter().map(wire_vector).collect();
+pub fn add_claim(shape: &[usize], claim: &TensorClaim<Fr>, points: &Points<Fr>, block: &mut [Fr]) {
+    let vectors: Vec<Vec<Fr>> = claim.wires.iter().map(|wire| wire_vector(&wire.at(points))).collect();
     let padded: Vec<usize> = shape.iter().map(|l| l.next_power_of_two()).collect();
     add_product(&padded, &vectors, claim.coef, block);
 }

@@ -91,7 +91,7 @@ pub fn prove_witness(
     progress("batching");
     let eta = transcript.challenge();
     let rest = target - operands.total;
-    let (claims, _) = batch_claims(&mut Plain, reduction, leaf.point, operands.claims, &rest, &eta);
+    let (claims, _) = batch_claims(&mut Plain, reduction, leaf.point, operands, &rest, &eta);
     let vectors = batch::prove(system, layout, &claims, (&x, &mask), &w, &mut transcript);
 
     progress("opening");

@@ -4,6 +4,9 @@
 //! tensor summed against a product of per-axis weight vectors, each the restriction of a wiring predicate. [`Reduction`]
 //! collects functionals of virtual tensors at one point `p` (a domain of `n` variables is taken at `p`'s first `n` coordinates) as
 //! functionals of tensors, of contraction results, and a known rest.
+//!
+//! Weights are kept as *wires*, which name coordinates of the claims' points instead of holding them, so that a predicate that many
+//! claims share is evaluated once.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +16,73 @@ use ark_ff::{Field, One, Zero};
 use crate::backend::Arithmetic;
 use crate::ir::*;
 use crate::layout::{Layout, Vector};
-use crate::mle::{self, Wire};
+use crate::mle::{self, BlockWeights};
+
+/// The points at which claims are.
+#[derive(Clone, Debug)]
+pub struct Points<S> {
+    /// The lookups' leaf point, where all virtual tensors are claimed.
+    pub leaves: Vec<S>,
+    /// The contraction sumcheck's, over bound variables.
+    pub bound: Vec<S>,
+}
+
+/// One of the [`Points`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Point {
+    /// [`Points::leaves`].
+    Leaves,
+    /// [`Points::bound`].
+    Bound,
+}
+
+/// Coordinates of one of the [`Points`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Which point.
+    pub point: Point,
+    /// First coordinate.
+    pub start: usize,
+    /// The one after the last.
+    pub end: usize,
+}
+
+impl Span {
+    /// These coordinates of `point`.
+    pub fn new(point: Point, range: std::ops::Range<usize>) -> Self {
+        Self { point, start: range.start, end: range.end }
+    }
+}
+
+impl<S> Points<S> {
+    /// The coordinates themselves.
+    pub fn at(&self, span: &Span) -> &[S] {
+        let point = match span.point {
+            Point::Leaves => &self.leaves,
+            Point::Bound => &self.bound,
+        };
+        &point[span.start..span.end]
+    }
+}
+
+/// The index on one axis as an affine function of variables, each at a [`Span`]: a [`mle::Wire`] whose points are named.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wire {
+    /// `(coef, the variable's coordinates)`.
+    pub terms: Vec<(i64, Span)>,
+    /// Added to the sum.
+    pub offset: i64,
+    /// Indices outside `[0, len)` do not count.
+    pub len: usize,
+}
+
+impl Wire {
+    /// With the coordinates themselves.
+    pub fn at<S: Clone>(&self, points: &Points<S>) -> mle::Wire<S> {
+        let terms = self.terms.iter().map(|(coef, span)| (*coef, points.at(span).to_vec())).collect();
+        mle::Wire { terms, offset: self.offset, len: self.len }
+    }
+}
 
 /// `coef · Σ_i tensor[i] · Π_a wire_a(i_a)`.
 #[derive(Clone, Debug)]
@@ -23,7 +92,7 @@ pub struct TensorClaim<S> {
     /// Multiplier.
     pub coef: S,
     /// One for each axis.
-    pub wires: Vec<Wire<S>>,
+    pub wires: Vec<Wire>,
 }
 
 /// Functionals of virtual tensors, reduced.
@@ -61,7 +130,7 @@ impl<S: Clone> Reduction<S> {
         for (coef, source) in &value.terms {
             let coef = if *coef == 1 { weight.clone() } else { ar.scale(&weight, Fr::from(*coef)) };
             match source {
-                Source::Read(operand) => self.add_operand(ar, system, operand, &value.domain, point, coef),
+                Source::Read(operand) => self.add_operand(ar, system, operand, &value.domain, coef),
                 Source::Contraction(id) => add_to(ar, &mut self.contractions, *id, coef),
                 closed => {
                     let at_point = closed_form(ar, closed, &value.domain, point);
@@ -77,14 +146,14 @@ impl<S: Clone> Reduction<S> {
         system: &ConstraintSystem,
         operand: &Operand,
         domain: &[usize],
-        point: &[S],
         coef: S,
     ) {
         match &operand.access {
             Access::Raw => add_to(ar, &mut self.raw, operand.tensor, coef),
             Access::Indexed(_) => {
-                let points: Vec<Vec<S>> = axis_ranges(domain).into_iter().map(|r| point[r].to_vec()).collect();
-                let wires = operand_wires(system, operand, &points);
+                let spans: Vec<Span> =
+                    axis_ranges(domain).into_iter().map(|range| Span::new(Point::Leaves, range)).collect();
+                let wires = operand_wires(system, operand, &spans);
                 self.indexed.push(TensorClaim { tensor: operand.tensor, coef, wires });
             }
         }
@@ -99,16 +168,16 @@ fn add_to<A: Arithmetic, K: Ord>(ar: &mut A, map: &mut BTreeMap<K, A::Scalar>, k
     map.insert(key, sum);
 }
 
-/// The wires of an operand, given every variable's point.
-pub fn operand_wires<S: Clone>(system: &ConstraintSystem, operand: &Operand, points: &[Vec<S>]) -> Vec<Wire<S>> {
+/// The wires of an operand, given where every variable's coordinates are.
+pub fn operand_wires(system: &ConstraintSystem, operand: &Operand, spans: &[Span]) -> Vec<Wire> {
     let shape = &system.tensor(operand.tensor).shape;
     match &operand.access {
-        Access::Raw => (shape.iter().zip(points))
-            .map(|(len, p)| Wire { terms: vec![(1, p.clone())], offset: 0, len: len.next_power_of_two() })
+        Access::Raw => (shape.iter().zip(spans))
+            .map(|(len, span)| Wire { terms: vec![(1, span.clone())], offset: 0, len: len.next_power_of_two() })
             .collect(),
         Access::Indexed(axes) => (axes.iter().zip(shape))
             .map(|(axis, &len)| Wire {
-                terms: axis.terms.iter().map(|&(v, c)| (c, points[v].clone())).collect(),
+                terms: axis.terms.iter().map(|&(v, c)| (c, spans[v].clone())).collect(),
                 offset: axis.offset,
                 len,
             })
@@ -160,10 +229,10 @@ pub fn inverse_power_of_two(shift: u32) -> Fr {
 /// All claims that the batching step reduces.
 #[derive(Clone, Debug)]
 pub struct BatchClaims<S> {
-    /// Tensors as they lie, at the first coordinates of `point`.
+    /// Tensors as they lie, at the first coordinates of the leaf point.
     pub raw: BTreeMap<TensorId, S>,
-    /// The point of `raw`.
-    pub point: Vec<S>,
+    /// The points of all claims.
+    pub points: Points<S>,
     /// All others.
     pub indexed: Vec<TensorClaim<S>>,
 }
@@ -179,29 +248,36 @@ impl<S: Clone> BatchClaims<S> {
     ) -> (S, S) {
         let mut by_tensor: BTreeMap<TensorId, S> = BTreeMap::new();
         let most = self.raw.keys().map(|t| system.tensor(*t).bits()).max().unwrap_or(0);
-        let prefixes = mle::eq_prefixes(ar, &self.point[..most], &rho[..most]);
+        let prefixes = mle::eq_prefixes(ar, &self.points.leaves[..most], &rho[..most]);
         for (tensor, coef) in &self.raw {
             let value = ar.mul(coef, &prefixes[system.tensor(*tensor).bits()]);
             add_to(ar, &mut by_tensor, *tensor, value);
         }
+        let mut known: BTreeMap<(usize, &Wire), S> = BTreeMap::new();
         for claim in &self.indexed {
             let axes = axis_ranges(&system.tensor(claim.tensor).shape);
-            let value = claim.wires.iter().zip(axes).fold(claim.coef.clone(), |product, (wire, axis)| {
-                let factor = mle::wiring(ar, &rho[axis], wire);
-                ar.mul(&product, &factor)
-            });
+            let mut value = claim.coef.clone();
+            for (wire, axis) in claim.wires.iter().zip(axes) {
+                // A wire's length determines the axis' number of bits, so its first bit names the axis.
+                let factor = known
+                    .entry((axis.start, wire))
+                    .or_insert_with(|| mle::wiring(ar, &rho[axis], &wire.at(&self.points)));
+                value = ar.mul(&value, factor);
+            }
             add_to(ar, &mut by_tensor, claim.tensor, value);
         }
         let zero = ar.constant(Fr::zero());
         let (mut x, mut w) = (zero.clone(), zero);
+        let mut x_blocks = BlockWeights::new(&rho[..layout.x_bits()]);
+        let mut w_blocks = BlockWeights::new(&rho[..layout.w_bits()]);
         for (tensor, value) in by_tensor {
             let (vector, block) = layout.block(tensor);
-            let (sum, bits) = match vector {
-                Vector::X => (&mut x, layout.x_bits()),
-                Vector::W => (&mut w, layout.w_bits()),
+            let (sum, blocks) = match vector {
+                Vector::X => (&mut x, &mut x_blocks),
+                Vector::W => (&mut w, &mut w_blocks),
             };
-            let selector = mle::eq_at_index(ar, &rho[block.bits..bits], block.offset >> block.bits);
-            *sum = ar.mul_add(sum, &value, &selector);
+            let weight = blocks.get(ar, block.bits, block.offset >> block.bits);
+            *sum = ar.mul_add(sum, &value, &weight);
         }
         (x, w)
     }

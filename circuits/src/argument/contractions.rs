@@ -5,14 +5,19 @@
 //! `mask` restricts a summed variable to its true length where no operand's own bounds do.
 //!
 //! All contractions, weighted, form one sumcheck (degree 3 at most, lowest variable first). One with fewer bound variables than the longest
-//! is extended by zero: it is multiplied by `Π (1 - r_t)` over the rounds that it does not have. The sumcheck ends in one claim an operand.
+//! is extended by zero: it is multiplied by `Π (1 - r_t)` over the rounds that it does not have. Its bound variables fixed, contraction `i`
+//! is `c_i·lhs_i·rhs_i` with `c_i` known to the verifier, and the sum over `i` is a sumcheck of as few more rounds as their number has
+//! bits. It ends in two claims, on `Σ eq(ζ, i)·lhs_i` and `Σ eq(ζ, i)·rhs_i`, so that the messages hardly grow with the model's depth.
+
+use std::collections::BTreeMap;
 
 use ark_bn254::Fr;
 use ark_ff::{One, Zero};
 
-use super::claims::{TensorClaim, operand_wires};
+use super::claims::{Point, Span, TensorClaim, operand_wires};
 use crate::backend::{Arithmetic, Channel, Check};
 use crate::ir::*;
+use crate::layout::log2_ceil;
 use crate::mle;
 
 /// How a contraction's variables take part in the sumcheck.
@@ -59,25 +64,39 @@ pub fn degree(system: &ConstraintSystem) -> usize {
     if three { 3 } else { 2 }
 }
 
-/// For each variable of a contraction its point, from the claim's point `p` and the sumcheck's point `r`.
-pub fn variable_points<S: Clone>(contraction: &Contraction, roles: &Roles, p: &[S], r: &[S]) -> Vec<Vec<S>> {
-    let mut points = vec![Vec::new(); contraction.vars.len()];
+/// For each variable of a contraction where its coordinates are.
+pub fn variable_spans(contraction: &Contraction, roles: &Roles) -> Vec<Span> {
+    // All variables are outputs or bound.
+    let mut spans = vec![Span::new(Point::Leaves, 0..0); contraction.vars.len()];
     for (var, range) in axis_ranges(&contraction.vars[..contraction.outputs]).into_iter().enumerate() {
-        points[var] = p[range].to_vec();
+        spans[var] = Span::new(Point::Leaves, range);
     }
     let lens: Vec<usize> = roles.bound.iter().map(|&v| contraction.vars[v]).collect();
     for (&var, range) in roles.bound.iter().zip(axis_ranges(&lens)) {
-        points[var] = r[range].to_vec();
+        spans[var] = Span::new(Point::Bound, range);
     }
-    points
+    spans
 }
+
+/// Degree of the round polynomials over the contractions' numbers: `c·lhs·rhs`.
+pub const NUMBER_DEGREE: usize = 3;
 
 /// What the contractions reduce to.
 pub struct OperandClaims<S> {
-    /// Claims with multiplier 1, and their values.
-    pub claims: Vec<(TensorClaim<S>, S)>,
     /// The contractions' combined weighted value, as the prover sent it.
     pub total: S,
+    /// The sumcheck's point over bound variables.
+    pub bound: Vec<S>,
+    /// First and second factors: functionals, and the value that each side's have together.
+    pub sides: [(Vec<TensorClaim<S>>, S); 2],
+}
+
+impl<S> OperandClaims<S> {
+    /// Of no contractions.
+    pub fn none<A: Arithmetic<Scalar = S>>(ar: &mut A) -> Self {
+        let mut zero = || ar.constant(Fr::zero());
+        Self { total: zero(), bound: Vec::new(), sides: [(Vec::new(), zero()), (Vec::new(), zero())] }
+    }
 }
 
 /// The verifier's half, for the contractions with their `weights`, all claimed at first coordinates of `p`.
@@ -88,60 +107,111 @@ pub fn verify<C: Channel>(
     p: &[C::Scalar],
 ) -> Result<OperandClaims<C::Scalar>, Check> {
     if weights.is_empty() {
-        let total = ch.constant(Fr::zero());
-        return Ok(OperandClaims { claims: Vec::new(), total });
+        return Ok(OperandClaims::none(ch));
     }
     let total = ch.read()?;
     let degree = degree(system);
     let all_roles: Vec<Roles> = weights.iter().map(|(id, _)| roles(system, system.contraction(*id))).collect();
     let rounds = all_roles.iter().map(|r| r.bits).max().unwrap_or(0);
     let mut sum = total.clone();
-    let mut r = Vec::with_capacity(rounds);
+    let mut bound = Vec::with_capacity(rounds);
     for _ in 0..rounds {
         let challenge;
         (sum, challenge) = super::sumcheck_round(ch, &sum, degree)?;
-        r.push(challenge);
+        bound.push(challenge);
     }
-    let late = super::late_factors(ch, &r);
+    let mut zeta = Vec::new();
+    for _ in 0..log2_ceil(weights.len()) {
+        let challenge;
+        (sum, challenge) = super::sumcheck_round(ch, &sum, NUMBER_DEGREE)?;
+        zeta.push(challenge);
+    }
+    let [lhs, rhs] = [ch.read()?, ch.read()?];
 
-    let mut expected = ch.constant(Fr::zero());
-    let mut claims = Vec::new();
-    for ((id, weight), roles) in weights.iter().zip(&all_roles) {
-        let contraction = system.contraction(*id);
-        let points = variable_points(contraction, roles, p, &r);
-        let mut product = ch.mul(weight, &late[roles.bits]);
-        let factor = public_factor(ch, contraction, roles, p, &points);
-        product = ch.mul(&product, &factor);
-        for operand in std::iter::once(&contraction.lhs).chain(&contraction.rhs) {
-            let value = ch.read()?;
-            product = ch.mul(&product, &value);
-            let coef = ch.constant(Fr::one());
-            let wires = operand_wires(system, operand, &points);
-            claims.push((TensorClaim { tensor: operand.tensor, coef, wires }, value));
-        }
-        expected = ch.add(&expected, &product);
-    }
+    let factors = known_factors(ch, system, weights, &all_roles, p, &bound);
+    let one = ch.constant(Fr::one());
+    let numbers = mle::eq_weights(ch, &zeta, &one, weights.len());
+    let zero = ch.constant(Fr::zero());
+    let factor = numbers.iter().zip(&factors).fold(zero, |sum, (number, factor)| ch.mul_add(&sum, number, factor));
+    let product = ch.mul(&lhs, &rhs);
+    let expected = ch.mul(&factor, &product);
     ch.assert_equal(&sum, &expected, Check::Contraction)?;
-    Ok(OperandClaims { claims, total })
+    let sides = operand_claims(ch, system, weights, &all_roles, &numbers, [lhs, rhs]);
+    Ok(OperandClaims { total, bound, sides })
 }
 
-/// `eq(p_b, r_b)` over the batch variables times the masks at `r`.
-fn public_factor<A: Arithmetic>(
+/// The factor that each contraction has beside its operands once its bound variables are fixed: its weight, `Π (1 - r_t)` over the
+/// rounds that it does not have, `eq(p_b, r_b)` and the masks at `r`.
+pub fn known_factors<A: Arithmetic>(
     ar: &mut A,
-    contraction: &Contraction,
-    roles: &Roles,
+    system: &ConstraintSystem,
+    weights: &[(ContractionId, A::Scalar)],
+    all_roles: &[Roles],
     p: &[A::Scalar],
-    points: &[Vec<A::Scalar>],
-) -> A::Scalar {
-    let outputs = axis_ranges(&contraction.vars[..contraction.outputs]);
-    let mut factor = ar.constant(Fr::one());
-    for &var in &roles.batch {
-        let eq = mle::eq(ar, &p[outputs[var].clone()], &points[var]);
-        factor = ar.mul(&factor, &eq);
+    bound: &[A::Scalar],
+) -> Vec<A::Scalar> {
+    let late = super::late_factors(ar, bound);
+    // Contractions of one shape share all but their weight.
+    let mut known: BTreeMap<Shape, A::Scalar> = BTreeMap::new();
+    let mut factors = Vec::with_capacity(weights.len());
+    for ((id, weight), roles) in weights.iter().zip(all_roles) {
+        let contraction = system.contraction(*id);
+        let spans = variable_spans(contraction, roles);
+        let outputs = axis_ranges(&contraction.vars[..contraction.outputs]);
+        let shape = Shape {
+            bits: roles.bits,
+            batch: roles.batch.iter().map(|&v| (outputs[v].start, spans[v].clone())).collect(),
+            masked: roles.masked.iter().map(|&v| (spans[v].clone(), contraction.vars[v])).collect(),
+        };
+        let shared = known.entry(shape).or_insert_with_key(|shape| {
+            let mut factor = late[shape.bits].clone();
+            for (start, span) in &shape.batch {
+                let own = &bound[span.start..span.end];
+                let eq = mle::eq(ar, &p[*start..*start + own.len()], own);
+                factor = ar.mul(&factor, &eq);
+            }
+            for (span, len) in &shape.masked {
+                let mask = mle::less_than(ar, &bound[span.start..span.end], *len);
+                factor = ar.mul(&factor, &mask);
+            }
+            factor
+        });
+        factors.push(ar.mul(weight, shared));
     }
-    for &var in &roles.masked {
-        let mask = mle::less_than(ar, &points[var], contraction.vars[var]);
-        factor = ar.mul(&factor, &mask);
+    factors
+}
+
+/// What determines a contraction's known factor but for its weight.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Shape {
+    bits: usize,
+    /// First coordinate of `p`, and the coordinates of the bound point, of each batch variable.
+    batch: Vec<(usize, Span)>,
+    masked: Vec<(Span, usize)>,
+}
+
+/// The operands' functionals, each side's combined with the contractions' `numbers`; a missing factor is 1 and needs none.
+pub fn operand_claims<A: Arithmetic>(
+    ar: &mut A,
+    system: &ConstraintSystem,
+    weights: &[(ContractionId, A::Scalar)],
+    all_roles: &[Roles],
+    numbers: &[A::Scalar],
+    [lhs, mut rhs]: [A::Scalar; 2],
+) -> [(Vec<TensorClaim<A::Scalar>>, A::Scalar); 2] {
+    let [mut first, mut second] = [Vec::new(), Vec::new()];
+    for (((id, _), roles), number) in weights.iter().zip(all_roles).zip(numbers) {
+        let contraction = system.contraction(*id);
+        let spans = variable_spans(contraction, roles);
+        let claim = |operand: &Operand| {
+            let wires = operand_wires(system, operand, &spans);
+            TensorClaim { tensor: operand.tensor, coef: number.clone(), wires }
+        };
+        first.push(claim(&contraction.lhs));
+        match &contraction.rhs {
+            Some(operand) => second.push(claim(operand)),
+            None => rhs = ar.sub(&rhs, number),
+        }
     }
-    factor
+    [(first, lhs), (second, rhs)]
 }

@@ -20,7 +20,7 @@ use super::claims::Reduction;
 use crate::backend::{Arithmetic, Channel, Check, Step};
 use crate::ir::*;
 use crate::layout::{Layout, Leaf};
-use crate::mle;
+use crate::mle::BlockWeights;
 
 /// What the lookups reduce to: the leaves' numerators and denominators at one point.
 pub struct LeafClaim<S> {
@@ -109,10 +109,10 @@ pub fn reduce<A: Arithmetic>(
 ) -> A::Scalar {
     let powers = beta_powers(ar, &challenges.beta);
     let zero = ar.constant(Fr::zero());
-    let (mut all, mut lookups) = (zero.clone(), zero);
+    let (mut all, mut lookups, mut numbers) = (zero.clone(), zero.clone(), zero);
+    let mut blocks = BlockWeights::new(&claim.point);
     for (leaf, block) in &layout.leaves {
-        let number = block.offset >> block.bits;
-        let selector = mle::eq_at_index(ar, &claim.point[block.bits..], number);
+        let selector = blocks.get(ar, block.bits, block.offset >> block.bits);
         all = ar.add(&all, &selector);
         let (columns, table) = match leaf {
             Leaf::Lookup(i) => {
@@ -126,13 +126,14 @@ pub fn reduce<A: Arithmetic>(
                 (&system.table(*id).columns, *id)
             }
         };
-        for (column, power) in columns.iter().zip(&powers) {
-            let weight = ar.mul(&selector, power);
+        for (k, (column, power)) in columns.iter().zip(&powers).enumerate() {
+            let weight = if k == 0 { selector.clone() } else { ar.mul(&selector, power) };
             reduction.add_virtual(ar, system, column, &claim.point, &weight);
         }
-        let number = ar.scale(&powers[MAX_COLUMNS], Fr::from(u64::from(table.0) + 1));
-        reduction.known = ar.mul_add(&reduction.known, &selector, &number);
+        let number = ar.scale(&selector, Fr::from(u64::from(table.0) + 1));
+        numbers = ar.add(&numbers, &number);
     }
+    reduction.known = ar.mul_add(&reduction.known, &numbers, &powers[MAX_COLUMNS]);
     // Σ s_B·key_B = α·Σ s_B + 1 - Σ s_B - denominator
     let one = ar.constant(Fr::one());
     let less = ar.sub(&challenges.alpha, &one);

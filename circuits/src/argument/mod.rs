@@ -22,7 +22,9 @@ use crate::backend::{Arithmetic, Channel, Check, Step};
 use crate::ir::ConstraintSystem;
 use crate::ir::{Operand, Source, Virtual};
 use crate::layout::Layout;
-use claims::{BatchClaims, Reduction};
+use crate::mle;
+use claims::{BatchClaims, Points, Reduction, TensorClaim};
+use contractions::OperandClaims;
 
 /// Challenges of the lookup keys.
 #[derive(Clone, Debug)]
@@ -80,7 +82,7 @@ pub fn verify<C: Channel>(
 
     let eta = ch.challenge();
     let rest = ch.sub(&target, &operands.total);
-    let (claims, target) = batch_claims(ch, reduction, leaf.point, operands.claims, &rest, &eta);
+    let (claims, target) = batch_claims(ch, reduction, leaf.point, operands, &rest, &eta);
     let vectors = batch::verify(ch, system, layout, &claims, &target)?;
 
     let delta = ch.challenge();
@@ -122,25 +124,25 @@ pub fn linear_claim<A: Arithmetic>(
     (reduction, target)
 }
 
-/// The linear claim (of value `rest` once the contractions are taken out) and the operands' claims, combined with powers of `η`.
+/// The linear claim (of value `rest` once the contractions are taken out) and both sides of the operands' claims, combined with powers of
+/// `η`.
 pub fn batch_claims<A: Arithmetic>(
     ar: &mut A,
     reduction: Reduction<A::Scalar>,
-    point: Vec<A::Scalar>,
-    operands: Vec<(claims::TensorClaim<A::Scalar>, A::Scalar)>,
+    leaves: Vec<A::Scalar>,
+    operands: OperandClaims<A::Scalar>,
     rest: &A::Scalar,
     eta: &A::Scalar,
 ) -> (BatchClaims<A::Scalar>, A::Scalar) {
     let Reduction { raw, mut indexed, .. } = reduction;
     let mut target = rest.clone();
     let mut weight = ar.constant(Fr::one());
-    for (mut claim, value) in operands {
+    for (claims, value) in operands.sides {
         weight = ar.mul(&weight, eta);
         target = ar.mul_add(&target, &weight, &value);
-        claim.coef = weight.clone();
-        indexed.push(claim);
+        indexed.extend(claims.into_iter().map(|claim| TensorClaim { coef: ar.mul(&claim.coef, &weight), ..claim }));
     }
-    (BatchClaims { raw, point, indexed }, target)
+    (BatchClaims { raw, points: Points { leaves, bound: operands.bound }, indexed }, target)
 }
 
 /// One round of a plain sumcheck of degree 2 or 3, `g(0) + g(1) = sum`: reads `g`'s coefficients but the linear one, and gives `g(r)` and `r`.
@@ -178,17 +180,8 @@ pub fn chunk_weights<A: Arithmetic>(
     delta: &A::Scalar,
 ) -> (Vec<A::Scalar>, Vec<A::Scalar>) {
     let one = ar.constant(Fr::one());
-    let mut weights = |bits: usize, count: usize, scale: &A::Scalar| {
-        let mut table = vec![scale.clone()];
-        for r in &rho[layout.chunk_bits..bits] {
-            let clear = ar.complement(r);
-            let high: Vec<_> = table.iter().map(|t| ar.mul(t, r)).collect();
-            table = table.iter().map(|t| ar.mul(t, &clear)).collect();
-            table.extend(high);
-        }
-        table.truncate(count);
-        table
-    };
+    let mut weights =
+        |bits: usize, count: usize, scale: &A::Scalar| mle::eq_weights(ar, &rho[layout.chunk_bits..bits], scale, count);
     let w = weights(layout.w_bits(), layout.w_chunks(), &one);
     let x = weights(layout.x_bits(), layout.x_chunks() + 1, delta);
     (w, x)

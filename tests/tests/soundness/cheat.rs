@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::{AdditiveGroup, Field};
-use vouch_circuits::argument::claims::{BatchClaims, TensorClaim};
+use vouch_circuits::argument::claims::{BatchClaims, Points as ClaimPoints, TensorClaim};
 use vouch_circuits::argument::lookups::beta_powers;
 use vouch_circuits::argument::{Challenges, batch_claims, chunk_weights, linear_claim};
 use vouch_circuits::backend::{Plain, Step};
@@ -33,7 +33,9 @@ pub enum Message {
     Total,
     /// Two or three coefficients.
     ContractionRound(usize),
-    /// All operands' values.
+    /// Three coefficients.
+    NumberRound(usize),
+    /// Both sides' values.
     Operands,
     /// Two coefficients.
     BatchRound(usize),
@@ -212,7 +214,7 @@ impl<'a> Cheat<'a> {
 
         let eta = sender.writer.challenge();
         let rest = target - operands.total;
-        let (claims, target) = batch_claims(&mut Plain, reduction, leaf.point, operands.claims, &rest, &eta);
+        let (claims, target) = batch_claims(&mut Plain, reduction, leaf.point, operands, &rest, &eta);
         let mut w = flat(layout, Vector::W, used, layout.w_len);
         w.resize(1 << layout.w_bits(), Fr::ZERO);
         let (rho, [x_claim, w_claim]) = self.prove_batch(&mut sender, &claims, target, (&x, &w));
@@ -283,10 +285,10 @@ impl<'a> Cheat<'a> {
         };
         for (tensor, coef) in &claims.raw {
             let bits = system.tensor(*tensor).bits();
-            add(*tensor, eq_table(&claims.point[..bits]).into_iter().map(|e| e * coef).collect());
+            add(*tensor, eq_table(&claims.points.leaves[..bits]).into_iter().map(|e| e * coef).collect());
         }
         for claim in &claims.indexed {
-            add(claim.tensor, claim_weights(system, claim));
+            add(claim.tensor, claim_weights(system, claim, &claims.points));
         }
         let [x_weights, w_weights] = weights;
         let mut halves = [Product::new(vec![x.to_vec(), x_weights]), Product::new(vec![w.to_vec(), w_weights])];
@@ -312,10 +314,10 @@ impl<'a> Cheat<'a> {
 }
 
 /// A claim's weights over its tensor's padded positions.
-fn claim_weights(system: &ConstraintSystem, claim: &TensorClaim<Fr>) -> Vec<Fr> {
+fn claim_weights(system: &ConstraintSystem, claim: &TensorClaim<Fr>, points: &ClaimPoints<Fr>) -> Vec<Fr> {
     let axes = axis_ranges(&system.tensor(claim.tensor).shape);
     let tables: Vec<Vec<Fr>> =
-        claim.wires.iter().zip(&axes).map(|(wire, axis)| wire_weights(wire, 1 << axis.len())).collect();
+        claim.wires.iter().zip(&axes).map(|(wire, axis)| wire_weights(&wire.at(points), 1 << axis.len())).collect();
     let at = |position| digits(position, &axes).iter().zip(&tables).map(|(i, table)| table[*i]).product::<Fr>();
     (0..1 << system.tensor(claim.tensor).bits()).map(|position| claim.coef * at(position)).collect()
 }

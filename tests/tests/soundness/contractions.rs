@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field};
-use vouch_circuits::argument::claims::{TensorClaim, operand_wires};
-use vouch_circuits::argument::contractions::{OperandClaims, Roles, degree, roles, variable_points};
+use vouch_circuits::argument::contractions::{OperandClaims, Roles, degree, operand_claims, roles};
 use vouch_circuits::argument::late_factors;
 use vouch_circuits::backend::Plain;
 use vouch_circuits::ir::*;
@@ -24,7 +23,7 @@ pub fn prove(
     p: &[Fr],
 ) -> OperandClaims<Fr> {
     if weights.is_empty() {
-        return OperandClaims { claims: Vec::new(), total: Fr::ZERO };
+        return OperandClaims::none(&mut Plain);
     }
     let all: Vec<(&Contraction, Roles, Fr)> = (weights.iter())
         .map(|(id, weight)| (system.contraction(*id), roles(system, system.contraction(*id)), *weight))
@@ -61,38 +60,36 @@ pub fn prove(
     }
 
     let late = late_factors(&mut Plain, &r);
-    let mut sent: Vec<Fr> = Vec::new();
-    for (product, (contraction, _, _)) in products.iter().zip(&all) {
-        sent.extend(product.factors[..operands(contraction).len()].iter().map(|f| f[0]));
+    // For each contraction what the verifier knows, and both operands' values, a missing one's being 1.
+    let mut sides = [Vec::new(), Vec::new(), Vec::new()];
+    for (product, (contraction, roles, weight)) in products.iter().zip(&all) {
+        let count = operands(contraction).len();
+        sides[0].push(*weight * late[roles.bits] * product.factors[count][0]);
+        sides[1].push(product.factors[0][0]);
+        sides[2].push(if count == 2 { product.factors[1][0] } else { Fr::ONE });
     }
+    sides.iter_mut().for_each(|side| side.resize(all.len().next_power_of_two(), Fr::ZERO));
+    let mut numbered = Product::new(sides.to_vec());
+    let mut zeta = Vec::new();
+    for round in 0..all.len().next_power_of_two().ilog2() {
+        let polynomial = numbered.round();
+        let mut message = [polynomial[0], polynomial[2], polynomial[3]];
+        sender.plain(Message::NumberRound(round as usize), &mut message);
+        let challenge = sender.writer.challenge();
+        sum = next_claim(sum, &message, challenge);
+        numbered.fold(challenge);
+        zeta.push(challenge);
+    }
+    let [known, lhs, rhs] = [0, 1, 2].map(|k| numbered.factors[k][0]);
+    let mut sent = [lhs, rhs];
     sender.scalars(Message::Operands, &mut sent, |sent| {
-        // The first operand is set so that the sum is reached.
-        let mut others = Fr::ZERO;
-        let mut first = Fr::ZERO;
-        let mut at = 0;
-        for (i, (product, (contraction, roles, weight))) in products.iter().zip(&all).enumerate() {
-            let count = operands(contraction).len();
-            let known = *weight * late[roles.bits] * product.factors[count][0];
-            let tail: Fr = sent[at + 1..at + count].iter().product();
-            if i == 0 {
-                first = known * tail;
-            } else {
-                others += known * sent[at] * tail;
-            }
-            at += count;
-        }
-        sent[0] = (sum - others) / first;
+        // The first side is set so that the sum is reached.
+        sent[0] = sum / (known * sent[1]);
     });
-    let mut claims = Vec::new();
-    let mut values = sent.into_iter();
-    for (contraction, roles, _) in &all {
-        let points = variable_points(contraction, roles, p, &r);
-        for operand in operands(contraction) {
-            let wires = operand_wires(system, &operand, &points);
-            claims.push((TensorClaim { tensor: operand.tensor, coef: Fr::ONE, wires }, values.next().unwrap()));
-        }
-    }
-    OperandClaims { claims, total: total[0] }
+    let ids: Vec<(ContractionId, Fr)> = weights.iter().map(|(id, weight)| (*id, *weight)).collect();
+    let roles: Vec<Roles> = all.into_iter().map(|(_, roles, _)| roles).collect();
+    let sides = operand_claims(&mut Plain, system, &ids, &roles, &eq_table(&zeta), sent);
+    OperandClaims { total: total[0], bound: r, sides }
 }
 
 /// The operand over the bound variables, the other outputs at their points.

@@ -29,7 +29,7 @@ fn refusing(message: Message, scalar: usize, bend: Bend) -> Check {
     let first = match message {
         Message::Root => 0,
         Message::LookupRound { .. } | Message::Children { .. } => 1,
-        Message::Total | Message::ContractionRound(_) | Message::Operands => 2,
+        Message::Total | Message::ContractionRound(_) | Message::NumberRound(_) | Message::Operands => 2,
         Message::BatchRound(_) | Message::Vectors => 3,
         // Only the last fold meets the claim; the others, and the blind, meet the commitments.
         Message::FoldValues if scalar / 2 == CHUNK_BITS - 1 => 4,
@@ -120,15 +120,15 @@ fn operands_with_the_right_product_are_refused() {
     for (bend, check) in
         [(Bend::Nothing, Check::Batch), (Bend::Batch, Check::OpeningFold), (Bend::Opening, Check::Pairing)]
     {
-        for pair in 0..3 {
+        for factor in [2, 3, 5].map(Fr::from) {
             let mut cheat = Cheat { bend, ..Cheat::new(&FAN_OUT.scene, &values) };
             cheat.tamper = Box::new(move |message, scalars| {
                 if message == Message::Operands {
-                    scalars[2 * pair] *= Fr::from(2);
-                    scalars[2 * pair + 1] /= Fr::from(2);
+                    scalars[0] *= factor;
+                    scalars[1] /= factor;
                 }
             });
-            assert_eq!(FAN_OUT.scene.refusal_of(&cheat), Some(check), "contraction {pair}, {bend:?}");
+            assert_eq!(FAN_OUT.scene.refusal_of(&cheat), Some(check), "factor {factor}, {bend:?}");
         }
     }
 }

@@ -49,7 +49,9 @@ impl Honest {
         match self.places[i] {
             (Message::Root, _) => Check::LookupSum,
             (Message::LookupRound { .. } | Message::Children { .. }, _) => Check::LookupSumcheck,
-            (Message::Total | Message::ContractionRound(_) | Message::Operands, _) => Check::Contraction,
+            (Message::Total | Message::ContractionRound(_) | Message::NumberRound(_) | Message::Operands, _) => {
+                Check::Contraction
+            }
             (Message::BatchRound(_) | Message::Vectors, _) => Check::Batch,
             // With the blind changes the challenge that the folds are taken at.
             (Message::Blind, _) => Check::OpeningFold,
