@@ -81,21 +81,29 @@ pub fn variable_spans(contraction: &Contraction, roles: &Roles) -> Vec<Span> {
 /// Degree of the round polynomials over the contractions' numbers: `c·lhs·rhs`.
 pub const NUMBER_DEGREE: usize = 3;
 
+/// The contractions' first or second factors.
+pub struct Side<S> {
+    /// Functionals of the operands.
+    pub claims: Vec<TensorClaim<S>>,
+    /// The value that they have together.
+    pub value: S,
+}
+
 /// What the contractions reduce to.
 pub struct OperandClaims<S> {
     /// The contractions' combined weighted value, as the prover sent it.
     pub total: S,
     /// The sumcheck's point over bound variables.
     pub bound: Vec<S>,
-    /// First and second factors: functionals, and the value that each side's have together.
-    pub sides: [(Vec<TensorClaim<S>>, S); 2],
+    /// First and second factors.
+    pub sides: [Side<S>; 2],
 }
 
 impl<S> OperandClaims<S> {
     /// Of no contractions.
     pub fn none<A: Arithmetic<Scalar = S>>(ar: &mut A) -> Self {
-        let mut zero = || ar.constant(Fr::zero());
-        Self { total: zero(), bound: Vec::new(), sides: [(Vec::new(), zero()), (Vec::new(), zero())] }
+        let sides = [(); 2].map(|()| Side { claims: Vec::new(), value: ar.constant(Fr::zero()) });
+        Self { total: ar.constant(Fr::zero()), bound: Vec::new(), sides }
     }
 }
 
@@ -198,7 +206,7 @@ pub fn operand_claims<A: Arithmetic>(
     all_roles: &[Roles],
     numbers: &[A::Scalar],
     [lhs, mut rhs]: [A::Scalar; 2],
-) -> [(Vec<TensorClaim<A::Scalar>>, A::Scalar); 2] {
+) -> [Side<A::Scalar>; 2] {
     let [mut first, mut second] = [Vec::new(), Vec::new()];
     for (((id, _), roles), number) in weights.iter().zip(all_roles).zip(numbers) {
         let contraction = system.contraction(*id);
@@ -213,5 +221,5 @@ pub fn operand_claims<A: Arithmetic>(
             None => rhs = ar.sub(&rhs, number),
         }
     }
-    [(first, lhs), (second, rhs)]
+    [Side { claims: first, value: lhs }, Side { claims: second, value: rhs }]
 }

@@ -24,7 +24,7 @@ use crate::ir::{Operand, Source, Virtual};
 use crate::layout::Layout;
 use crate::mle;
 use claims::{BatchClaims, Points, Reduction, TensorClaim};
-use contractions::OperandClaims;
+use contractions::{OperandClaims, Side};
 
 /// Challenges of the lookup keys.
 #[derive(Clone, Debug)]
@@ -137,7 +137,7 @@ pub fn batch_claims<A: Arithmetic>(
     let Reduction { raw, mut indexed, .. } = reduction;
     let mut target = rest.clone();
     let mut weight = ar.constant(Fr::one());
-    for (claims, value) in operands.sides {
+    for Side { claims, value } in operands.sides {
         weight = ar.mul(&weight, eta);
         target = ar.mul_add(&target, &weight, &value);
         indexed.extend(claims.into_iter().map(|claim| TensorClaim { coef: ar.mul(&claim.coef, &weight), ..claim }));
