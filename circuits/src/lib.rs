@@ -11,5 +11,6 @@ pub mod lowering;
 pub mod mle;
 pub mod points;
 pub mod poseidon;
+pub mod sponge;
 pub mod transcript;
 pub mod validate;

@@ -1,72 +1,30 @@
-//! The Fiat–Shamir transcript of the core: a Poseidon duplex sponge over `Fr`.
+//! The Fiat–Shamir transcript of the core: a Poseidon duplex sponge over `Fr`, with its two ends.
 //!
-//! Writing ([`Writer`]) and reading ([`Reader`]) share one [`Sponge`], so that both sides absorb and squeeze in the same order.
-//! Absorbing adds into the two rate cells; a challenge first adds the number of elements absorbed since the last one to the capacity
-//! cell, permutes, and takes the first rate cell. Step labels are added to the capacity too, so they cost no
-//! permutation. Group elements are absorbed as the two 128-bit halves of the Keccak-256 digest of their
-//! uncompressed encodings: an outer verifier (native or on-chain) recomputes that cheaply, and the number of public values of
-//! a shell does not depend on how many commitments there are.
+//! Writing ([`Writer`]) and reading ([`Reader`]) share one [`Sponge`], so that both sides absorb and squeeze in the same order. Group
+//! elements are absorbed as the two 128-bit halves of the Keccak-256 digest of their uncompressed encodings: an outer verifier (native or
+//! on-chain) recomputes that cheaply, and the number of public values of a shell does not depend on how many commitments there are.
 
 use ark_bn254::{Fr, G1Affine};
-use ark_ff::{PrimeField, Zero};
+use ark_ff::PrimeField;
 use sha3::{Digest, Keccak256};
 
-use crate::backend::{Channel, Check, Step, plain_arithmetic};
+use crate::backend::{Channel, Check, Plain, Step, plain_arithmetic};
 use crate::points::encode_g1;
 use crate::poseidon::{self, WIDTH};
+use crate::sponge::{Block, Permute, Sponge};
 
-/// Domain tag of this protocol and its version, the sponge's initial capacity.
-const DOMAIN: &[u8] = b"vouch core argument v1";
-const RATE: usize = WIDTH - 1;
-
-/// A duplex sponge; cell 0 is the capacity.
-#[derive(Clone)]
-pub struct Sponge {
-    state: [Fr; WIDTH],
-    absorbed: u64,
-    position: usize,
-}
-
-impl Default for Sponge {
-    fn default() -> Self {
-        let mut state = [Fr::zero(); WIDTH];
-        state[0] = Fr::from_be_bytes_mod_order(DOMAIN);
-        Self { state, absorbed: 0, position: 0 }
+impl Permute for Plain {
+    fn permute(&mut self, state: &mut [Fr; WIDTH], block: Block<Fr>) {
+        state[0] += block.capacity;
+        for (cell, message) in state[1..].iter_mut().zip(block.messages) {
+            *cell += message.unwrap_or_default();
+        }
+        poseidon::permute(state);
     }
 }
 
-impl Sponge {
-    /// Marks the beginning of a step.
-    pub fn label(&mut self, step: Step) {
-        // Above any count of absorbed elements, so that labels and counts cannot be traded for each other.
-        self.state[0] += Fr::from(step as u64) * Fr::from(1u128 << 64);
-    }
-
-    /// Absorbs one element.
-    pub fn absorb(&mut self, value: &Fr) {
-        if self.position == RATE {
-            poseidon::permute(&mut self.state);
-            self.position = 0;
-        }
-        self.state[1 + self.position] += value;
-        self.position += 1;
-        self.absorbed += 1;
-    }
-
-    /// A challenge that depends on everything absorbed so far.
-    pub fn challenge(&mut self) -> Fr {
-        self.state[0] += Fr::from(self.absorbed);
-        self.absorbed = 0;
-        self.position = 0;
-        poseidon::permute(&mut self.state);
-        self.state[1]
-    }
-
-    fn absorb_points(&mut self, points: &[G1Affine]) {
-        for limb in points_digest(points) {
-            self.absorb(&limb);
-        }
-    }
+fn absorb_points(sponge: &mut Sponge<Fr>, points: &[G1Affine]) {
+    points_digest(points).iter().for_each(|limb| sponge.absorb(&mut Plain, limb));
 }
 
 /// Both 128-bit halves (high, low) of the Keccak-256 digest over the points, encoded as in [`crate::points`].
@@ -84,10 +42,16 @@ pub fn digest_limbs(digest: &[u8]) -> [Fr; 2] {
 }
 
 /// The prover's end: records the messages it sends.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Writer {
-    sponge: Sponge,
+    sponge: Sponge<Fr>,
     scalars: Vec<Fr>,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self { sponge: Sponge::new(&mut Plain), scalars: Vec::new() }
+    }
 }
 
 impl Writer {
@@ -98,23 +62,23 @@ impl Writer {
 
     /// Absorbs a value that the verifier knows by itself.
     pub fn absorb(&mut self, value: &Fr) {
-        self.sponge.absorb(value);
+        self.sponge.absorb(&mut Plain, value);
     }
 
     /// Sends one scalar.
     pub fn write(&mut self, value: Fr) {
-        self.sponge.absorb(&value);
+        self.sponge.absorb(&mut Plain, &value);
         self.scalars.push(value);
     }
 
     /// Absorbs group elements that the proof carries.
     pub fn write_points(&mut self, points: &[G1Affine]) {
-        self.sponge.absorb_points(points);
+        absorb_points(&mut self.sponge, points);
     }
 
     /// A challenge.
     pub fn challenge(&mut self) -> Fr {
-        self.sponge.challenge()
+        self.sponge.challenge(&mut Plain)
     }
 
     /// All scalars sent, in order.
@@ -125,7 +89,7 @@ impl Writer {
 
 /// The verifier's end over plain field elements.
 pub struct Reader<'a> {
-    sponge: Sponge,
+    sponge: Sponge<Fr>,
     scalars: std::slice::Iter<'a, Fr>,
     points: std::slice::Iter<'a, &'a [G1Affine]>,
 }
@@ -135,7 +99,7 @@ plain_arithmetic!(Reader<'_>);
 impl<'a> Reader<'a> {
     /// Reads the proof's `scalars` and its groups of `points`, each in the order they were sent.
     pub fn new(scalars: &'a [Fr], points: &'a [&'a [G1Affine]]) -> Self {
-        Self { sponge: Sponge::default(), scalars: scalars.iter(), points: points.iter() }
+        Self { sponge: Sponge::new(&mut Plain), scalars: scalars.iter(), points: points.iter() }
     }
 
     /// Refuses a proof with messages left over.
@@ -150,22 +114,22 @@ impl Channel for Reader<'_> {
     }
 
     fn absorb(&mut self, value: &Fr) {
-        self.sponge.absorb(value);
+        self.sponge.absorb(&mut Plain, value);
     }
 
     fn read(&mut self) -> Result<Fr, Check> {
         let value = *self.scalars.next().ok_or(Check::Shape)?;
-        self.sponge.absorb(&value);
+        self.sponge.absorb(&mut Plain, &value);
         Ok(value)
     }
 
     fn read_points(&mut self) -> Result<(), Check> {
         let points = self.points.next().ok_or(Check::Shape)?;
-        self.sponge.absorb_points(points);
+        absorb_points(&mut self.sponge, points);
         Ok(())
     }
 
     fn challenge(&mut self) -> Fr {
-        self.sponge.challenge()
+        self.sponge.challenge(&mut Plain)
     }
 }
