@@ -11,6 +11,7 @@ pub mod lowering;
 pub mod mle;
 pub mod points;
 pub mod poseidon;
+pub mod shell;
 pub mod sponge;
 pub mod transcript;
 pub mod validate;

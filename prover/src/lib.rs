@@ -13,6 +13,7 @@ pub mod lookups;
 mod operands;
 pub mod prove;
 pub mod setup;
+pub mod shell;
 pub mod small;
 pub mod witness;
 

@@ -96,7 +96,7 @@ pub fn prove_witness(
 
     progress("opening");
     let delta = transcript.challenge();
-    let (w_weights, x_weights) = chunk_weights(&mut Plain, layout, &vectors.rho, &delta);
+    let (w_weights, x_weights) = chunk_weights(layout, &vectors.rho[c..], &delta);
     let w_blinds = crate::setup::weight_blinds(layout, &key.salt);
     let blind: Fr = (w_weights.iter().zip(&w_blinds)).chain(x_weights.iter().zip(&blinds)).map(|(e, b)| *e * b).sum();
     transcript.write(blind);

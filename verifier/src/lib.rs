@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod pairing;
+pub mod shell;
 mod values;
 mod verify;
 

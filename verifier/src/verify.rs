@@ -5,7 +5,7 @@ use std::fmt;
 use ark_bn254::{Fr, G1Affine};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
-use vouch_circuits::argument::{self, GroupScalars};
+use vouch_circuits::argument::{self, Exports, chunk_weights};
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::Role;
 use vouch_circuits::key::{CoreProof, InvalidKey, VerifyingKey, public_at, statement};
@@ -146,8 +146,8 @@ pub fn verify(key: &PreparedKey, proof: &CoreProof) -> Result<Verified, Refused>
     if have != need {
         return Err(Refused::Folds { have, need });
     }
-    let scalars = check_argument(key, layout, digest, proof)?;
-    check_groups(key, proof, &scalars)?;
+    let exports = check_argument(key, layout, digest, proof)?;
+    check_groups(key, layout, proof, &exports)?;
 
     let tensors = |role| {
         let publics = key.system.publics.iter().zip(&proof.publics).filter(move |(public, _)| public.role == role);
@@ -186,21 +186,21 @@ fn check_argument(
     layout: &Layout,
     digest: &[u8; 32],
     proof: &CoreProof,
-) -> Result<GroupScalars<Fr>, Check> {
-    let [folds, quotient, witness] = proof.opening.groups();
-    let groups: [&[G1Affine]; 4] = [&proof.x_commitments, folds, quotient, witness];
+) -> Result<Exports<Fr>, Check> {
+    let [folds, quotient] = proof.opening.groups();
+    let groups: [&[G1Affine]; 3] = [&proof.x_commitments, folds, quotient];
     let mut reader = Reader::new(&proof.scalars, &groups);
     let system = &key.system;
     let mut at = |_: &mut Reader, i: usize, point: &[Fr]| {
         public_at(&system.tensor(system.publics[i].tensor).shape, &proof.publics[i], point)
     };
-    let scalars = argument::verify(&mut reader, system, layout, &statement(digest, &proof.publics), &mut at)?;
+    let exports = argument::verify(&mut reader, system, layout, &statement(digest, &proof.publics), &mut at)?;
     reader.finish()?;
-    Ok(scalars)
+    Ok(exports)
 }
 
 /// The opening of the combined commitment.
-fn check_groups(key: &VerifyingKey, proof: &CoreProof, scalars: &GroupScalars<Fr>) -> Result<(), Check> {
+fn check_groups(key: &VerifyingKey, layout: &Layout, proof: &CoreProof, exports: &Exports<Fr>) -> Result<(), Check> {
     let chunks = |commitments: &[G1Affine], weights: &[Fr]| -> Result<Vec<(G1Affine, Fr)>, Check> {
         // A chunk without a weight would go unchecked.
         if commitments.len() != weights.len() {
@@ -208,9 +208,10 @@ fn check_groups(key: &VerifyingKey, proof: &CoreProof, scalars: &GroupScalars<Fr
         }
         Ok(commitments.iter().copied().zip(weights.iter().copied()).collect())
     };
-    let mut left = chunks(&key.w_commitments, &scalars.w)?;
-    left.extend(chunks(&proof.x_commitments, &scalars.x)?);
-    let blind = (key.blind_base, scalars.blind);
-    left.extend(pairing::opening_terms(&proof.opening, &scalars.opening, key.one, blind).ok_or(Check::Shape)?);
+    let (w, x) = chunk_weights(layout, &exports.rho_high, &exports.delta);
+    let mut left = chunks(&key.w_commitments, &w)?;
+    left.extend(chunks(&proof.x_commitments, &x)?);
+    let blind = (key.blind_base, exports.blind);
+    left.extend(pairing::opening_terms(&proof.opening, &exports.opening, key.one, blind));
     if pairing::check(&left, proof.opening.witness, key.g2, key.tau_g2) { Ok(()) } else { Err(Check::Pairing) }
 }

@@ -18,7 +18,7 @@ pub mod opening;
 use ark_bn254::Fr;
 use ark_ff::One;
 
-use crate::backend::{Arithmetic, Channel, Check, Step};
+use crate::backend::{Arithmetic, Channel, Check, Plain, Step};
 use crate::ir::ConstraintSystem;
 use crate::ir::{Operand, Source, Virtual};
 use crate::layout::Layout;
@@ -35,12 +35,15 @@ pub struct Challenges<S> {
     pub beta: S,
 }
 
-/// The scalars of the group equation that the outer verifier checks.
-pub struct GroupScalars<S> {
-    /// Multiplier of each of `w`'s chunk commitments.
-    pub w: Vec<S>,
-    /// Multiplier of each of `x`'s chunk commitments, the mask chunk's last.
-    pub x: Vec<S>,
+/// What the argument leaves to the outer verifier: the point at which public values enter, and the scalars of the group equation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exports<S> {
+    /// The leaf point; public tensor `i` was taken at its first coordinates.
+    pub leaf: Vec<S>,
+    /// The batching step's point but for its lowest `c` coordinates: it weighs the chunks ([`chunk_weights`]).
+    pub rho_high: Vec<S>,
+    /// Weight of `x` in the opened polynomial.
+    pub delta: S,
     /// The combined blind, to be subtracted.
     pub blind: S,
     /// The opening's own scalars.
@@ -63,7 +66,7 @@ pub fn verify<C: Channel>(
     layout: &Layout,
     statement: &[C::Scalar],
     public_at: &mut PublicAt<C>,
-) -> Result<GroupScalars<C::Scalar>, Check> {
+) -> Result<Exports<C::Scalar>, Check> {
     ch.label(Step::Statement);
     for value in statement {
         ch.absorb(value);
@@ -83,14 +86,14 @@ pub fn verify<C: Channel>(
     let eta = ch.challenge();
     let rest = ch.sub(&target, &operands.total);
     let (claims, target) = batch_claims(ch, reduction, leaf.point, operands, &rest, &eta);
-    let vectors = batch::verify(ch, system, layout, &claims, &target)?;
+    let batch::VectorClaims { mut rho, x, w } = batch::verify(ch, system, layout, &claims, &target)?;
 
     let delta = ch.challenge();
-    let value = ch.mul_add(&vectors.w, &delta, &vectors.x);
+    let value = ch.mul_add(&w, &delta, &x);
     let blind = ch.read()?;
-    let opening = opening::verify(ch, &vectors.rho[..layout.chunk_bits], &value)?;
-    let (w, x) = chunk_weights(ch, layout, &vectors.rho, &delta);
-    Ok(GroupScalars { w, x, blind, opening })
+    let rho_high = rho.split_off(layout.chunk_bits);
+    let opening = opening::verify(ch, &rho, &value)?;
+    Ok(Exports { leaf: claims.points.leaves, rho_high, delta, blind, opening })
 }
 
 /// The leaves' claims, the equalities and the bindings of public values as one linear claim with weights `1, γ, γ², …`: the
@@ -172,17 +175,13 @@ pub fn late_factors<A: Arithmetic>(ar: &mut A, r: &[A::Scalar]) -> Vec<A::Scalar
     factors
 }
 
-/// `eq(ρ_hi, j)` for `w`'s chunks, and `δ·eq(ρ_hi, j)` for `x`'s with the mask chunk.
-pub fn chunk_weights<A: Arithmetic>(
-    ar: &mut A,
-    layout: &Layout,
-    rho: &[A::Scalar],
-    delta: &A::Scalar,
-) -> (Vec<A::Scalar>, Vec<A::Scalar>) {
-    let one = ar.constant(Fr::one());
-    let mut weights =
-        |bits: usize, count: usize, scale: &A::Scalar| mle::eq_weights(ar, &rho[layout.chunk_bits..bits], scale, count);
-    let w = weights(layout.w_bits(), layout.w_chunks(), &one);
+/// What each chunk's commitment is multiplied by in the group equation: `eq(ρ_hi, j)` for `w`'s chunks, and `δ·eq(ρ_hi, j)` for `x`'s
+/// with the mask chunk, each vector at as many of `ρ_hi`'s first coordinates as it has.
+pub fn chunk_weights(layout: &Layout, rho_high: &[Fr], delta: &Fr) -> (Vec<Fr>, Vec<Fr>) {
+    let weights = |bits: usize, count: usize, scale: &Fr| {
+        mle::eq_weights(&mut Plain, &rho_high[..bits - layout.chunk_bits], scale, count)
+    };
+    let w = weights(layout.w_bits(), layout.w_chunks(), &Fr::one());
     let x = weights(layout.x_bits(), layout.x_chunks() + 1, delta);
     (w, x)
 }

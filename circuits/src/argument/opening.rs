@@ -32,7 +32,7 @@
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::{AdditiveGroup, Field};
 
-use crate::backend::{Channel, Check, Step};
+use crate::backend::{Arithmetic, Channel, Check, Step};
 
 /// The group elements that an opening sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +46,9 @@ pub struct OpeningPoints {
 }
 
 impl OpeningPoints {
-    /// The groups in which the transcript absorbs them.
-    pub fn groups(&self) -> [&[G1Affine]; 3] {
-        [&self.folds, std::slice::from_ref(&self.quotient), std::slice::from_ref(&self.witness)]
+    /// The groups in which the transcript absorbs them. `W` is in none: no challenge follows it, and the group equation determines it.
+    pub fn groups(&self) -> [&[G1Affine]; 2] {
+        [&self.folds, std::slice::from_ref(&self.quotient)]
     }
 }
 
@@ -59,8 +59,8 @@ pub struct OpeningScalars<S> {
     pub r_at_z: S,
     /// `Z(z)`: subtracted times `H`.
     pub z_quotient: S,
-    /// `q, q², …, q^{c−1}`: added times `f_1 … f_{c−1}` (`g` itself enters once).
-    pub q_powers: Vec<S>,
+    /// `q`: its powers `q, q², …, q^{c−1}` are added times `f_1 … f_{c−1}` (`g` itself enters once).
+    pub q: S,
     /// `z`: added times `W`.
     pub z: S,
 }
@@ -122,7 +122,6 @@ pub fn verify<C: Channel>(ch: &mut C, rho: &[C::Scalar], v: &C::Scalar) -> Resul
 
     ch.read_points()?;
     let z = ch.challenge();
-    ch.read_points()?;
 
     // R(X) = even + odd·X + curvature·(X² − r²): right at ±r as it stands, and at r² by choice of the
     // curvature.
@@ -138,15 +137,15 @@ pub fn verify<C: Channel>(ch: &mut C, rho: &[C::Scalar], v: &C::Scalar) -> Resul
     let z_quotient = ch.mul(&at_both, &at_third);
     let line = ch.mul_add(&even, &odd, &z);
     let r_at_z = ch.mul_add(&line, &curvature, &at_both);
-    Ok(OpeningScalars { r_at_z, z_quotient, q_powers, z })
+    Ok(OpeningScalars { r_at_z, z_quotient, q, z })
 }
 
 /// `q, q², …, q^count`.
-fn powers<C: Channel>(ch: &mut C, q: &C::Scalar, count: usize) -> Vec<C::Scalar> {
-    let mut powers: Vec<C::Scalar> = Vec::with_capacity(count);
+pub fn powers<A: Arithmetic>(ar: &mut A, q: &A::Scalar, count: usize) -> Vec<A::Scalar> {
+    let mut powers: Vec<A::Scalar> = Vec::with_capacity(count);
     for _ in 0..count {
         let next = match powers.last() {
-            Some(last) => ch.mul(last, q),
+            Some(last) => ar.mul(last, q),
             None => q.clone(),
         };
         powers.push(next);
@@ -206,12 +205,10 @@ mod tests {
     fn messages_are_as_many_as_stated() {
         for c in 1..10 {
             let (result, script) = run(c, Fr::from(7));
-            assert_eq!((script.scalars as u64, script.groups), (2 * c + 1, 3));
+            assert_eq!((script.scalars as u64, script.groups), (2 * c + 1, 2));
             assert!(script.challenges.is_empty());
             let scalars = result.expect("zero opens to zero");
-            let powers: Vec<Fr> = (1..c).map(|k| Fr::from(3).pow([k])).collect();
-            assert_eq!(scalars.q_powers, powers);
-            assert_eq!((scalars.z, scalars.r_at_z), (Fr::from(11), Fr::ZERO));
+            assert_eq!((scalars.q, scalars.z, scalars.r_at_z), (Fr::from(3), Fr::from(11), Fr::ZERO));
             assert_eq!(scalars.z_quotient, Fr::from((11 * 11 - 49) * (11 - 49)));
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::{One, Zero};
 use proptest::prelude::*;
+use vouch_circuits::argument::opening::OpeningPoints;
 use vouch_circuits::key::CoreProof;
 use vouch_program::*;
 use vouch_prover::{ProvingKey, prove, setup};
@@ -70,8 +71,8 @@ fn without_weights_the_salt_does_not_matter() {
 }
 
 fn points(proof: &CoreProof) -> Vec<G1Affine> {
-    let opening = proof.opening.groups().concat();
-    proof.x_commitments.iter().copied().chain(opening).collect()
+    let OpeningPoints { folds, quotient, witness } = &proof.opening;
+    proof.x_commitments.iter().chain(folds).chain([quotient, witness]).copied().collect()
 }
 
 #[test]

@@ -138,7 +138,10 @@ impl Sender<'_> {
     /// Sends points, changed.
     pub fn points(&mut self, points: Points, values: &mut [G1Affine]) {
         (self.cheat.tamper_points)(points, values);
-        self.writer.write_points(values);
+        // Nothing depends on the last one.
+        if points != Points::Witness {
+            self.writer.write_points(values);
+        }
     }
 }
 
@@ -220,7 +223,7 @@ impl<'a> Cheat<'a> {
         let (rho, [x_claim, w_claim]) = self.prove_batch(&mut sender, &claims, target, (&x, &w));
 
         let delta = sender.writer.challenge();
-        let (w_weights, x_weights) = chunk_weights(&mut Plain, layout, &rho, &delta);
+        let (w_weights, x_weights) = chunk_weights(layout, &rho[CHUNK_BITS..], &delta);
         let weighted = |weights: &[Fr], values: &[Fr]| -> Fr { weights.iter().zip(values).map(|(a, b)| *a * b).sum() };
         let blind = weighted(&w_weights, &scene.w_blinds) + weighted(&x_weights, &blinds);
         sender.plain(Message::Blind, &mut [blind]);

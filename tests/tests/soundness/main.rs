@@ -17,6 +17,7 @@ mod programs;
 mod protocol_lies;
 mod replay_lies;
 mod scene;
+mod shell_lies;
 mod statement_lies;
 mod sumcheck;
 mod values;

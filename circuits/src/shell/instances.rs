@@ -1,0 +1,60 @@
+//! The public values of the shell's circuit, in the order in which it has them.
+//!
+//! None of them is part of a proof as it is: the outer verifier recomputes the digests from key, statement and points, and the public
+//! tensors' extensions from the public values; only the scalars that it has no other way to know are sent.
+
+use ark_bn254::Fr;
+
+use crate::argument::Exports;
+use crate::argument::opening::OpeningScalars;
+use crate::ir::ConstraintSystem;
+use crate::layout::Layout;
+
+/// Groups of points that the transcript absorbs: commitments, folds, `H`.
+pub const POINT_GROUPS: usize = 3;
+
+/// The public values, as cells of the circuit or as numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instances<S> {
+    /// Limbs of the key's digest and of the public values' digest ([`crate::key::statement`]).
+    pub statement: Vec<S>,
+    /// Limbs of each point group's digest ([`crate::transcript::points_digest`]).
+    pub points: Vec<[S; 2]>,
+    /// The extension of each public tensor at its first coordinates of the leaf point.
+    pub publics: Vec<S>,
+    /// What the argument leaves to the outer verifier; of the leaf point as many coordinates as the widest public tensor has.
+    pub exports: Exports<S>,
+}
+
+impl<S: Clone> Instances<S> {
+    /// All of them, in the circuit's order.
+    pub fn list(&self) -> Vec<S> {
+        let mut list = self.statement.clone();
+        list.extend(self.points.iter().flatten().cloned());
+        list.extend(self.publics.iter().cloned());
+        list.extend(export_list(&self.exports));
+        list
+    }
+}
+
+/// The exports that a proof sends, in the circuit's order: leaf point, `ρ_hi`, `δ`, blind, `q`, `z`, `Z(z)`, `R(z)`.
+pub fn export_list<S: Clone>(exports: &Exports<S>) -> Vec<S> {
+    let Exports { leaf, rho_high, delta, blind, opening } = exports;
+    let OpeningScalars { q, z, z_quotient, r_at_z } = opening;
+    let last = [delta, blind, q, z, z_quotient, r_at_z];
+    leaf.iter().chain(rho_high).chain(last).cloned().collect()
+}
+
+/// The exports that a list is of, if it has the system's length.
+pub fn exports_of(system: &ConstraintSystem, layout: &Layout, list: &[Fr]) -> Option<Exports<Fr>> {
+    let (leaf, rest) = list.split_at_checked(exported_leaf(system))?;
+    let (rho_high, rest) = rest.split_at_checked(layout.x_bits().max(layout.w_bits()) - layout.chunk_bits)?;
+    let [delta, blind, q, z, z_quotient, r_at_z] = <[Fr; 6]>::try_from(rest).ok()?;
+    let opening = OpeningScalars { q, z, z_quotient, r_at_z };
+    Some(Exports { leaf: leaf.to_vec(), rho_high: rho_high.to_vec(), delta, blind, opening })
+}
+
+/// How many coordinates of the leaf point are public: as many as the widest public tensor has.
+pub fn exported_leaf(system: &ConstraintSystem) -> usize {
+    system.publics.iter().map(|public| system.tensor(public.tensor).bits()).max().unwrap_or(0)
+}

@@ -1,0 +1,91 @@
+//! Running the core's verifier over values that are recorded.
+
+use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
+
+use super::arithmetic::{Arithmetizer, Permutation, Row, Traced};
+use super::expression::Variable;
+use super::instances::{Instances, exported_leaf};
+use super::trace::{Messages, Trace};
+use crate::argument::opening::OpeningScalars;
+use crate::argument::{self, Exports};
+use crate::backend::Check;
+use crate::ir::ConstraintSystem;
+use crate::layout::Layout;
+
+/// Elements that the transcript begins with: two limbs each of the key's and the public values' digest.
+pub const STATEMENT: usize = 4;
+
+/// One run of the verifier, written down.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// Each variable's value.
+    pub values: Vec<Fr>,
+    /// The arithmetic rows.
+    pub rows: Vec<Row>,
+    /// The permutations of the transcript.
+    pub permutations: Vec<Permutation>,
+    /// The variables that are public.
+    pub instances: Vec<Variable>,
+    /// The first check that the run failed: no proof of it can be accepted.
+    pub failure: Option<Check>,
+}
+
+impl Recording {
+    /// The public values.
+    pub fn instance_values(&self) -> Vec<Fr> {
+        self.instances.iter().map(|variable| self.values[variable.0]).collect()
+    }
+}
+
+/// Records the verifier on a transcript that begins with `statement`. `public_at` gives the extension of public tensor `i` at a point.
+pub fn record(
+    system: &ConstraintSystem,
+    layout: &Layout,
+    statement: &[Fr],
+    messages: Messages,
+    public_at: &dyn Fn(usize, &[Fr]) -> Fr,
+) -> Recording {
+    let (mut trace, instances) = run(system, layout, statement, messages, public_at);
+    let instances = instances.list().iter().map(|value| trace.arithmetizer.as_variable(value)).collect();
+    let Arithmetizer { values, rows, permutations, failure, .. } = trace.finish();
+    Recording { values, rows, permutations, instances, failure }
+}
+
+/// A recording of zeros: the shape that all of the system's have.
+pub fn record_shape(system: &ConstraintSystem, layout: &Layout) -> Recording {
+    record(system, layout, &[Fr::ZERO; STATEMENT], Messages::default(), &|_, _| Fr::ZERO)
+}
+
+fn run<'a>(
+    system: &ConstraintSystem,
+    layout: &Layout,
+    statement: &[Fr],
+    messages: Messages<'a>,
+    public_at: &dyn Fn(usize, &[Fr]) -> Fr,
+) -> (Trace<'a>, Instances<Traced>) {
+    let mut trace = Trace::new(messages);
+    let statement: Vec<Traced> = statement.iter().map(|value| trace.witness(*value)).collect();
+    let mut publics = Vec::with_capacity(system.publics.len());
+    let mut at = |trace: &mut Trace, i: usize, point: &[Traced]| {
+        let point: Vec<Fr> = point.iter().map(|coordinate| coordinate.value).collect();
+        let value = trace.witness(public_at(i, &point));
+        publics.push(value.clone());
+        value
+    };
+    let exports = argument::verify(&mut trace, system, layout, &statement, &mut at).unwrap_or_else(|check| {
+        // Only where the verifier gives up before any message: an opening without variables, which no layout has.
+        trace.arithmetizer.fail(check);
+        no_exports()
+    });
+    let leaf = exports.leaf[..exported_leaf(system)].to_vec();
+    let exports = Exports { leaf, ..exports };
+    let points = trace.points.clone();
+    (trace, Instances { statement, points, publics, exports })
+}
+
+fn no_exports() -> Exports<Traced> {
+    let zero = || Traced::constant(Fr::ZERO);
+    let opening = OpeningScalars { r_at_z: zero(), z_quotient: zero(), q: zero(), z: zero() };
+    Exports { leaf: Vec::new(), rho_high: Vec::new(), delta: zero(), blind: zero(), opening }
+}

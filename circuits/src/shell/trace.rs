@@ -1,0 +1,117 @@
+//! The verifier's end of the transcript as a circuit has it: messages are the prover's choice, challenges are Poseidon's output.
+
+use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
+
+use super::arithmetic::{Arithmetizer, Traced};
+use crate::backend::{Arithmetic, Channel, Check, Step};
+use crate::sponge::Sponge;
+
+/// The messages of a core transcript.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Messages<'a> {
+    /// The scalars sent.
+    pub scalars: &'a [Fr],
+    /// Limbs of the point groups' digests.
+    pub points: &'a [[Fr; 2]],
+}
+
+/// A channel that records. Messages that are missing are zero, and remembered as a failure.
+pub struct Trace<'a> {
+    /// The rows so far.
+    pub arithmetizer: Arithmetizer,
+    /// The limbs of each point group absorbed.
+    pub points: Vec<[Traced; 2]>,
+    sponge: Sponge<Traced>,
+    messages: Messages<'a>,
+}
+
+impl<'a> Trace<'a> {
+    /// At the transcript's beginning.
+    pub fn new(messages: Messages<'a>) -> Self {
+        let mut arithmetizer = Arithmetizer::default();
+        let sponge = Sponge::new(&mut arithmetizer);
+        Self { arithmetizer, points: Vec::new(), sponge, messages }
+    }
+
+    /// A value that the outer verifier knows.
+    pub fn witness(&mut self, value: Fr) -> Traced {
+        self.arithmetizer.witness(value)
+    }
+
+    /// Remembers messages that are left over as a failure, and gives the rows.
+    pub fn finish(mut self) -> Arithmetizer {
+        if !(self.messages.scalars.is_empty() && self.messages.points.is_empty()) {
+            self.arithmetizer.fail(Check::Shape);
+        }
+        self.arithmetizer
+    }
+
+    fn take<T: Copy>(ar: &mut Arithmetizer, messages: &mut &[T], missing: T) -> T {
+        match messages.split_first() {
+            Some((first, rest)) => {
+                *messages = rest;
+                *first
+            }
+            None => {
+                ar.fail(Check::Shape);
+                missing
+            }
+        }
+    }
+}
+
+impl Channel for Trace<'_> {
+    fn label(&mut self, step: Step) {
+        self.sponge.label(step);
+    }
+
+    fn absorb(&mut self, value: &Traced) {
+        self.sponge.absorb(&mut self.arithmetizer, value);
+    }
+
+    fn read(&mut self) -> Result<Traced, Check> {
+        let value = Self::take(&mut self.arithmetizer, &mut self.messages.scalars, Fr::ZERO);
+        let value = self.witness(value);
+        self.absorb(&value);
+        Ok(value)
+    }
+
+    fn read_points(&mut self) -> Result<(), Check> {
+        let limbs = Self::take(&mut self.arithmetizer, &mut self.messages.points, [Fr::ZERO; 2]);
+        let limbs = limbs.map(|limb| self.witness(limb));
+        limbs.iter().for_each(|limb| self.absorb(limb));
+        self.points.push(limbs);
+        Ok(())
+    }
+
+    fn challenge(&mut self) -> Traced {
+        self.sponge.challenge(&mut self.arithmetizer)
+    }
+}
+
+impl Arithmetic for Trace<'_> {
+    type Scalar = Traced;
+
+    fn constant(&mut self, value: Fr) -> Traced {
+        self.arithmetizer.constant(value)
+    }
+    fn add(&mut self, a: &Traced, b: &Traced) -> Traced {
+        self.arithmetizer.add(a, b)
+    }
+    fn sub(&mut self, a: &Traced, b: &Traced) -> Traced {
+        self.arithmetizer.sub(a, b)
+    }
+    fn mul(&mut self, a: &Traced, b: &Traced) -> Traced {
+        self.arithmetizer.mul(a, b)
+    }
+    fn scale(&mut self, a: &Traced, c: Fr) -> Traced {
+        self.arithmetizer.scale(a, c)
+    }
+    fn invert(&mut self, a: &Traced, check: Check) -> Result<Traced, Check> {
+        self.arithmetizer.invert(a, check)
+    }
+    fn assert_equal(&mut self, a: &Traced, b: &Traced, check: Check) -> Result<(), Check> {
+        self.arithmetizer.assert_equal(a, b, check)
+    }
+}
