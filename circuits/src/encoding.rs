@@ -53,8 +53,7 @@ impl VerifyingKey {
             _ => return Err(DecodeError::Field("development flag")),
         };
         let chunk_bits = body.take(1, "chunk size")?[0].into();
-        let [one, blind_base] = [body.g1("generator")?, body.g1("blinds' base")?];
-        let [g2, tau_g2] = [body.g2("generator of G2")?, body.g2("power in G2")?];
+        let tau_g2 = body.g2("power in G2")?;
         let w_commitments = body.list("weight commitments", G1_BYTES, decode_g1)?;
         let (system, rest): (ConstraintSystem, _) =
             postcard::take_from_bytes(body.0).map_err(|_| DecodeError::Field("constraint system"))?;
@@ -64,7 +63,7 @@ impl VerifyingKey {
         if encode_system(&system) != body.0 {
             return Err(DecodeError::Field("constraint system"));
         }
-        let key = Self { name, system, chunk_bits, w_commitments, one, blind_base, g2, tau_g2, development };
+        let key = Self { name, system, chunk_bits, w_commitments, tau_g2, development };
         key.check()?;
         Ok(key)
     }
@@ -93,8 +92,7 @@ impl VerifyingKey {
     fn nameless(&self) -> Vec<u8> {
         // A chunk size that does not fit a byte is no valid one.
         let mut out = vec![u8::from(self.development), u8::try_from(self.chunk_bits).unwrap_or(u8::MAX)];
-        out.extend([self.one, self.blind_base].iter().flat_map(encode_g1));
-        out.extend([self.g2, self.tau_g2].iter().flat_map(encode_g2));
+        out.extend(encode_g2(&self.tau_g2));
         put_points(&mut out, &self.w_commitments);
         out.extend(encode_system(&self.system));
         out

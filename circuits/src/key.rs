@@ -14,7 +14,7 @@ use crate::transcript::digest_limbs;
 use crate::validate::{InvalidSystem, validate};
 
 /// Version of the core's protocol; part of every key's digest.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// All that checking a proof needs: the constraints, and the commitments to the weights. Holds no secret.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +27,6 @@ pub struct VerifyingKey {
     pub chunk_bits: usize,
     /// One commitment for each chunk of `w`, blinded but for the fixed region's.
     pub w_commitments: Vec<G1Affine>,
-    /// `[1]_1`.
-    pub one: G1Affine,
-    /// `[τ^(2^chunk_bits)]_1`, what blinds multiply.
-    pub blind_base: G1Affine,
-    /// `[1]_2`.
-    pub g2: G2Affine,
     /// `[τ]_2`.
     pub tau_g2: G2Affine,
     /// Whether the structured reference string was made locally, so that its maker could forge proofs.
@@ -53,7 +47,7 @@ pub enum InvalidKey {
         /// Needed.
         need: usize,
     },
-    /// A group element is not on its curve, not in its group, or not the generator it should be.
+    /// A group element is not on its curve or not in its group.
     #[error("the verifying key's {0} is not the group element that it should be")]
     Point(&'static str),
 }
@@ -76,9 +70,6 @@ impl VerifyingKey {
             return Err(InvalidKey::Commitments { have, need });
         }
         let points = [
-            ("generator", self.one == G1Affine::generator()),
-            ("generator of G2", self.g2 == G2Affine::generator()),
-            ("blinds' base", self.blind_base.is_on_curve() && !self.blind_base.is_zero()),
             ("power in G2", is_in_g2(&self.tau_g2) && !self.tau_g2.is_zero()),
             ("weight commitment", self.w_commitments.iter().all(|point| point.is_on_curve())),
         ];

@@ -2,6 +2,7 @@
 
 pub mod argument;
 pub mod backend;
+pub mod blinds;
 pub mod encoding;
 pub mod files;
 pub mod ir;

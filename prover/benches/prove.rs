@@ -37,7 +37,7 @@ fn measure(name: &str) {
     let (program, inputs) = if name == MILLION { million() } else { sample(name) };
     let chunk_bits = chunk_bits_for(&program).expect("the model lowers");
     let parameters = program.parameters();
-    let srs = Srs::development((1 << chunk_bits) + 1, &mut rand::rng());
+    let srs = Srs::development(1 << chunk_bits, &mut rand::rng());
     let start = Instant::now();
     let key: ProvingKey = setup(program, chunk_bits, srs, [7; 32], &mut |_| {}).expect("setup succeeds");
     let setup_time = start.elapsed();

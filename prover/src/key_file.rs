@@ -89,7 +89,7 @@ mod tests {
             outputs: vec![port("out")],
             nodes: vec![Node { op, shape: shape.clone(), frac: 0, source }],
         };
-        setup(program, 6, Srs::development(65, &mut rand::rng()), [salt; 32], &mut |_| {}).unwrap()
+        setup(program, 6, Srs::development(64, &mut rand::rng()), [salt; 32], &mut |_| {}).unwrap()
     }
 
     #[test]

@@ -7,6 +7,7 @@ use rand::rngs::{StdRng, SysRng};
 use thiserror::Error;
 use vouch_circuits::argument::{batch_claims, chunk_weights, linear_claim};
 use vouch_circuits::backend::{Plain, Step};
+use vouch_circuits::blinds::blind_base;
 use vouch_circuits::ir::{Origin, TensorId};
 use vouch_circuits::key::{CoreProof, public_at, statement};
 use vouch_circuits::layout::Layout;
@@ -126,9 +127,7 @@ fn witness_blocks<'a>(key: &'a ProvingKey, values: &'a [Vec<i32>]) -> impl Itera
 }
 
 fn commit_mask(key: &ProvingKey, mask: &Mask, blind: Fr) -> G1Affine {
-    let mut entries = mask.entries.clone();
-    entries.push((1 << key.layout.chunk_bits, blind));
-    commit_sparse(&key.srs.powers, &entries).into_affine()
+    (commit_sparse(&key.srs.powers, &mask.entries) + blind_base() * blind).into_affine()
 }
 
 /// Positions of all scales: `odd · 2^j`, at least `2c + 8` of them (or the whole chunk, if it is smaller).

@@ -49,7 +49,7 @@ pub struct ProvingKey {
     pub key_digest: [u8; 32],
     /// The program, weights included.
     pub program: Program,
-    /// The powers that chunks use, and one more for blinds.
+    /// The powers that chunks use.
     pub srs: Srs,
     /// Determines the weight commitments' blinds.
     pub salt: [u8; 32],
@@ -67,7 +67,7 @@ pub fn chunk_bits_for(program: &Program) -> Result<usize, SetupError> {
 /// Commits the program's weights.
 ///
 /// # Errors
-/// A program that cannot be lowered, or `srs` with fewer than `2^chunk_bits + 1` powers.
+/// A program that cannot be lowered, or `srs` with fewer than `2^chunk_bits` powers.
 pub fn setup(
     program: Program,
     chunk_bits: usize,
@@ -78,7 +78,7 @@ pub fn setup(
     if !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(&chunk_bits) {
         return Err(SetupError::ChunkBits(chunk_bits));
     }
-    let need = (1 << chunk_bits) + 1;
+    let need = 1 << chunk_bits;
     if srs.powers.len() < need {
         return Err(SetupError::SrsTooShort { have: srs.powers.len(), need });
     }
@@ -96,9 +96,6 @@ pub fn setup(
         system: lowered.system.clone(),
         chunk_bits,
         w_commitments,
-        one: srs.powers[0],
-        blind_base: srs.powers[need - 1],
-        g2: srs.g2,
         tau_g2: srs.tau_g2,
         development: srs.development,
     };
@@ -131,11 +128,7 @@ impl ProvingKey {
         if lowered.system != verifying_key.system {
             return Err(SetupError::Inconsistent("the verifying key is another program's"));
         }
-        let powers = &srs.powers;
-        let fits = powers.len() == (1 << verifying_key.chunk_bits) + 1
-            && powers.first() == Some(&verifying_key.one)
-            && powers.last() == Some(&verifying_key.blind_base)
-            && srs.tau_g2 == verifying_key.tau_g2;
+        let fits = srs.powers.len() == 1 << verifying_key.chunk_bits && srs.tau_g2 == verifying_key.tau_g2;
         if !fits {
             return Err(SetupError::Inconsistent(
                 "the verifying key was made with another structured reference string",

@@ -261,7 +261,7 @@ fn sample(shape: &[i64], seed: u32) -> ArrayD<f32> {
 
 fn srs() -> Srs {
     static SRS: OnceLock<Srs> = OnceLock::new();
-    SRS.get_or_init(|| Srs::development((1 << CHUNK_BITS) + 1, &mut rand::rng())).clone()
+    SRS.get_or_init(|| Srs::development(1 << CHUNK_BITS, &mut rand::rng())).clone()
 }
 
 const CHUNK_BITS: usize = 9;

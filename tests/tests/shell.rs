@@ -23,7 +23,7 @@ struct Proven {
 }
 
 /// Powers for every chunk size and every shell of the sample models.
-static SRS: LazyLock<Srs> = LazyLock::new(|| Srs::development((1 << 15) + 1, &mut rand::rng()));
+static SRS: LazyLock<Srs> = LazyLock::new(|| Srs::development(1 << 15, &mut rand::rng()));
 
 static PROVEN: LazyLock<Vec<Proven>> = LazyLock::new(|| {
     let proven = zoo::entries().iter().map(|model| {

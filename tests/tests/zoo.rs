@@ -26,7 +26,7 @@ fn check_all(name: &str, program: &Program, samples: &[Vec<ArrayD<f32>>]) {
 
 fn prove_one(name: &str, program: Program, inputs: &[Vec<i64>]) {
     let chunk_bits = chunk_bits_for(&program).unwrap();
-    let srs = Srs::development((1 << chunk_bits) + 1, &mut rand::rng());
+    let srs = Srs::development(1 << chunk_bits, &mut rand::rng());
     let key = setup(program, chunk_bits, srs, [3; 32], &mut |_| {}).unwrap();
     let proof = prove(&key, inputs, &mut |_| {}).unwrap();
     let prepared = PreparedKey::new(key.verifying_key.clone()).expect("a key that was just made is well formed");

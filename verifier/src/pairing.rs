@@ -1,39 +1,35 @@
-//! The group equation that is left of an opening: `e(Σ s_i·P_i, [1]) = e(W, [τ])`.
+//! The group equation that is left of an opening: `e(Σ s_i·P_i, [1]) = e(W, [τ])`, `[1]` being the standard generator.
 //!
 //! Cost: one multi-scalar multiplication over the commitments and the opening's points, and a product of
 //! two pairings.
 
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::pairing::Pairing;
-use ark_ec::{CurveGroup, VariableBaseMSM};
+use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
 use ark_ff::Zero;
 use vouch_circuits::argument::opening::{OpeningPoints, OpeningScalars, powers};
 use vouch_circuits::backend::Plain;
+use vouch_circuits::blinds::blind_base;
 
-/// Whether `e(Σ s_i·P_i, g2) = e(w, tau_g2)`.
+/// Whether `e(Σ s_i·P_i, [1]) = e(w, tau_g2)`.
 ///
-/// The points must lie on their curves (and `g2`, `tau_g2` in the subgroup of prime order, which the
-/// points of G1 do of themselves): whoever parses them checks that.
-pub fn check(left: &[(G1Affine, Fr)], w: G1Affine, g2: G2Affine, tau_g2: G2Affine) -> bool {
+/// The points must lie on their curves (and `tau_g2` in the subgroup of prime order, which the points of
+/// G1 do of themselves): whoever parses them checks that.
+pub fn check(left: &[(G1Affine, Fr)], w: G1Affine, tau_g2: G2Affine) -> bool {
     let left = sum(left).into_affine();
-    Bn254::multi_pairing([left, -w], [g2, tau_g2]).is_zero()
+    Bn254::multi_pairing([left, -w], [G2Affine::generator(), tau_g2]).is_zero()
 }
 
 /// The terms that an opening adds to those of the opened commitment `C_g` on the equation's left side: `Σ
-/// q^k·F_k − R(z)·[1] − Z(z)·H + z·W`, less the `blind`'s multiple of `blind_base`.
-pub fn opening_terms(
-    points: &OpeningPoints,
-    scalars: &OpeningScalars<Fr>,
-    one: G1Affine,
-    (blind_base, blind): (G1Affine, Fr),
-) -> Vec<(G1Affine, Fr)> {
+/// q^k·F_k − R(z)·[1] − Z(z)·H + z·W`, less the `blind`'s multiple of the blinds' base.
+pub fn opening_terms(points: &OpeningPoints, scalars: &OpeningScalars<Fr>, blind: Fr) -> Vec<(G1Affine, Fr)> {
     let powers = powers(&mut Plain, &scalars.q, points.folds.len());
     let mut terms: Vec<_> = points.folds.iter().copied().zip(powers).collect();
     terms.extend([
-        (one, -scalars.r_at_z),
+        (G1Affine::generator(), -scalars.r_at_z),
         (points.quotient, -scalars.z_quotient),
         (points.witness, scalars.z),
-        (blind_base, -blind),
+        (blind_base(), -blind),
     ]);
     terms
 }
@@ -47,7 +43,6 @@ fn sum(terms: &[(G1Affine, Fr)]) -> G1Projective {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ark_ec::AffineRepr;
     use ark_ff::{AdditiveGroup, Field};
 
     fn g1(scalar: Fr) -> G1Affine {
@@ -63,19 +58,19 @@ mod tests {
             let left: Vec<_> = (1..=count).map(|i| (g1(Fr::from(i * i)), -Fr::from(i).pow([50u64]))).collect();
             let sum: Fr = (1..=count).map(|i| -Fr::from(i).pow([52u64])).sum();
             let w = g1(sum / tau);
-            assert!(check(&left, w, g2, tau_g2));
-            assert!(!check(&left, -w, g2, tau_g2));
-            assert!(!check(&left, w, tau_g2, g2));
-            assert!(!check(&left[1..], w, g2, tau_g2));
+            assert!(check(&left, w, tau_g2));
+            assert!(!check(&left, -w, tau_g2));
+            assert!(!check(&left, w, g2));
+            assert!(!check(&left[1..], w, tau_g2));
             let mut altered = left.clone();
             altered[0].1 += Fr::ONE;
-            assert!(!check(&altered, w, g2, tau_g2));
+            assert!(!check(&altered, w, tau_g2));
         }
         // Zero on both sides, and on one.
         let zero = G1Affine::identity();
-        assert!(check(&[], zero, g2, tau_g2));
-        assert!(check(&[(g1(Fr::ONE), Fr::ZERO), (zero, Fr::ONE)], zero, g2, tau_g2));
-        assert!(!check(&[], g1(Fr::ONE), g2, tau_g2));
-        assert!(!check(&[(g1(Fr::ONE), Fr::ONE)], zero, g2, tau_g2));
+        assert!(check(&[], zero, tau_g2));
+        assert!(check(&[(g1(Fr::ONE), Fr::ZERO), (zero, Fr::ONE)], zero, tau_g2));
+        assert!(!check(&[], g1(Fr::ONE), tau_g2));
+        assert!(!check(&[(g1(Fr::ONE), Fr::ONE)], zero, tau_g2));
     }
 }

@@ -211,7 +211,6 @@ fn check_groups(key: &VerifyingKey, layout: &Layout, proof: &CoreProof, exports:
     let (w, x) = chunk_weights(layout, &exports.rho_high, &exports.delta);
     let mut left = chunks(&key.w_commitments, &w)?;
     left.extend(chunks(&proof.x_commitments, &x)?);
-    let blind = (key.blind_base, exports.blind);
-    left.extend(pairing::opening_terms(&proof.opening, &exports.opening, key.one, blind));
-    if pairing::check(&left, proof.opening.witness, key.g2, key.tau_g2) { Ok(()) } else { Err(Check::Pairing) }
+    left.extend(pairing::opening_terms(&proof.opening, &exports.opening, exports.blind));
+    if pairing::check(&left, proof.opening.witness, key.tau_g2) { Ok(()) } else { Err(Check::Pairing) }
 }

@@ -2,8 +2,8 @@
 //! half of the opening.
 //!
 //! A vector of small integers is cut into chunks of `2^c` entries; a chunk `v` with blind `b` is committed
-//! as `Σ_i v_i·[τ^i] + b·[τ^{2^c}]` (KZG; Kate, Zaverucha, Goldberg, Asiacrypt 2010). The last power
-//! serves blinds only, so the commitment of a chunk with a uniform blind is uniform.
+//! as `Σ_i v_i·[τ^i] + b·B` (KZG; Kate, Zaverucha, Goldberg, Asiacrypt 2010), `B` being
+//! [`vouch_circuits::blinds::blind_base`]. So the commitment of a chunk with a uniform blind is uniform.
 
 pub mod hyperkzg;
 pub mod msm;

@@ -1,8 +1,7 @@
 //! The structured reference string: powers of a secret `τ` in the exponent, `[τ^i]_1`, with `[1]_2` and
 //! `[τ]_2`.
 //!
-//! A chunk of `2^c` entries needs the powers up to `τ^{2^c}`, the last one for blinds. Whoever knows `τ`
-//! can open any commitment to anything: [`Srs::development`] draws it here and forgets it, which is for
+//! A chunk of `2^c` entries needs as many powers. Whoever knows `τ` can open any commitment to anything: [`Srs::development`] draws it here and forgets it, which is for
 //! trying things out only, and the string says so.
 //!
 //! Cost: a power by fixed-base multiplication takes 22 affine additions (a table of signed 12-bit digits),
@@ -111,9 +110,9 @@ impl Srs {
         Self { powers, g2, tau_g2: (g2 * tau).into_affine(), development: true }
     }
 
-    /// The largest `c` such that chunks of `2^c` entries and their blind fit.
+    /// The largest `c` such that chunks of `2^c` entries fit.
     pub fn max_log_chunk(&self) -> Option<usize> {
-        self.powers.len().checked_sub(1)?.checked_ilog2().map(|c| c as usize)
+        self.powers.len().checked_ilog2().map(|c| c as usize)
     }
 
     /// Drops all but the first `len` powers.
@@ -422,11 +421,11 @@ mod tests {
         assert_eq!(srs.max_log_chunk(), Some(4));
         srs.truncate(17).unwrap();
         assert_eq!((srs.powers.len(), srs.max_log_chunk()), (17, Some(4)));
-        srs.truncate(16).unwrap();
+        srs.truncate(15).unwrap();
         assert_eq!(srs.max_log_chunk(), Some(3));
-        assert_eq!(srs.truncate(17), Err(SrsError::TooShort { have: 16, need: 17 }));
+        assert_eq!(srs.truncate(17), Err(SrsError::TooShort { have: 15, need: 17 }));
         srs.truncate(1).unwrap();
-        assert_eq!(srs.max_log_chunk(), None);
+        assert_eq!(srs.max_log_chunk(), Some(0));
         srs.check(&mut rand::rng()).unwrap_err();
     }
 }

@@ -16,7 +16,7 @@ const MAX_CHUNK_BITS: usize = 8;
 /// One reference string for all tests.
 pub fn srs() -> Srs {
     static SRS: OnceLock<Srs> = OnceLock::new();
-    SRS.get_or_init(|| Srs::development((1 << MAX_CHUNK_BITS) + 1, &mut rand::rng())).clone()
+    SRS.get_or_init(|| Srs::development(1 << MAX_CHUNK_BITS, &mut rand::rng())).clone()
 }
 
 /// The executor's outputs.

@@ -6,6 +6,7 @@ use ark_bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
 use ark_ff::AdditiveGroup;
 use vouch_circuits::backend::Check;
+use vouch_circuits::blinds::blind_base;
 use vouch_circuits::ir::*;
 use vouch_circuits::key::{CoreProof, VerifyingKey};
 use vouch_circuits::layout::{Layout, Vector};
@@ -22,7 +23,7 @@ use crate::values::{Values, run};
 pub const CHUNK_BITS: usize = 6;
 
 /// One reference string for all.
-pub static SRS: LazyLock<Srs> = LazyLock::new(|| Srs::development((1 << CHUNK_BITS) + 1, &mut rand::rng()));
+pub static SRS: LazyLock<Srs> = LazyLock::new(|| Srs::development(1 << CHUNK_BITS, &mut rand::rng()));
 
 /// A constraint system with a verifying key whose weights' blinds the prover of these tests knows.
 pub struct Scene {
@@ -64,9 +65,6 @@ impl Scene {
             system: lowered.system.clone(),
             chunk_bits: CHUNK_BITS,
             w_commitments: w.chunks(1 << CHUNK_BITS).zip(&w_blinds).map(|(chunk, b)| commit(chunk, b)).collect(),
-            one: SRS.powers[0],
-            blind_base: SRS.powers[1 << CHUNK_BITS],
-            g2: SRS.g2,
             tau_g2: SRS.tau_g2,
             development: true,
         };
@@ -155,9 +153,8 @@ pub fn flat(layout: &Layout, vector: Vector, values: &Values, len: usize) -> Vec
 
 /// A chunk's commitment.
 pub fn commit(chunk: &[Fr], blind: &Fr) -> G1Affine {
-    let mut entries: Vec<(usize, Fr)> = chunk.iter().copied().enumerate().filter(|(_, v)| *v != Fr::ZERO).collect();
-    entries.push((1 << CHUNK_BITS, *blind));
-    commit_sparse(&SRS.powers, &entries).into_affine()
+    let entries: Vec<(usize, Fr)> = chunk.iter().copied().enumerate().filter(|(_, v)| *v != Fr::ZERO).collect();
+    (commit_sparse(&SRS.powers, &entries) + blind_base() * blind).into_affine()
 }
 
 pub fn randoms(count: usize) -> Vec<Fr> {

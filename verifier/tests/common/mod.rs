@@ -30,7 +30,7 @@ pub fn program() -> Program {
 }
 
 pub fn key(salt: u8) -> ProvingKey {
-    setup(program(), 6, Srs::development(65, &mut rand::rng()), [salt; 32], &mut |_| {}).unwrap()
+    setup(program(), 6, Srs::development(64, &mut rand::rng()), [salt; 32], &mut |_| {}).unwrap()
 }
 
 pub fn proof(key: &ProvingKey) -> CoreProof {

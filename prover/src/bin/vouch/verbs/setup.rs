@@ -74,7 +74,7 @@ pub fn make(
         Some(bits) => bits,
         None => chunk_bits_for(&program).map_err(fail)?,
     };
-    let powers = (1 << chunk_bits) + 1;
+    let powers = 1 << chunk_bits;
     let srs = match srs {
         Some(path) => reference::foreign(path, powers, progress)?,
         None => reference::development(powers, out, progress),
