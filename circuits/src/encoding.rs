@@ -1,20 +1,23 @@
-//! Verifying keys and core proofs as bytes, and the digests that name them.
+//! Verifying keys and proofs as bytes, and the digests that name them.
 //!
 //! Every encoding is canonical: one value, one string of bytes. Numbers are big-endian; points and scalars are as in
-//! [`crate::points`]; the constraint system is postcard's (its varints are accepted in their shortest form only). Decoding is safe
+//! [`crate::points`]; public tensors and constraint systems are postcard's (its varints are accepted in their shortest form only). Decoding is safe
 //! on any bytes, and what it returns is well formed ([`VerifyingKey::check`]).
 
-use ark_bn254::{Fr, G1Affine, G2Affine};
+use ark_bn254::{G1Affine, G2Affine};
+use serde::Serialize;
 use sha3::{Digest, Keccak256};
 use thiserror::Error;
 
 use crate::argument::opening::OpeningPoints;
 use crate::files::{self, FileError, Kind};
 use crate::ir::ConstraintSystem;
-use crate::key::{CoreProof, InvalidKey, PROTOCOL_VERSION, VerifyingKey};
+use crate::key::{InvalidKey, PROTOCOL_VERSION, Proof, VerifyingKey};
 use crate::points::{
     G1_BYTES, G2_BYTES, decode_g1, decode_g2_unchecked, decode_scalar, encode_g1, encode_g2, encode_scalar,
 };
+use crate::shell::ShellKey;
+use crate::shell::key::{COPY_COLUMNS, FIXED_COLUMNS};
 
 /// Why bytes are no key or proof.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -47,23 +50,25 @@ impl VerifyingKey {
         let mut body = Fields(files::open(file, Kind::VerifyingKey)?);
         let name = body.bytes("name")?;
         let name = String::from_utf8(name.to_vec()).map_err(|_| DecodeError::Field("name"))?;
-        let development = match body.take(1, "development flag")? {
-            [0] => false,
-            [1] => true,
-            _ => return Err(DecodeError::Field("development flag")),
-        };
+        let development = body.flag("development flag")?;
         let chunk_bits = body.take(1, "chunk size")?[0].into();
+        let x_chunks = body.number("number of chunks")?;
+        let system_digest = body.digest("constraint system's digest")?;
         let tau_g2 = body.g2("power in G2")?;
         let w_commitments = body.list("weight commitments", G1_BYTES, decode_g1)?;
-        let (system, rest): (ConstraintSystem, _) =
-            postcard::take_from_bytes(body.0).map_err(|_| DecodeError::Field("constraint system"))?;
+        let k = body.take(1, "shell's size")?[0].into();
+        let fixed = body.points("shell's columns", FIXED_COLUMNS)?;
+        let copies = body.points("shell's copies", COPY_COLUMNS)?;
+        let shell = ShellKey { k, fixed, copies };
+        let (publics, rest) = postcard::take_from_bytes(body.0).map_err(|_| DecodeError::Field("public tensors"))?;
         if !rest.is_empty() {
             return Err(DecodeError::Trailing);
         }
-        if encode_system(&system) != body.0 {
-            return Err(DecodeError::Field("constraint system"));
+        if encode(&publics) != body.0 {
+            return Err(DecodeError::Field("public tensors"));
         }
-        let key = Self { name, system, chunk_bits, w_commitments, tau_g2, development };
+        let key =
+            Self { name, system_digest, chunk_bits, x_chunks, w_commitments, tau_g2, development, publics, shell };
         key.check()?;
         Ok(key)
     }
@@ -74,8 +79,9 @@ impl VerifyingKey {
         hash.chain_update(self.body()).finalize().into()
     }
 
-    /// Names the model: its architecture, in fixed point, the commitments to its weights, and the reference string that these rest on. Two
-    /// setups of one model with the same salt, chunk size and reference string have the same, whatever name they give it.
+    /// Names the model: its architecture, in fixed point, the commitments to its weights, the reference string that these rest on, and the
+    /// circuit that checks it. Two setups of one model with the same salt, chunk size and reference string have the same, whatever name
+    /// they give it.
     pub fn model_id(&self) -> [u8; 32] {
         let hash = Keccak256::new().chain_update(b"vouch model").chain_update(PROTOCOL_VERSION.to_be_bytes());
         hash.chain_update(self.nameless()).finalize().into()
@@ -90,59 +96,74 @@ impl VerifyingKey {
 
     /// All but the name.
     fn nameless(&self) -> Vec<u8> {
-        // A chunk size that does not fit a byte is no valid one.
+        // A chunk size that does not fit a byte is no valid one, nor is such a size of the shell.
         let mut out = vec![u8::from(self.development), u8::try_from(self.chunk_bits).unwrap_or(u8::MAX)];
+        put_count(&mut out, self.x_chunks);
+        out.extend(self.system_digest);
         out.extend(encode_g2(&self.tau_g2));
         put_points(&mut out, &self.w_commitments);
-        out.extend(encode_system(&self.system));
+        out.push(u8::try_from(self.shell.k).unwrap_or(u8::MAX));
+        out.extend(self.shell.fixed.iter().chain(&self.shell.copies).flat_map(encode_g1));
+        out.extend(encode(&self.publics));
         out
     }
 }
 
-impl CoreProof {
+impl Proof {
     /// The proof as a file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = self.key_digest.to_vec();
+        out.push(u8::from(self.context.is_some()));
+        out.extend(self.context.iter().flatten());
         put_count(&mut out, self.publics.len());
         for values in &self.publics {
             put_count(&mut out, values.len());
             values.iter().for_each(|value| out.extend(value.to_be_bytes()));
         }
         put_points(&mut out, &self.x_commitments);
-        put_count(&mut out, self.scalars.len());
-        self.scalars.iter().for_each(|scalar| out.extend(encode_scalar(scalar)));
         put_points(&mut out, &self.opening.folds);
         out.extend([self.opening.quotient, self.opening.witness].iter().flat_map(encode_g1));
-        files::seal(Kind::CoreProof, &out)
+        put_count(&mut out, self.exports.len());
+        self.exports.iter().for_each(|scalar| out.extend(encode_scalar(scalar)));
+        put_bytes(&mut out, &self.shell);
+        files::seal(Kind::Proof, &out)
     }
 
     /// The proof in a file.
     ///
     /// # Errors
-    /// What is wrong with the file; a point off the curve or a number above its modulus among it.
+    /// What is wrong with the file; a point off the curve or a number above its modulus among it. (The elements of the shell's proof
+    /// are looked at when it is verified.)
     pub fn from_bytes(file: &[u8]) -> Result<Self, DecodeError> {
-        let mut body = Fields(files::open(file, Kind::CoreProof)?);
-        let mut key_digest = [0; 32];
-        key_digest.copy_from_slice(body.take(32, "key digest")?);
+        let mut body = Fields(files::open(file, Kind::Proof)?);
+        let key_digest = body.digest("key digest")?;
+        let context = if body.flag("context")? { Some(body.digest("context")?) } else { None };
         // Each public tensor takes at least its own count's four bytes.
         let publics = (0..body.count("public values", 4)?)
             .map(|_| body.list("public values", 8, |b| b.try_into().ok().map(i64::from_be_bytes)))
             .collect::<Result<_, _>>()?;
         let x_commitments = body.list("commitments", G1_BYTES, decode_g1)?;
-        let scalars: Vec<Fr> = body.list("scalars", 32, decode_scalar)?;
         let folds = body.list("fold commitments", G1_BYTES, decode_g1)?;
         let [quotient, witness] = [body.g1("opening")?, body.g1("opening")?];
+        let opening = OpeningPoints { folds, quotient, witness };
+        let exports = body.list("exports", 32, decode_scalar)?;
+        let shell = body.bytes("shell proof")?.to_vec();
         if !body.0.is_empty() {
             return Err(DecodeError::Trailing);
         }
-        Ok(Self { key_digest, publics, x_commitments, scalars, opening: OpeningPoints { folds, quotient, witness } })
+        Ok(Self { key_digest, context, publics, x_commitments, opening, exports, shell })
     }
 }
 
-/// The constraint system's bytes; part of the model id.
-fn encode_system(system: &ConstraintSystem) -> Vec<u8> {
-    // Writing to memory can only fail for values that have no length or no size, of which a system has none.
-    postcard::to_stdvec(system).expect("a constraint system can be written to memory")
+/// Adds a constraint system's bytes.
+pub(crate) fn put_system(out: &mut Vec<u8>, system: &ConstraintSystem) {
+    out.extend(encode(system));
+}
+
+/// A value's bytes in postcard's format.
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    // Writing to memory can only fail for values that have no length or no size, of which keys have none.
+    postcard::to_stdvec(value).expect("it can be written to memory")
 }
 
 fn put_count(out: &mut Vec<u8>, count: usize) {
@@ -155,7 +176,7 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend(bytes);
 }
 
-fn put_points(out: &mut Vec<u8>, points: &[G1Affine]) {
+pub(crate) fn put_points(out: &mut Vec<u8>, points: &[G1Affine]) {
     put_count(out, points.len());
     points.iter().for_each(|point| out.extend(encode_g1(point)));
 }
@@ -170,9 +191,31 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
+    fn number(&mut self, what: &'static str) -> Result<usize, DecodeError> {
+        Ok(self.take(4, what)?.iter().fold(0usize, |number, byte| number << 8 | usize::from(*byte)))
+    }
+
+    /// A byte that is 0 or 1.
+    fn flag(&mut self, what: &'static str) -> Result<bool, DecodeError> {
+        match self.take(1, what)? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            _ => Err(DecodeError::Field(what)),
+        }
+    }
+
+    fn digest(&mut self, what: &'static str) -> Result<[u8; 32], DecodeError> {
+        self.take(32, what)?.try_into().map_err(|_| DecodeError::Field(what))
+    }
+
+    /// So many points.
+    fn points(&mut self, what: &'static str, count: usize) -> Result<Vec<G1Affine>, DecodeError> {
+        (0..count).map(|_| self.g1(what)).collect()
+    }
+
     /// A number of entries of at least `size` bytes each, which must still be there.
     fn count(&mut self, what: &'static str, size: usize) -> Result<usize, DecodeError> {
-        let count = self.take(4, what)?.iter().fold(0usize, |count, byte| count << 8 | usize::from(*byte));
+        let count = self.number(what)?;
         if count > self.0.len() / size { Err(DecodeError::Field(what)) } else { Ok(count) }
     }
 

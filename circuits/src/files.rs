@@ -15,7 +15,7 @@ use thiserror::Error;
 /// First bytes of every file.
 const MAGIC: &[u8; 6] = b"VOUCH\n";
 /// Version of the container and of all bodies.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 const LENGTH_AT: usize = MAGIC.len() + 2 + 2;
 const HEAD: usize = LENGTH_AT + 8;
 const DIGEST: usize = 32;
@@ -30,15 +30,15 @@ pub enum Kind {
     ProvingKey = 2,
     /// A verifying key.
     VerifyingKey = 3,
-    /// A core proof.
-    CoreProof = 4,
     /// A structured reference string.
     ReferenceString = 5,
+    /// A proof.
+    Proof = 6,
 }
 
 impl Kind {
     const ALL: [Kind; 5] =
-        [Kind::FixedPointModel, Kind::ProvingKey, Kind::VerifyingKey, Kind::CoreProof, Kind::ReferenceString];
+        [Kind::FixedPointModel, Kind::ProvingKey, Kind::VerifyingKey, Kind::Proof, Kind::ReferenceString];
 }
 
 impl fmt::Display for Kind {
@@ -47,7 +47,7 @@ impl fmt::Display for Kind {
             Kind::FixedPointModel => "fixed-point model",
             Kind::ProvingKey => "proving key",
             Kind::VerifyingKey => "verifying key",
-            Kind::CoreProof => "core proof",
+            Kind::Proof => "proof",
             Kind::ReferenceString => "reference string",
         })
     }
@@ -227,10 +227,10 @@ mod tests {
         for foreign in [&b"{}"[..], b"\x08\x09ONNX, perhaps", b"VOUCH?"] {
             assert_eq!(open(foreign, kind), Err(FileError::Foreign));
         }
-        let wanted = Kind::CoreProof;
+        let wanted = Kind::Proof;
         assert_eq!(open(&good, wanted), Err(FileError::OtherKind { wanted, found: kind }));
         assert_eq!(with(7, 99), FileError::UnknownKind(99));
-        assert_eq!(with(9, 2), FileError::OtherVersion { found: 2 });
+        assert_eq!(with(9, 3), FileError::OtherVersion { found: 3 });
         for len in 1..good.len() {
             let need = if len < HEAD { HEAD } else { good.len() };
             assert_eq!(open(&good[..len], kind), Err(cut(len as u64, need as u64)));
@@ -244,9 +244,9 @@ mod tests {
 
     #[test]
     fn a_length_that_overflows_is_cut() {
-        let mut bad = seal(Kind::CoreProof, b"body");
+        let mut bad = seal(Kind::Proof, b"body");
         bad[LENGTH_AT..HEAD].fill(0xff);
-        assert_eq!(open(&bad, Kind::CoreProof), Err(cut(bad.len() as u64, u64::MAX)));
+        assert_eq!(open(&bad, Kind::Proof), Err(cut(bad.len() as u64, u64::MAX)));
     }
 
     #[test]

@@ -1,36 +1,101 @@
-//! What setup and proving hand to the verifier: the verifying key and the core proof.
+//! What setup and proving hand to the verifier: the verifying key and the proof.
+//!
+//! The key names the constraints by a digest only: that the shell's key is of a circuit that checks them, whoever holds the
+//! constraints can recompute.
 
 use ark_bn254::{Fr, G1Affine, G2Affine};
-use ark_ec::AffineRepr;
+use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 use thiserror::Error;
 
+use crate::argument::key::check_points;
 use crate::argument::opening::OpeningPoints;
-use crate::ir::{ConstraintSystem, axis_ranges};
-use crate::layout::Layout;
-use crate::mle::eq_table;
-use crate::points::is_in_g2;
-use crate::transcript::digest_limbs;
-use crate::validate::{InvalidSystem, validate};
+use crate::encoding::put_system;
+use crate::ir::{ConstraintSystem, Role, shape_bits};
+use crate::layout::Chunks;
+use crate::shell::ShellKey;
+use crate::validate::{InvalidSystem, MAX_CHUNK_BITS, MIN_CHUNK_BITS, Problem, check_public_range, check_shape};
 
-/// Version of the core's protocol; part of every key's digest.
-pub const PROTOCOL_VERSION: u32 = 2;
+/// Version of the protocol; part of every key's digest.
+pub const PROTOCOL_VERSION: u32 = 3;
+/// Most chunks of one vector.
+pub const MAX_CHUNKS: usize = 1 << 20;
 
-/// All that checking a proof needs: the constraints, and the commitments to the weights. Holds no secret.
+/// All that checking a proof needs. Holds no secret.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifyingKey {
     /// The model's name, for people.
     pub name: String,
-    /// Every constraint of the model.
-    pub system: ConstraintSystem,
+    /// Names the constraints ([`system_digest`]).
+    pub system_digest: [u8; 32],
     /// Binary logarithm of the chunk size.
     pub chunk_bits: usize,
+    /// Chunks of `x`, the mask chunk among them.
+    pub x_chunks: usize,
     /// One commitment for each chunk of `w`, blinded but for the fixed region's.
     pub w_commitments: Vec<G1Affine>,
     /// `[τ]_2`.
     pub tau_g2: G2Affine,
     /// Whether the structured reference string was made locally, so that its maker could forge proofs.
     pub development: bool,
+    /// Inputs and outputs, in the constraints' order.
+    pub publics: Vec<PublicTensor>,
+    /// The shell's.
+    pub shell: ShellKey,
+}
+
+/// An input or output whose values are part of the statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicTensor {
+    /// Input or output.
+    pub role: Role,
+    /// The ONNX file's name for it.
+    pub name: String,
+    /// The shape that its values are padded by.
+    pub tensor_shape: Vec<usize>,
+    /// The ONNX file's shape for it; as many elements.
+    pub shape: Vec<usize>,
+    /// The real value of an integer `q` is `q · 2^-frac`.
+    pub frac: i32,
+    /// Least and greatest value that an honest run can have.
+    pub range: (i64, i64),
+}
+
+impl PublicTensor {
+    /// A system's, in order.
+    pub fn all_of(system: &ConstraintSystem) -> Vec<Self> {
+        let public = |public: &crate::ir::Public| Self {
+            role: public.role,
+            name: public.name.clone(),
+            tensor_shape: system.tensor(public.tensor).shape.clone(),
+            shape: public.shape.clone(),
+            frac: public.frac,
+            range: public.range,
+        };
+        system.publics.iter().map(public).collect()
+    }
+
+    /// Number of values.
+    pub fn values(&self) -> usize {
+        self.tensor_shape.iter().product()
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        check_shape(&self.tensor_shape)?;
+        check_shape(&self.shape)?;
+        if self.values() != self.shape.iter().product::<usize>() {
+            return Err(Problem::Public);
+        }
+        check_public_range(self.range, self.frac)
+    }
+}
+
+/// Names a constraint system.
+pub fn system_digest(system: &ConstraintSystem) -> [u8; 32] {
+    let mut bytes = b"vouch constraint system".to_vec();
+    bytes.extend(PROTOCOL_VERSION.to_be_bytes());
+    put_system(&mut bytes, system);
+    Keccak256::digest(bytes).into()
 }
 
 /// Why a verifying key is none.
@@ -50,71 +115,61 @@ pub enum InvalidKey {
     /// A group element is not on its curve or not in its group.
     #[error("the verifying key's {0} is not the group element that it should be")]
     Point(&'static str),
+    /// A number of chunks, or a chunk size, that no key has.
+    #[error("the verifying key's chunks are not {MIN_CHUNK_BITS} to {MAX_CHUNK_BITS} bits in size, or too many")]
+    Chunks,
+    /// The shell's key is not one.
+    #[error("the verifying key's part for the shell is not well formed")]
+    Shell,
 }
 
 impl VerifyingKey {
-    /// Where everything lies.
-    pub fn layout(&self) -> Layout {
-        Layout::new(&self.system, self.chunk_bits)
+    /// How the vectors are cut.
+    pub fn chunks(&self) -> Chunks {
+        Chunks { bits: self.chunk_bits, x: self.x_chunks, w: self.w_commitments.len() }
+    }
+
+    /// Coordinates of the leaf point that are public: as many as the widest public tensor has.
+    pub fn exported_leaf(&self) -> usize {
+        self.publics.iter().map(|public| shape_bits(&public.tensor_shape)).max().unwrap_or(0)
     }
 
     /// Whether the key is well formed, so that verifying with it is safe whatever the proof. It is still its maker's word that the
-    /// commitments are to a certain model's weights, and that nobody knows the reference string's secret.
+    /// commitments are to a certain model's weights, that the shell checks the constraints, and that nobody knows the reference string's
+    /// secret.
     ///
     /// # Errors
     /// What is wrong first.
     pub fn check(&self) -> Result<(), InvalidKey> {
-        validate(&self.system, self.chunk_bits)?;
-        let (have, need) = (self.w_commitments.len(), self.layout().w_chunks());
-        if have != need {
-            return Err(InvalidKey::Commitments { have, need });
+        let chunks = self.chunks();
+        let sized = (MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(&chunks.bits);
+        if !(sized && (1..=MAX_CHUNKS).contains(&chunks.x) && chunks.w <= MAX_CHUNKS) {
+            return Err(InvalidKey::Chunks);
         }
-        let points = [
-            ("power in G2", is_in_g2(&self.tau_g2) && !self.tau_g2.is_zero()),
-            ("weight commitment", self.w_commitments.iter().all(|point| point.is_on_curve())),
-        ];
-        match points.iter().find(|(_, good)| !good) {
-            Some((what, _)) => Err(InvalidKey::Point(what)),
-            None => Ok(()),
+        for (i, public) in self.publics.iter().enumerate() {
+            let place = format!("public tensor {i} ({:?})", public.name);
+            public.check().map_err(|problem| InvalidSystem { place, problem })?;
         }
+        check_points(&self.tau_g2, &self.w_commitments)?;
+        if self.shell.is_well_formed() { Ok(()) } else { Err(InvalidKey::Shell) }
     }
 }
 
-/// A core proof: succinct, not yet zero-knowledge.
+/// A proof: zero-knowledge, and the same few kilobytes whatever the model's depth.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CoreProof {
+pub struct Proof {
     /// Digest of the verifying key that it was made for.
     pub key_digest: [u8; 32],
-    /// The public tensors' integers, in the order of the system's `publics`.
+    /// What the proof is bound to, if to anything: a request's id, a contract's address.
+    pub context: Option<[u8; 32]>,
+    /// The public tensors' integers, in the key's order.
     pub publics: Vec<Vec<i64>>,
     /// One commitment for each chunk of `x`, and the mask chunk's.
     pub x_commitments: Vec<G1Affine>,
-    /// The transcript's scalars, in order.
-    pub scalars: Vec<Fr>,
     /// The opening's group elements.
     pub opening: OpeningPoints,
-}
-
-/// What the transcript begins with: the key's digest and the Keccak-256 digest of the public values (each tensor as its length and its
-/// integers, 8 bytes big-endian each, two's complement), as two 128-bit limbs each.
-pub fn statement(key_digest: &[u8; 32], publics: &[Vec<i64>]) -> Vec<Fr> {
-    let mut hash = Keccak256::new();
-    for values in publics {
-        hash.update((values.len() as u64).to_be_bytes());
-        for value in values {
-            hash.update(value.to_be_bytes());
-        }
-    }
-    [digest_limbs(key_digest), digest_limbs(&hash.finalize())].concat()
-}
-
-/// The multilinear extension, at `point`, of a public tensor's integers on its zero-padded shape.
-pub fn public_at(shape: &[usize], values: &[i64], point: &[Fr]) -> Fr {
-    let weights: Vec<Vec<Fr>> = axis_ranges(shape).into_iter().map(|r| eq_table(&point[r])).collect();
-    // Folds the last axis first.
-    let mut folded: Vec<Fr> = values.iter().map(|v| Fr::from(*v)).collect();
-    for (len, weights) in shape.iter().zip(&weights).rev() {
-        folded = folded.chunks(*len).map(|row| row.iter().zip(weights).map(|(v, w)| *v * w).sum()).collect();
-    }
-    folded.first().copied().unwrap_or_default()
+    /// What the argument leaves outside, in the shell's order ([`crate::shell::instances::export_list`]).
+    pub exports: Vec<Fr>,
+    /// Halo2's proof.
+    pub shell: Vec<u8>,
 }

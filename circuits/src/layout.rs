@@ -45,6 +45,34 @@ pub enum Leaf {
     Table(TableId),
 }
 
+/// How both committed vectors are cut; all that the group equation needs of a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunks {
+    /// Binary logarithm of the chunk size.
+    pub bits: usize,
+    /// Chunks of `x`, the mask chunk, which is the last, among them.
+    pub x: usize,
+    /// Chunks of `w`.
+    pub w: usize,
+}
+
+impl Chunks {
+    /// Variables of `x`'s multilinear extension, mask chunk included.
+    pub fn x_bits(&self) -> usize {
+        self.bits + log2_ceil(self.x)
+    }
+
+    /// Variables of `w`'s multilinear extension.
+    pub fn w_bits(&self) -> usize {
+        self.bits + log2_ceil(self.w.max(1))
+    }
+
+    /// Coordinates of the batching step's point that weigh chunks.
+    pub fn rho_high(&self) -> usize {
+        self.x_bits().max(self.w_bits()) - self.bits
+    }
+}
+
 /// The layout of one constraint system.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -116,14 +144,19 @@ impl Layout {
         self.w_len.div_ceil(1 << self.chunk_bits)
     }
 
+    /// How the vectors are cut.
+    pub fn chunks(&self) -> Chunks {
+        Chunks { bits: self.chunk_bits, x: self.x_chunks() + 1, w: self.w_chunks() }
+    }
+
     /// Variables of `x`'s multilinear extension, mask chunk included.
     pub fn x_bits(&self) -> usize {
-        self.chunk_bits + log2_ceil(self.x_chunks() + 1)
+        self.chunks().x_bits()
     }
 
     /// Variables of `w`'s multilinear extension.
     pub fn w_bits(&self) -> usize {
-        self.chunk_bits + log2_ceil(self.w_chunks().max(1))
+        self.chunks().w_bits()
     }
 }
 

@@ -144,11 +144,18 @@ pub fn validate(system: &ConstraintSystem, chunk_bits: usize) -> Result<(), Inva
     Ok(())
 }
 
-fn check_shape(shape: &[usize]) -> Result<(), Problem> {
+/// A shape's bounds.
+pub(crate) fn check_shape(shape: &[usize]) -> Result<(), Problem> {
     if shape.len() > MAX_AXES || shape.iter().any(|len| !(1..=MAX_AXIS).contains(len)) {
         return Err(Problem::Shape);
     }
     if shape_bits(shape) > MAX_SIZE_BITS { Err(Problem::Size) } else { Ok(()) }
+}
+
+/// The bounds of a public tensor's values.
+pub(crate) fn check_public_range((least, greatest): (i64, i64), frac: i32) -> Result<(), Problem> {
+    let fits = least <= greatest && i32::try_from(least).is_ok() && i32::try_from(greatest).is_ok();
+    if fits && frac.unsigned_abs() <= MAX_FRAC.unsigned_abs() { Ok(()) } else { Err(Problem::Range) }
 }
 
 /// The sum of `2^bits`, each at most [`MAX_SIZE_BITS`], is bounded.
@@ -280,9 +287,7 @@ impl Rules<'_> {
         if tensor.origin != Origin::Witness || tensor.len() != len {
             return Err(Problem::Public);
         }
-        let (least, greatest) = public.range;
-        let fits = least <= greatest && i32::try_from(least).is_ok() && i32::try_from(greatest).is_ok();
-        if fits && public.frac.unsigned_abs() <= MAX_FRAC.unsigned_abs() { Ok(()) } else { Err(Problem::Range) }
+        check_public_range(public.range, public.frac)
     }
 
     /// Bounds the steps of all automata of [`crate::mle::wiring`]. Before each bit the carry is `floor` of a sum that ranges over an interval no

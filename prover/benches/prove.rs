@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
 use vouch_prover::commit::Srs;
-use vouch_prover::{ProvingKey, chunk_bits_for, prove, setup};
+use vouch_prover::{Needs, ProvingKey, prove, setup};
 use vouch_verifier::{PreparedKey, verify};
 
 const RUNS: usize = 5;
@@ -35,20 +35,21 @@ fn main() {
 
 fn measure(name: &str) {
     let (program, inputs) = if name == MILLION { million() } else { sample(name) };
-    let chunk_bits = chunk_bits_for(&program).expect("the model lowers");
+    let needs = Needs::of(&program, None).expect("the model lowers");
+    let chunk_bits = needs.chunk_bits;
     let parameters = program.parameters();
-    let srs = Srs::development(1 << chunk_bits, &mut rand::rng());
+    let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
     let start = Instant::now();
     let key: ProvingKey = setup(program, chunk_bits, srs, [7; 32], &mut |_| {}).expect("setup succeeds");
     let setup_time = start.elapsed();
     let prepared = PreparedKey::new(key.verifying_key.clone()).expect("a key that was just made is well formed");
 
     let mut stages: BTreeMap<usize, (&'static str, Vec<Duration>)> = BTreeMap::new();
-    let (mut proving, mut verifying, mut size) = (Vec::new(), Vec::new(), 0);
+    let (mut proving, mut verifying, mut size) = (Vec::new(), Vec::new(), (0, 0, 0));
     for _ in 0..RUNS {
         let mut marks = Vec::new();
-        let proof =
-            prove(&key, &inputs, &mut |stage| marks.push((stage, Instant::now()))).expect("the input is provable");
+        let proof = prove(&key, &inputs, None, &mut |stage| marks.push((stage, Instant::now())))
+            .expect("the input is provable");
         let end = Instant::now();
         for (i, (stage, begin)) in marks.iter().enumerate() {
             let until = marks.get(i + 1).map_or(end, |next| next.1);
@@ -58,18 +59,25 @@ fn measure(name: &str) {
         let start = Instant::now();
         verify(&prepared, &proof).expect("an honest proof verifies");
         verifying.push(start.elapsed());
-        size = proof.to_bytes().len();
+        let publics: usize = proof.publics.iter().map(|values| 8 * values.len()).sum();
+        size = (proof.to_bytes().len(), proof.shell.len(), publics);
     }
-    println!("{name}: {parameters} parameters, chunks of 2^{chunk_bits}");
+    let shape = &key.shell.shape;
+    println!(
+        "{name}: {parameters} parameters, chunks of 2^{chunk_bits}; shell: {} permutations, {} rows, k = {}",
+        shape.permutations, shape.rows, shape.k
+    );
     println!("  setup {:9.1}   (without the structured reference string)", millis(setup_time));
     println!("  prove {:9.1}", millis(median(&mut proving)));
     for (stage, times) in stages.values_mut() {
         println!("    {stage:<14}{:9.1}", millis(median(times)));
     }
     println!(
-        "  verify {:8.1}   proof {:.1} KB   peak memory {}\n",
+        "  verify {:8.1}   proof {:.1} KB, of which {} B are Halo2's and {} B public values   peak memory {}\n",
         millis(median(&mut verifying)),
-        size as f64 / 1e3,
+        size.0 as f64 / 1e3,
+        size.1,
+        size.2,
         peak()
     );
 }

@@ -7,6 +7,7 @@ pub mod batch;
 pub mod check;
 pub mod commit;
 pub mod contractions;
+pub mod core_key;
 pub mod evaluate;
 pub mod key_file;
 pub mod lookups;
@@ -18,6 +19,7 @@ pub mod small;
 pub mod witness;
 
 pub use check::{CheckError, CheckReport, check};
+pub use core_key::{CoreProvingKey, setup_core};
 pub use key_file::KeyFileError;
-pub use prove::{ProveError, prove};
-pub use setup::{ProvingKey, SetupError, chunk_bits_for, setup};
+pub use prove::{ProveError, prove, prove_core};
+pub use setup::{Needs, ProvingKey, SetupError, chunk_bits_for, setup};

@@ -1,23 +1,26 @@
-//! Proving: the prover's halves of all steps, in the verifier's order ([`vouch_circuits::argument::verify`]).
+//! Proving: the prover's halves of all steps, in the verifier's order ([`vouch_circuits::argument::verify`]), and the shell around them.
 
 use ark_bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use thiserror::Error;
+use vouch_circuits::argument::key::{CoreProof, public_at, statement};
 use vouch_circuits::argument::{batch_claims, chunk_weights, linear_claim};
-use vouch_circuits::backend::{Plain, Step};
+use vouch_circuits::backend::{Check, Plain, Step};
 use vouch_circuits::blinds::blind_base;
 use vouch_circuits::ir::{Origin, TensorId};
-use vouch_circuits::key::{CoreProof, public_at, statement};
+use vouch_circuits::key::Proof;
 use vouch_circuits::layout::Layout;
 use vouch_circuits::transcript::Writer;
 
 use crate::batch::{self, Mask};
 use crate::commit::{commit_chunks, commit_sparse, open, random_scalar};
 use crate::contractions;
+use crate::core_key::{CoreProvingKey, weight_blinds, weight_vector};
 use crate::lookups;
-use crate::setup::{ProvingKey, weight_vector};
+use crate::setup::ProvingKey;
+use crate::shell::{ShellError, record_proof};
 use crate::small::combine_rows;
 use crate::witness::{Witness, WitnessError, flatten, generate, model_values, unpad};
 
@@ -30,27 +33,61 @@ pub enum ProveError {
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]
     Randomness,
+    /// The core's proof does not pass its own verifier; nothing is shown of it.
+    #[error("the proof that was made fails a check of its own verifier: {0}")]
+    Refused(Check),
+    /// The shell cannot be proven.
+    #[error(transparent)]
+    Shell(#[from] ShellError),
 }
 
-/// Proves a run of the key's program on integer inputs. `progress` is told at the beginning of each stage.
+/// Proves a run of the key's program on integer inputs, bound to `context` if there is one. `progress` is told at the beginning of each
+/// stage.
 ///
 /// # Errors
 /// Inputs that do not fit or lie outside the declared range, before any proving work.
 pub fn prove(
     key: &ProvingKey,
     inputs: &[Vec<i64>],
+    context: Option<[u8; 32]>,
+    progress: &mut dyn FnMut(&'static str),
+) -> Result<Proof, ProveError> {
+    let core = prove_core(&key.core, inputs, context, progress)?;
+    progress("shell");
+    let recording = record_proof(&key.core.key.system, &key.core.layout, &core);
+    if let Some(check) = recording.failure {
+        return Err(ProveError::Refused(check));
+    }
+    let exports = recording.exports.clone();
+    let shell = key.shell.prove(recording)?;
+    let CoreProof { key_digest, publics, x_commitments, opening, .. } = core;
+    Ok(Proof { key_digest, context, publics, x_commitments, opening, exports, shell })
+}
+
+/// Proves a run with the core alone: a proof that hides nothing, for those who test and measure the core.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_core(
+    key: &CoreProvingKey,
+    inputs: &[Vec<i64>],
+    context: Option<[u8; 32]>,
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProof, ProveError> {
     progress("witness");
     let (witness, _) = generate(&key.lowered, model_values(&key.program, &key.lowered), inputs)?;
-    prove_witness(key, &witness, progress)
+    prove_witness(key, &witness, context, progress)
 }
 
-/// Proves whatever the witness holds; the proof verifies only if it satisfies every constraint. Of use beside [`prove`] to
+/// Proves whatever the witness holds; the proof verifies only if it satisfies every constraint. Of use beside [`prove_core`] to
 /// those who test soundness.
+///
+/// # Errors
+/// No randomness.
 pub fn prove_witness(
-    key: &ProvingKey,
+    key: &CoreProvingKey,
     witness: &Witness,
+    context: Option<[u8; 32]>,
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProof, ProveError> {
     let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| ProveError::Randomness)?;
@@ -70,9 +107,10 @@ pub fn prove_witness(
 
     let mut transcript = Writer::default();
     transcript.label(Step::Statement);
-    statement(&key.key_digest, &publics).iter().for_each(|v| transcript.absorb(v));
+    statement(&key.key_digest, context.as_ref(), &publics).iter().for_each(|v| transcript.absorb(v));
     transcript.label(Step::Commitments);
     transcript.write_points(&x_commitments);
+    transcript.write(random_scalar(&mut rng));
 
     progress("lookups");
     let challenges = lookups::challenges(&mut transcript);
@@ -97,13 +135,14 @@ pub fn prove_witness(
 
     progress("opening");
     let delta = transcript.challenge();
-    let (w_weights, x_weights) = chunk_weights(layout, &vectors.rho[c..], &delta);
-    let w_blinds = crate::setup::weight_blinds(layout, &key.salt);
+    let (w_weights, x_weights) = chunk_weights(&layout.chunks(), &vectors.rho[c..], &delta);
+    let w_blinds = weight_blinds(layout, &key.salt);
     let blind: Fr = (w_weights.iter().zip(&w_blinds)).chain(x_weights.iter().zip(&blinds)).map(|(e, b)| *e * b).sum();
     transcript.write(blind);
     let g = collapse(layout, (&w_weights, &w), (&x_weights, &x), &mask);
     let opening = open(&key.srs, g, &vectors.rho[..c], &mut transcript);
-    Ok(CoreProof { key_digest: key.key_digest, publics, x_commitments, scalars: transcript.into_scalars(), opening })
+    let scalars = transcript.into_scalars();
+    Ok(CoreProof { key_digest: key.key_digest, context, publics, x_commitments, scalars, opening })
 }
 
 /// `Σ_j weight_j·chunk_j` over both vectors, the mask chunk among `x`'s.
@@ -119,14 +158,14 @@ fn collapse(layout: &Layout, w: (&[Fr], &[i32]), x: (&[Fr], &[i32]), mask: &Mask
     g
 }
 
-fn witness_blocks<'a>(key: &'a ProvingKey, values: &'a [Vec<i32>]) -> impl Iterator<Item = (usize, &'a [i32])> {
+fn witness_blocks<'a>(key: &'a CoreProvingKey, values: &'a [Vec<i32>]) -> impl Iterator<Item = (usize, &'a [i32])> {
     let tensors = key.lowered.system.tensors.iter().zip(values).enumerate();
     tensors
         .filter(|(_, (tensor, _))| tensor.origin == Origin::Witness)
         .map(|(i, (_, values))| (key.layout.block(TensorId(i as u32)).1.offset, &values[..]))
 }
 
-fn commit_mask(key: &ProvingKey, mask: &Mask, blind: Fr) -> G1Affine {
+fn commit_mask(key: &CoreProvingKey, mask: &Mask, blind: Fr) -> G1Affine {
     (commit_sparse(&key.srs.powers, &mask.entries) + blind_base() * blind).into_affine()
 }
 

@@ -1,18 +1,20 @@
-//! Setup: a program's weights committed, once; the proving and the verifying key.
+//! Setup: the proving and the verifying key of a program.
 
-use ark_bn254::{Fr, G1Affine};
-use ark_ff::{PrimeField, Zero};
-use sha3::{Digest, Keccak256};
+use ark_bn254::G1Affine;
 use thiserror::Error;
-use vouch_circuits::key::VerifyingKey;
-use vouch_circuits::layout::{Layout, Vector, log2_ceil};
-use vouch_circuits::lowering::{LowerError, Lowered, lower};
+use vouch_circuits::argument::key::CoreKey;
+use vouch_circuits::key::{PublicTensor, VerifyingKey, system_digest};
+use vouch_circuits::layout::Layout;
+use vouch_circuits::lowering::{LowerError, lower};
+use vouch_circuits::shell::instances::{export_count, exported_leaf};
+use vouch_circuits::shell::{Shape, record_shape};
 use vouch_circuits::validate::{InvalidSystem, validate};
 pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
 use vouch_program::Program;
 
-use crate::commit::{Srs, commit_chunks};
-use crate::witness::{flatten, model_values};
+use crate::commit::Srs;
+use crate::core_key::{CoreProvingKey, setup_core};
+use crate::shell::{ShellError, ShellProvingKey};
 
 /// Why a setup fails.
 #[derive(Debug, Error)]
@@ -36,71 +38,110 @@ pub enum SetupError {
     /// The chunk size is outside the supported range.
     #[error("chunks of 2^{0} entries are not supported; choose between 2^{MIN_CHUNK_BITS} and 2^{MAX_CHUNK_BITS}")]
     ChunkBits(usize),
+    /// The shell has no keys.
+    #[error(transparent)]
+    Shell(#[from] ShellError),
     /// The key does not belong to the program beside it.
     #[error("the proving key's parts do not belong together: {0}")]
     Inconsistent(&'static str),
 }
 
-/// All that proving needs. The salt and the blinds that follow from it are secret, and so is the program.
+/// All that proving needs. Secret but for its verifying key.
 pub struct ProvingKey {
     /// The public part.
     pub verifying_key: VerifyingKey,
-    /// Its digest.
-    pub key_digest: [u8; 32],
-    /// The program, weights included.
-    pub program: Program,
-    /// The powers that chunks use.
-    pub srs: Srs,
-    /// Determines the weight commitments' blinds.
-    pub salt: [u8; 32],
-    pub(crate) lowered: Lowered,
-    pub(crate) layout: Layout,
+    /// What the core is proven with; it names the verifying key.
+    pub core: CoreProvingKey,
+    /// What the shell is proven with.
+    pub shell: ShellProvingKey,
 }
 
-/// A chunk size for the program: half way between one chunk (a fast verifier) and many (a fast prover).
-pub fn chunk_bits_for(program: &Program) -> Result<usize, SetupError> {
-    let layout = Layout::new(&lower(program)?.system, MIN_CHUNK_BITS);
-    let total = log2_ceil(layout.x_len + layout.w_len);
-    Ok(((total + 8) / 2).clamp(10, 16))
+/// What a setup takes of a reference string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Binary logarithm of the chunk size.
+    pub chunk_bits: usize,
+    /// Binary logarithm of the rows of the shell's circuit: so many powers are needed in Lagrange form too.
+    pub k: u32,
 }
 
-/// Commits the program's weights.
+impl Needs {
+    /// Of a program, with this chunk size or the one of its own ([`chunk_bits_for`]).
+    ///
+    /// # Errors
+    /// A program that cannot be lowered, or a chunk size out of range.
+    pub fn of(program: &Program, chunk_bits: Option<usize>) -> Result<Self, SetupError> {
+        let chunk_bits = match chunk_bits {
+            Some(bits) if !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(&bits) => {
+                return Err(SetupError::ChunkBits(bits));
+            }
+            Some(bits) => bits,
+            None => chunk_bits_for(program)?,
+        };
+        let system = lower(program)?.system;
+        validate(&system, chunk_bits)?;
+        let k = Shape::of(&record_shape(&system, &Layout::new(&system, chunk_bits))).k;
+        Ok(Self { chunk_bits, k })
+    }
+
+    /// Powers.
+    pub fn powers(&self) -> usize {
+        1 << self.chunk_bits.max(self.k as usize)
+    }
+}
+
+/// Bytes of a proof, its public values left out, that a chunk size is picked to stay within.
+const PROOF_BYTES: usize = 6000;
+/// Bytes of a proof whatever the model: Halo2's part, the opening's last points, counts, digests and the container.
+const FIXED_BYTES: usize = 1824 + 2 * 64 + 150;
+
+/// A chunk size for the program: the smallest (so the fastest to prove with) that keeps the proof within [`PROOF_BYTES`], or else 16.
 ///
 /// # Errors
-/// A program that cannot be lowered, or `srs` with fewer than `2^chunk_bits` powers.
+/// A program that cannot be lowered.
+pub fn chunk_bits_for(program: &Program) -> Result<usize, SetupError> {
+    let system = lower(program)?.system;
+    let fits = |bits: &usize| {
+        let chunks = Layout::new(&system, *bits).chunks();
+        let exports = export_count(exported_leaf(&system), &chunks);
+        FIXED_BYTES + 64 * (chunks.x + chunks.bits - 1) + 32 * exports <= PROOF_BYTES
+    };
+    Ok((10..16).find(fits).unwrap_or(16))
+}
+
+/// Commits to the program's weights and makes the shell's keys. Seconds, nearly all for the shell.
+///
+/// # Errors
+/// A program that cannot be lowered, or `srs` with fewer powers than [`Needs`] says.
 pub fn setup(
     program: Program,
     chunk_bits: usize,
-    srs: Srs,
+    mut srs: Srs,
     salt: [u8; 32],
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<ProvingKey, SetupError> {
-    if !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(&chunk_bits) {
-        return Err(SetupError::ChunkBits(chunk_bits));
+    let needs = Needs::of(&program, Some(chunk_bits))?;
+    let (have, need) = (srs.powers.len(), needs.powers());
+    if have < need {
+        return Err(SetupError::SrsTooShort { have, need });
     }
-    let need = 1 << chunk_bits;
-    if srs.powers.len() < need {
-        return Err(SetupError::SrsTooShort { have: srs.powers.len(), need });
-    }
-    let mut srs = srs;
-    srs.powers.truncate(need);
-    progress("lowering");
-    let lowered = lower(&program)?;
-    validate(&lowered.system, chunk_bits)?;
-    let layout = Layout::new(&lowered.system, chunk_bits);
-    progress("committing to the weights");
-    let w = weight_vector(&lowered, &layout, &model_values(&program, &lowered));
-    let w_commitments = commit_chunks(&srs, chunk_bits, &w, &weight_blinds(&layout, &salt));
+    srs.cut(need, &[needs.k]);
+    let mut core = setup_core(program, chunk_bits, srs, salt, progress)?;
+    progress("the shell's keys");
+    let shell = ShellProvingKey::new(&core.key.system, &core.layout, &mut core.srs)?;
     let verifying_key = VerifyingKey {
-        name: program.name.clone(),
-        system: lowered.system.clone(),
+        name: core.program.name.clone(),
+        system_digest: system_digest(&core.key.system),
         chunk_bits,
-        w_commitments,
-        tau_g2: srs.tau_g2,
-        development: srs.development,
+        x_chunks: core.layout.chunks().x,
+        w_commitments: core.key.w_commitments.clone(),
+        tau_g2: core.srs.tau_g2,
+        development: core.srs.development,
+        publics: PublicTensor::all_of(&core.key.system),
+        shell: shell.verifying_key.clone(),
     };
-    progress("finishing the keys");
-    ProvingKey::assemble(verifying_key, program, lowered, srs, salt)
+    core.key_digest = verifying_key.digest();
+    Ok(ProvingKey { verifying_key, core, shell })
 }
 
 impl ProvingKey {
@@ -111,65 +152,33 @@ impl ProvingKey {
     pub fn from_parts(
         verifying_key: VerifyingKey,
         program: Program,
-        srs: Srs,
+        mut srs: Srs,
         salt: [u8; 32],
     ) -> Result<Self, SetupError> {
         let lowered = lower(&program)?;
-        Self::assemble(verifying_key, program, lowered, srs, salt)
-    }
-
-    fn assemble(
-        verifying_key: VerifyingKey,
-        program: Program,
-        lowered: Lowered,
-        srs: Srs,
-        salt: [u8; 32],
-    ) -> Result<Self, SetupError> {
-        if lowered.system != verifying_key.system {
+        let layout = Layout::new(&lowered.system, verifying_key.chunk_bits);
+        let same = system_digest(&lowered.system) == verifying_key.system_digest
+            && layout.chunks() == verifying_key.chunks()
+            && PublicTensor::all_of(&lowered.system) == verifying_key.publics;
+        if !same {
             return Err(SetupError::Inconsistent("the verifying key is another program's"));
         }
-        let fits = srs.powers.len() == 1 << verifying_key.chunk_bits && srs.tau_g2 == verifying_key.tau_g2;
-        if !fits {
+        if srs.powers.len() < 1 << layout.chunk_bits || srs.tau_g2 != verifying_key.tau_g2 {
             return Err(SetupError::Inconsistent(
                 "the verifying key was made with another structured reference string",
             ));
         }
+        let w_commitments: Vec<G1Affine> = verifying_key.w_commitments.clone();
+        let (system, tau_g2) = (lowered.system.clone(), srs.tau_g2);
+        let key = CoreKey { system, chunk_bits: layout.chunk_bits, w_commitments, tau_g2 };
+        let shell = ShellProvingKey::restore(&key.system, &layout, &mut srs, &verifying_key.shell)?;
         let key_digest = verifying_key.digest();
-        let layout = verifying_key.layout();
-        Ok(Self { verifying_key, key_digest, program, srs, salt, lowered, layout })
+        let core = CoreProvingKey { key, key_digest, program, srs, salt, lowered, layout };
+        Ok(Self { verifying_key, core, shell })
     }
 
-    /// The constraints and what proving needs beside them.
-    pub fn lowered(&self) -> &Lowered {
-        &self.lowered
+    /// The program, weights included.
+    pub fn program(&self) -> &Program {
+        &self.core.program
     }
-
-    /// Where everything lies.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// The weight commitments, recomputed from the program and the salt.
-    pub fn recommit(&self) -> Vec<G1Affine> {
-        let w = weight_vector(&self.lowered, &self.layout, &model_values(&self.program, &self.lowered));
-        commit_chunks(&self.srs, self.layout.chunk_bits, &w, &weight_blinds(&self.layout, &self.salt))
-    }
-}
-
-/// The flat vector `w`.
-pub(crate) fn weight_vector(lowered: &Lowered, layout: &Layout, values: &[Vec<i32>]) -> Vec<i32> {
-    let ids = lowered.model.iter().map(|(t, _)| *t).chain(lowered.fixed.iter().map(|(t, _)| *t));
-    let blocks = ids.map(|t| (layout.block(t), t)).filter(|((vector, _), _)| *vector == Vector::W);
-    flatten(blocks.map(|((_, block), t)| (block.offset, &values[t.0 as usize][..])), layout.w_len)
-}
-
-/// The blinds of `w`'s chunks: 512 pseudo-random bits each from the salt; none in the fixed region, which anyone can recompute.
-pub(crate) fn weight_blinds(layout: &Layout, salt: &[u8; 32]) -> Vec<Fr> {
-    let fixed = layout.w_fixed >> layout.chunk_bits;
-    let half = |chunk: usize, part: u8| {
-        let hash = Keccak256::new().chain_update(b"vouch weight blind").chain_update(salt);
-        hash.chain_update((chunk as u64).to_be_bytes()).chain_update([part]).finalize()
-    };
-    let blind = |chunk| Fr::from_be_bytes_mod_order(&[half(chunk, 0), half(chunk, 1)].concat());
-    (0..layout.w_chunks()).map(|chunk| if chunk < fixed { blind(chunk) } else { Fr::zero() }).collect()
 }

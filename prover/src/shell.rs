@@ -10,8 +10,8 @@ use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
 use halo2_proofs::transcript::TranscriptWriterBuffer;
 use rand_core::OsRng;
 use thiserror::Error;
+use vouch_circuits::argument::key::{CoreProof, public_at, statement};
 use vouch_circuits::ir::ConstraintSystem;
-use vouch_circuits::key::{CoreProof, public_at};
 use vouch_circuits::layout::Layout;
 use vouch_circuits::shell::keccak::{Challenge, End};
 use vouch_circuits::shell::trace::Messages;
@@ -47,24 +47,40 @@ pub struct ShellProvingKey {
 }
 
 impl ShellProvingKey {
-    /// The keys of a constraint system's shell. `lagrange` is the reference string's first `2^k` powers in Lagrange form; without it, it
-    /// is computed, which takes seconds.
+    /// The keys of a constraint system's shell. What the reference string lacks in Lagrange form is added to it, which takes seconds.
     ///
     /// # Errors
     /// A reference string that is too short.
-    pub fn new(
-        system: &ConstraintSystem,
-        layout: &Layout,
-        srs: &Srs,
-        lagrange: Option<&[G1Affine]>,
-    ) -> Result<Self, ShellError> {
+    pub fn new(system: &ConstraintSystem, layout: &Layout, srs: &mut Srs) -> Result<Self, ShellError> {
         let circuit = Shell(record_shape(system, layout));
         let shape = Shape::of(&circuit.0);
-        let params = parameters(srs, shape.k, lagrange)?;
+        let params = parameters(srs, shape.k)?;
         let key = keygen_vk(&params, &circuit).map_err(refused)?;
         let verifying_key = ShellKey::of(&key, shape.k);
         let key = keygen_pk(&params, key, &circuit).map_err(refused)?;
         Ok(Self { params, key, verifying_key, shape })
+    }
+
+    /// The same keys, given the verifying one: what is left are the columns' polynomials, without a commitment. (A tenth of a second at
+    /// k = 14; as long as it takes to read them from a file and check them, and they would be eight times all else that is in it.)
+    ///
+    /// # Errors
+    /// A verifying key of another circuit's size, or a reference string that is too short.
+    pub fn restore(
+        system: &ConstraintSystem,
+        layout: &Layout,
+        srs: &mut Srs,
+        verifying_key: &ShellKey,
+    ) -> Result<Self, ShellError> {
+        let circuit = Shell(record_shape(system, layout));
+        let shape = Shape::of(&circuit.0);
+        if shape.k != verifying_key.k {
+            let (k, expected) = (verifying_key.k, shape.k);
+            return Err(ShellError::Halo2(format!("the key's shell has 2^{k} rows, the model's has 2^{expected}")));
+        }
+        let params = parameters(srs, shape.k)?;
+        let key = keygen_pk(&params, verifying_key.to_halo2(), &circuit).map_err(refused)?;
+        Ok(Self { params, key, verifying_key: verifying_key.clone(), shape })
     }
 
     /// Proves a recording, whatever its values: the proof verifies only if every check of the run held.
@@ -92,15 +108,16 @@ impl ShellProvingKey {
 }
 
 /// Records the verifier's run on a core proof.
-pub fn record_proof(system: &ConstraintSystem, layout: &Layout, statement: &[Fr], proof: &CoreProof) -> Recording {
+pub fn record_proof(system: &ConstraintSystem, layout: &Layout, proof: &CoreProof) -> Recording {
+    let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.publics);
     let [folds, quotient] = proof.opening.groups();
     let points = [&proof.x_commitments, folds, quotient].map(points_digest);
     let public_at =
         |i: usize, point: &[Fr]| public_at(&system.tensor(system.publics[i].tensor).shape, &proof.publics[i], point);
-    record(system, layout, statement, Messages { scalars: &proof.scalars, points: &points }, &public_at)
+    record(system, layout, &statement, Messages { scalars: &proof.scalars, points: &points }, &public_at)
 }
 
-fn parameters(srs: &Srs, k: u32, lagrange: Option<&[G1Affine]>) -> Result<ParamsKZG<Bn256>, ShellError> {
+fn parameters(srs: &mut Srs, k: u32) -> Result<ParamsKZG<Bn256>, ShellError> {
     let (have, need) = (srs.powers.len(), 1 << k);
     if have < need {
         return Err(ShellError::SrsTooShort { have, need });
@@ -109,7 +126,8 @@ fn parameters(srs: &Srs, k: u32, lagrange: Option<&[G1Affine]>) -> Result<Params
     let [g2, tau_g2] = [&srs.g2, &srs.tau_g2].map(convert::g2);
     // The crate makes parameters from parts only with the help of others.
     let maker = ParamsKZG::<Bn256>::setup(1, OsRng);
-    Ok(maker.from_parts(k, points(&srs.powers[..need]), lagrange.map(points), g2, tau_g2))
+    let lagrange = points(srs.ensure_lagrange(k));
+    Ok(maker.from_parts(k, points(&srs.powers[..need]), Some(lagrange), g2, tau_g2))
 }
 
 fn refused(error: plonk::Error) -> ShellError {

@@ -99,7 +99,15 @@ fn the_whole_way() {
     assert_eq!(checked["samples"], 8);
     let inspected = json(folder, &["inspect", "m"]);
     assert_eq!(inspected["files"].as_array().unwrap().len(), 4);
-    assert_eq!(json(folder, &["inspect", "p"])["zero_knowledge"], false);
+    assert_eq!(json(folder, &["inspect", "p"])["kind"], "proof");
+    // A proof that is bound to a context is for that one.
+    let context = "c0".repeat(32);
+    json(folder, &["prove", "m", "--input", "x.json", "--out", "q", "--context", &context]);
+    let bound = json(folder, &["verify", "--key", "m", "--proof", "q", "--context", &context]);
+    assert_eq!(bound["verified"]["context"], context);
+    fails(folder, &["verify", "--key", "m", "--proof", "p", "--context", &context], REFUSED, &["another context"]);
+    let other = "c1".repeat(32);
+    fails(folder, &["verify", "--key", "m", "--proof", "q", "--context", &other], REFUSED, &["another context", &context]);
     // The same salt and reference string give the same keys.
     let key = fs::read(folder.join("m/verifying.key")).unwrap();
     json(folder, &["setup", "m", "--salt", &"5a".repeat(32)]);
@@ -131,7 +139,7 @@ fn the_demonstration() {
     let said = vouch(folder.path(), &["demo", "--model", "digits8x8_mlp", "--index", "5"]);
     assert!(said.status.success());
     let text = String::from_utf8(said.stdout).unwrap();
-    for word in ["accepted", "refused", "not yet zero-knowledge", "as its label says"] {
+    for word in ["accepted", "refused", "a zero-knowledge proof", "as its label says"] {
         assert!(text.contains(word), "{text}");
     }
     assert!(content(folder.path()).is_empty());
@@ -259,8 +267,8 @@ fn bad_proofs_and_keys_are_refused() {
     verify("altered", UNUSABLE, &["altered", "checksum"]);
     verify("empty", UNUSABLE, &["empty"]);
     verify("x.json", UNUSABLE, &["no file of vouch's"]);
-    verify("m/verifying.key", UNUSABLE, &["is a verifying key, not a core proof"]);
-    fails(folder, &["verify", "--key", "p", "--proof", "p"], UNUSABLE, &["is a core proof, not a verifying key"]);
+    verify("m/verifying.key", UNUSABLE, &["is a verifying key, not a proof"]);
+    fails(folder, &["verify", "--key", "p", "--proof", "p"], UNUSABLE, &["is a proof, not a verifying key"]);
     fails(folder, &["inspect", "x.json"], UNUSABLE, &["no vouch file"]);
     fails(folder, &["inspect", "cut"], UNUSABLE, &["cut"]);
     let other = "00".repeat(32);

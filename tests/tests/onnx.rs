@@ -8,8 +8,8 @@ use ndarray::{ArrayD, IxDyn};
 use vouch_models::{Calibration, CompileOptions, Model, Sample, quantize_all, supported_operators};
 use vouch_program::{Interval, Op, Program, execute};
 use vouch_prover::commit::Srs;
-use vouch_prover::{check, prove, setup};
-use vouch_verifier::{PreparedKey, verify};
+use vouch_prover::{check, prove_core, setup_core};
+use vouch_verifier::{PreparedCore, verify_core};
 
 use proto::{Message, attribute, floats, integers, model, node};
 
@@ -293,10 +293,10 @@ fn run(case: &Case) {
 
     let sample: Sample = vec![samples[3].clone()];
     let inputs = quantize_all(&program, &sample).unwrap();
-    let key = setup(program, CHUNK_BITS, srs(), [5; 32], &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
-    let proof = prove(&key, &inputs, &mut |_| {}).unwrap();
-    let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
-    let verified = verify(&prepared, &proof).unwrap();
+    let key = setup_core(program, CHUNK_BITS, srs(), [5; 32], &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
+    let proof = prove_core(&key, &inputs, None, &mut |_| {}).unwrap();
+    let prepared = PreparedCore::new(key.key.clone(), key.key_digest).unwrap();
+    let verified = verify_core(&prepared, &proof).unwrap();
 
     let execution = execute(&key.program, &inputs).unwrap();
     assert_eq!(verified.outputs[0].integers, execution.outputs()[0]);

@@ -4,69 +4,82 @@ use std::sync::LazyLock;
 
 use ark_bn254::Fr;
 use vouch_circuits::argument;
+use vouch_circuits::argument::key::{CoreProof, public_at, statement};
 use vouch_circuits::backend::{Arithmetic, Channel, Check, Step};
-use vouch_circuits::key::{CoreProof, public_at, statement};
+use vouch_circuits::encoding::DecodeError;
+use vouch_circuits::files::{self, Kind};
+use vouch_circuits::key::{Proof, VerifyingKey};
 use vouch_circuits::shell::arithmetic::Traced;
 use vouch_circuits::shell::trace::{Messages, Trace};
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_circuits::transcript::{Reader, points_digest};
 use vouch_models::{quantize_all, zoo};
 use vouch_prover::commit::Srs;
-use vouch_prover::shell::{ShellProvingKey, record_proof};
-use vouch_prover::{ProvingKey, chunk_bits_for, prove, setup};
-use vouch_verifier::shell::PreparedShell;
+use vouch_prover::shell::record_proof;
+use vouch_prover::{Needs, ProvingKey, prove, prove_core, setup};
+use vouch_verifier::{PreparedKey, Refused, verify};
 
 struct Proven {
     name: &'static str,
     key: ProvingKey,
-    proof: CoreProof,
+    inputs: Vec<Vec<i64>>,
+    core: CoreProof,
 }
 
 /// Powers for every chunk size and every shell of the sample models.
-static SRS: LazyLock<Srs> = LazyLock::new(|| Srs::development(1 << 15, &mut rand::rng()));
+static SRS: LazyLock<Srs> = LazyLock::new(|| Srs::development_with_lagrange(1 << 16, &[13, 14], &mut rand::rng()));
 
 static PROVEN: LazyLock<Vec<Proven>> = LazyLock::new(|| {
     let proven = zoo::entries().iter().map(|model| {
         let program = model.compile(&mut |_| {}).unwrap().program;
         let inputs = quantize_all(&program, &model.samples().unwrap()[0]).unwrap();
-        let chunk_bits = chunk_bits_for(&program).unwrap();
+        let chunk_bits = Needs::of(&program, None).unwrap().chunk_bits;
         let key = setup(program, chunk_bits, SRS.clone(), [3; 32], &mut |_| {}).unwrap();
-        let proof = prove(&key, &inputs, &mut |_| {}).unwrap();
-        Proven { name: model.name, key, proof }
+        let core = prove_core(&key.core, &inputs, None, &mut |_| {}).unwrap();
+        Proven { name: model.name, key, inputs, core }
     });
     proven.collect()
 });
 
 #[test]
-fn every_sample_models_core_proof_wraps_and_verifies() {
-    for Proven { name, key, proof } in PROVEN.iter() {
-        let (system, layout) = (&key.lowered().system, key.layout());
-        let statement = statement(&key.key_digest, &proof.publics);
-        let recording = record_proof(system, layout, &statement, proof);
-        assert_eq!(recording.failure, None, "{name}");
-        let shell = ShellProvingKey::new(system, layout, &SRS, None).unwrap();
-        println!("{name}: {:?}", shell.shape);
-        assert!(shell.shape.k <= 14, "{name}: {:?}", shell.shape);
-        assert!(shell.verifying_key.is_well_formed(), "{name}");
-        let instances = recording.instance_values();
-        let bytes = shell.prove(recording).unwrap();
-        assert!(bytes.len() <= 2048, "{name}: {} bytes", bytes.len());
-        let prepared = PreparedShell::new(&shell.verifying_key, SRS.powers[0], SRS.g2, SRS.tau_g2);
-        assert!(prepared.accepts(&instances, &bytes), "{name}");
+fn every_sample_model_is_proven_in_few_kilobytes_and_verified() {
+    for Proven { name, key, inputs, .. } in PROVEN.iter() {
+        let proof = prove(key, inputs, None, &mut |_| {}).unwrap();
+        let (shape, bytes) = (&key.shell.shape, proof.to_bytes());
+        let publics: usize = proof.publics.iter().map(|values| 8 * values.len()).sum();
+        let own = bytes.len() - publics;
+        println!("{name}: {shape:?}, {} bytes of Halo2's, {own} beside public values", proof.shell.len());
+        assert!(shape.k <= 14 && proof.shell.len() <= 2048 && own <= 6000, "{name}");
+        let key_bytes = key.verifying_key.to_bytes();
+        assert!(key_bytes.len() <= 10_000 + 64 * key.verifying_key.w_commitments.len(), "{name}");
 
-        // Any other public value, and a proof with anything changed, cut off or added, is refused.
-        for i in 0..instances.len() {
-            let mut other = instances.clone();
-            other[i] += Fr::from(1u64);
-            assert!(!prepared.accepts(&other, &bytes), "{name}: public value {i}");
-        }
-        for at in (0..bytes.len()).step_by(61) {
-            let mut other = bytes.clone();
+        let read = PreparedKey::new(VerifyingKey::from_bytes(&key_bytes).unwrap()).unwrap();
+        let proof = Proof::from_bytes(&bytes).unwrap();
+        let verified = verify(&read, &proof).unwrap();
+        assert_eq!(verified.inputs[0].integers, inputs[0], "{name}");
+
+        // Altered bytes of the proof, behind a right checksum.
+        let body = files::open(&bytes, Kind::Proof).unwrap();
+        let refused = |body: &[u8]| match Proof::from_bytes(&files::seal(Kind::Proof, body)) {
+            Ok(proof) => verify(&read, &proof).is_err(),
+            Err(DecodeError::Field(_) | DecodeError::Trailing) => true,
+            Err(other) => panic!("{name}: {other}"),
+        };
+        for at in (0..body.len()).step_by(61) {
+            let mut other = body.to_vec();
             other[at] ^= 1;
-            assert!(!prepared.accepts(&instances, &other), "{name}: byte {at}");
+            assert!(refused(&other), "{name}: byte {at}");
         }
-        assert!(!prepared.accepts(&instances, &bytes[..bytes.len() - 1]), "{name}: cut");
-        assert!(!prepared.accepts(&instances, &[&bytes[..], &[0]].concat()), "{name}: longer");
+        assert!(refused(&body[..body.len() - 1]), "{name}: cut");
+        assert!(refused(&[body, &[0]].concat()), "{name}: longer");
+    }
+    // Keys and proofs of two models.
+    let [one, other] = [&PROVEN[0], &PROVEN[1]].map(|p| PreparedKey::new(p.key.verifying_key.clone()).unwrap());
+    let proof = prove(&PROVEN[0].key, &PROVEN[0].inputs, Some([9; 32]), &mut |_| {}).unwrap();
+    assert_eq!(verify(&one, &proof).unwrap().context, Some([9; 32]));
+    assert_eq!(verify(&other, &proof), Err(Refused::OtherKey));
+    for context in [None, Some([8; 32])] {
+        assert_eq!(verify(&one, &Proof { context, ..proof.clone() }), Err(Refused::Shell));
     }
 }
 
@@ -126,20 +139,20 @@ impl<C: Channel> Channel for Logged<C> {
 /// The verifier over a channel: all messages, challenges and exports.
 fn log<C: Channel>(
     channel: C,
-    Proven { key, proof, .. }: &Proven,
+    Proven { key, core: proof, .. }: &Proven,
     of: impl Fn(&mut C, Fr) -> C::Scalar,
     value: impl Fn(&C::Scalar) -> Fr,
 ) -> Vec<Fr> {
-    let system = &key.lowered().system;
+    let (system, layout) = (&key.core.lowered().system, key.core.layout());
     let mut logged = Logged { inner: channel, log: Vec::new() };
     let statement: Vec<C::Scalar> =
-        statement(&key.key_digest, &proof.publics).into_iter().map(|v| of(&mut logged.inner, v)).collect();
+        statement(&key.core.key_digest, None, &proof.publics).into_iter().map(|v| of(&mut logged.inner, v)).collect();
     let mut at = |logged: &mut Logged<C>, i: usize, point: &[C::Scalar]| {
         let point: Vec<Fr> = point.iter().map(&value).collect();
         let shape = &system.tensor(system.publics[i].tensor).shape;
         of(&mut logged.inner, public_at(shape, &proof.publics[i], &point))
     };
-    let exports = argument::verify(&mut logged, system, key.layout(), &statement, &mut at).unwrap();
+    let exports = argument::verify(&mut logged, system, layout, &statement, &mut at).unwrap();
     let exports = vouch_circuits::shell::instances::export_list(&exports);
     logged.log.iter().chain(&exports).map(value).collect()
 }
@@ -147,7 +160,7 @@ fn log<C: Channel>(
 #[test]
 fn the_circuits_verifier_is_the_native_one() {
     for proven in PROVEN.iter() {
-        let proof = &proven.proof;
+        let proof = &proven.core;
         let [folds, quotient] = proof.opening.groups();
         let groups = [&proof.x_commitments[..], folds, quotient];
         let native = log(Reader::new(&proof.scalars, &groups), proven, |_, v| v, |v| *v);
@@ -160,10 +173,11 @@ fn the_circuits_verifier_is_the_native_one() {
 
 #[test]
 fn a_recordings_shape_does_not_depend_on_its_values() {
-    for Proven { name, key, proof } in PROVEN.iter() {
-        let (system, layout) = (&key.lowered().system, key.layout());
+    for Proven { name, key, core, .. } in PROVEN.iter() {
+        let (system, layout) = (&key.core.lowered().system, key.core.layout());
         let shape = record_shape(system, layout);
-        let real = record_proof(system, layout, &statement(&key.key_digest, &proof.publics), proof);
+        let real = record_proof(system, layout, core);
+        assert_eq!(real.failure, None, "{name}");
         assert_eq!((&shape.rows, &shape.permutations), (&real.rows, &real.permutations), "{name}");
         assert_eq!((&shape.instances, Shape::of(&shape)), (&real.instances, Shape::of(&real)), "{name}");
     }

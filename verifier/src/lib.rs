@@ -5,10 +5,12 @@
 
 #![forbid(unsafe_code)]
 
+mod core_proof;
 pub mod pairing;
 pub mod shell;
 mod values;
 mod verify;
 
-pub use values::{TensorValues, argmax, printable};
+pub use core_proof::{PreparedCore, verify_core};
+pub use values::{Stated, TensorValues, argmax, printable};
 pub use verify::{PreparedKey, Refused, Verified, verify};

@@ -8,8 +8,56 @@ use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
 use ark_ff::Zero;
 use vouch_circuits::argument::opening::{OpeningPoints, OpeningScalars, powers};
+use vouch_circuits::argument::{Exports, chunk_weights};
 use vouch_circuits::backend::Plain;
 use vouch_circuits::blinds::blind_base;
+use vouch_circuits::layout::Chunks;
+
+/// Why a group equation is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A point of the proof is not on the curve.
+    Point,
+    /// The equation does not hold.
+    Pairing,
+}
+
+/// The equation of one proof: the chunks' commitments, weighted, open as the folds and exports say. The key's own points are in their
+/// groups, and there are as many points as the chunks say.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupEquation<'a> {
+    /// How the vectors are cut.
+    pub chunks: Chunks,
+    /// The key's commitments.
+    pub w_commitments: &'a [G1Affine],
+    /// The proof's.
+    pub x_commitments: &'a [G1Affine],
+    /// The opening's points.
+    pub opening: &'a OpeningPoints,
+    /// The scalars.
+    pub exports: &'a Exports<Fr>,
+    /// `[τ]_2`.
+    pub tau_g2: G2Affine,
+}
+
+impl GroupEquation<'_> {
+    /// Whether it holds.
+    ///
+    /// # Errors
+    /// A point off the curve, or an equation that does not hold.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let Self { chunks, w_commitments, x_commitments, opening, exports, tau_g2 } = self;
+        let sent = x_commitments.iter().chain(&opening.folds).chain([&opening.quotient, &opening.witness]);
+        if !sent.into_iter().all(G1Affine::is_on_curve) {
+            return Err(Refusal::Point);
+        }
+        let (w, x) = chunk_weights(chunks, &exports.rho_high, &exports.delta);
+        let mut left: Vec<_> = w_commitments.iter().copied().zip(w).collect();
+        left.extend(x_commitments.iter().copied().zip(x));
+        left.extend(opening_terms(opening, &exports.opening, exports.blind));
+        if check(&left, opening.witness, *tau_g2) { Ok(()) } else { Err(Refusal::Pairing) }
+    }
+}
 
 /// Whether `e(Σ s_i·P_i, [1]) = e(w, tau_g2)`.
 ///

@@ -1,6 +1,7 @@
 //! The check of a shell proof: Halo2's own verifier.
 
 use ark_bn254::{Fr, G1Affine, G2Affine};
+use ark_ec::AffineRepr;
 use halo2_proofs::halo2curves::bn256::{self, Bn256};
 use halo2_proofs::plonk::{VerifyingKey, verify_proof};
 use halo2_proofs::poly::kzg::commitment::{KZGCommitmentScheme, ParamsKZG};
@@ -20,12 +21,13 @@ pub struct PreparedShell {
 }
 
 impl PreparedShell {
-    /// From a well-formed key and the reference string's `[1]_1`, `[1]_2`, `[τ]_2`.
-    pub fn new(key: &ShellKey, one: G1Affine, g2: G2Affine, tau_g2: G2Affine) -> Self {
+    /// From a well-formed key and the reference string's `[τ]_2`.
+    pub fn new(key: &ShellKey, tau_g2: G2Affine) -> Self {
         // The crate makes parameters from parts only with the help of others. Checking uses no power but the first.
         let maker = ParamsKZG::<Bn256>::setup(1, OsRng);
-        let [g2, tau_g2] = [&g2, &tau_g2].map(convert::g2);
-        let params = maker.from_parts(key.k, vec![convert::g1(&one)], Some(Vec::new()), g2, tau_g2);
+        let [g2, tau_g2] = [&G2Affine::generator(), &tau_g2].map(convert::g2);
+        let one = convert::g1(&G1Affine::generator());
+        let params = maker.from_parts(key.k, vec![one], Some(Vec::new()), g2, tau_g2);
         let max_instances = 1 << key.k;
         Self { params, key: key.to_halo2(), max_instances }
     }

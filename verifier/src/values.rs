@@ -3,6 +3,8 @@
 use std::fmt;
 
 use serde::Serialize;
+use vouch_circuits::ir::Role;
+use vouch_circuits::key::PublicTensor;
 
 /// How many values people are shown.
 const SHOWN: usize = 12;
@@ -60,6 +62,26 @@ impl fmt::Display for TensorValues {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// What a proof states.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stated {
+    /// What the model was run on.
+    pub inputs: Vec<TensorValues>,
+    /// What it gave.
+    pub outputs: Vec<TensorValues>,
+}
+
+impl Stated {
+    /// From the public tensors' integers, in the key's order.
+    pub fn new(publics: &[PublicTensor], values: &[Vec<i64>]) -> Self {
+        let tensors = |role| {
+            let publics = publics.iter().zip(values).filter(move |(public, _)| public.role == role);
+            publics.map(|(public, q)| TensorValues::new(&public.name, &public.shape, public.frac, q)).collect()
+        };
+        Self { inputs: tensors(Role::Input), outputs: tensors(Role::Output) }
     }
 }
 

@@ -1,27 +1,31 @@
-//! The check of a proof: what the key fixes, the core argument's scalars, and the group equation.
+//! The check of a proof: all that no circuit checks, in the order of docs/PROTOCOL.md, section 11.
 
 use std::fmt;
 
-use ark_bn254::{Fr, G1Affine};
+use ark_bn254::G1Affine;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
-use vouch_circuits::argument::{self, Exports, chunk_weights};
+use vouch_circuits::argument::key::{public_at, statement};
+use vouch_circuits::argument::opening::OpeningPoints;
 use vouch_circuits::backend::Check;
-use vouch_circuits::ir::Role;
-use vouch_circuits::key::{CoreProof, InvalidKey, VerifyingKey, public_at, statement};
-use vouch_circuits::layout::Layout;
-use vouch_circuits::transcript::Reader;
+use vouch_circuits::ir::shape_bits;
+use vouch_circuits::key::{InvalidKey, Proof, PublicTensor, VerifyingKey};
+use vouch_circuits::layout::Chunks;
+use vouch_circuits::shell::Instances;
+use vouch_circuits::shell::instances::{export_count, exports_of};
+use vouch_circuits::transcript::points_digest;
 
-use crate::pairing;
-use crate::values::{TensorValues, printable};
+use crate::pairing::{GroupEquation, Refusal};
+use crate::shell::PreparedShell;
+use crate::values::{Stated, TensorValues, printable};
 
 /// A verifying key, checked, with what follows from it for every proof.
 #[derive(Clone, Debug)]
 pub struct PreparedKey {
     key: VerifyingKey,
-    layout: Layout,
     digest: [u8; 32],
     model_id: [u8; 32],
+    shell: PreparedShell,
 }
 
 impl PreparedKey {
@@ -31,8 +35,9 @@ impl PreparedKey {
     /// A key that is not well formed.
     pub fn new(key: VerifyingKey) -> Result<Self, InvalidKey> {
         key.check()?;
-        let (layout, digest, model_id) = (key.layout(), key.digest(), key.model_id());
-        Ok(Self { key, layout, digest, model_id })
+        let (digest, model_id) = (key.digest(), key.model_id());
+        let shell = PreparedShell::new(&key.shell, key.tau_g2);
+        Ok(Self { key, digest, model_id, shell })
     }
 
     /// The key itself.
@@ -94,7 +99,21 @@ pub enum Refused {
         /// By the key.
         need: usize,
     },
-    /// A check of the core argument.
+    /// Not as many scalars as the key's shell exports.
+    #[error("the proof has {have} scalars beside its shell, the key needs {need}")]
+    Exports {
+        /// In the proof.
+        have: usize,
+        /// By the key.
+        need: usize,
+    },
+    /// A point that is not on the curve.
+    #[error("a point of the proof is not on the curve")]
+    Point,
+    /// Halo2's verifier refuses: no run of the core's verifier accepts with the public values that follow from this proof.
+    #[error("the shell's proof does not fit the statement, the commitments and the model")]
+    Shell,
+    /// A check of the core argument; of a whole proof only the group equation is left to the outer verifier.
     #[error(transparent)]
     Check(#[from] Check),
 }
@@ -107,6 +126,9 @@ pub struct Verified {
     /// The model's id.
     #[serde(serialize_with = "as_hex")]
     pub model_id: [u8; 32],
+    /// What the proof is bound to, if to anything.
+    #[serde(serialize_with = "as_hex_if_any")]
+    pub context: Option<[u8; 32]>,
     /// Whether the key's reference string was made locally: then its maker could have forged the proof.
     pub development: bool,
     /// What the model was run on.
@@ -119,56 +141,80 @@ fn as_hex<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_str(&hex::encode(bytes))
 }
 
+fn as_hex_if_any<S: Serializer>(bytes: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
+    bytes.map(hex::encode).serialize(serializer)
+}
+
 impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "model {:?}, id {}", printable(&self.model), hex::encode(self.model_id))?;
+        if let Some(context) = self.context {
+            write!(f, "\nin the context {}", hex::encode(context))?;
+        }
         self.inputs.iter().try_for_each(|input| write!(f, "\non the input {}", input.line()))?;
         self.outputs.iter().try_for_each(|output| write!(f, "\ngave the output {output}"))
     }
 }
 
-/// Checks `proof` against `key`.
+/// Checks `proof` against `key`. Any values that can be put into a [`Proof`] are safe.
 ///
 /// # Errors
 /// The first check that the proof fails.
-pub fn verify(key: &PreparedKey, proof: &CoreProof) -> Result<Verified, Refused> {
-    let PreparedKey { key, layout, digest, model_id } = key;
+pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
+    let PreparedKey { key, digest, model_id, shell } = key;
     if proof.key_digest != *digest {
         return Err(Refused::OtherKey);
     }
-    check_publics(key, &proof.publics)?;
-    // The transcript absorbs a group of points as one digest: that each has the size that the key fixes is checked here.
-    let (have, need) = (proof.x_commitments.len(), layout.x_chunks() + 1);
-    if have != need {
-        return Err(Refused::Commitments { have, need });
-    }
-    let (have, need) = (proof.opening.folds.len(), layout.chunk_bits - 1);
-    if have != need {
-        return Err(Refused::Folds { have, need });
-    }
-    let exports = check_argument(key, layout, digest, proof)?;
-    check_groups(key, layout, proof, &exports)?;
+    check_publics(&key.publics, &proof.publics)?;
+    // The shell knows a group of points by one digest: that each has the size that the key fixes is checked here.
+    let chunks = key.chunks();
+    check_counts(&chunks, &proof.x_commitments, &proof.opening)?;
+    let leaf = key.exported_leaf();
+    let counts = || Refused::Exports { have: proof.exports.len(), need: export_count(leaf, &chunks) };
+    let exports = exports_of(leaf, &chunks, &proof.exports).ok_or_else(counts)?;
 
-    let tensors = |role| {
-        let publics = key.system.publics.iter().zip(&proof.publics).filter(move |(public, _)| public.role == role);
-        publics.map(|(public, q)| TensorValues::new(&public.name, &public.shape, public.frac, q)).collect()
+    let [folds, quotient] = proof.opening.groups();
+    let extensions = key.publics.iter().zip(&proof.publics).map(|(public, values)| {
+        let point = &exports.leaf[..shape_bits(&public.tensor_shape)];
+        public_at(&public.tensor_shape, values, point)
+    });
+    let instances = Instances {
+        statement: statement(digest, proof.context.as_ref(), &proof.publics),
+        points: [&proof.x_commitments, folds, quotient].map(points_digest).to_vec(),
+        publics: extensions.collect(),
+        exports,
     };
+    if !shell.accepts(&instances.list(), &proof.shell) {
+        return Err(Refused::Shell);
+    }
+    let equation = GroupEquation {
+        chunks,
+        w_commitments: &key.w_commitments,
+        x_commitments: &proof.x_commitments,
+        opening: &proof.opening,
+        exports: &instances.exports,
+        tau_g2: key.tau_g2,
+    };
+    equation.check()?;
+
+    let Stated { inputs, outputs } = Stated::new(&key.publics, &proof.publics);
     Ok(Verified {
         model: key.name.clone(),
         model_id: *model_id,
+        context: proof.context,
         development: key.development,
-        inputs: tensors(Role::Input),
-        outputs: tensors(Role::Output),
+        inputs,
+        outputs,
     })
 }
 
-fn check_publics(key: &VerifyingKey, values: &[Vec<i64>]) -> Result<(), Refused> {
-    let publics = &key.system.publics;
+/// As many public values as the model has, each in the range that it declares.
+pub(crate) fn check_publics(publics: &[PublicTensor], values: &[Vec<i64>]) -> Result<(), Refused> {
     if values.len() != publics.len() {
         return Err(Refused::PublicCount { have: values.len(), need: publics.len() });
     }
     for (public, values) in publics.iter().zip(values) {
-        let need = key.system.tensor(public.tensor).len();
+        let need = public.values();
         if values.len() != need {
             return Err(Refused::PublicLength { name: public.name.clone(), have: values.len(), need });
         }
@@ -180,37 +226,21 @@ fn check_publics(key: &VerifyingKey, values: &[Vec<i64>]) -> Result<(), Refused>
     Ok(())
 }
 
-/// The core argument over the proof's scalars.
-fn check_argument(
-    key: &VerifyingKey,
-    layout: &Layout,
-    digest: &[u8; 32],
-    proof: &CoreProof,
-) -> Result<Exports<Fr>, Check> {
-    let [folds, quotient] = proof.opening.groups();
-    let groups: [&[G1Affine]; 3] = [&proof.x_commitments, folds, quotient];
-    let mut reader = Reader::new(&proof.scalars, &groups);
-    let system = &key.system;
-    let mut at = |_: &mut Reader, i: usize, point: &[Fr]| {
-        public_at(&system.tensor(system.publics[i].tensor).shape, &proof.publics[i], point)
-    };
-    let exports = argument::verify(&mut reader, system, layout, &statement(digest, &proof.publics), &mut at)?;
-    reader.finish()?;
-    Ok(exports)
+/// As many points in each group as the key has chunks and a chunk has variables.
+pub(crate) fn check_counts(chunks: &Chunks, x: &[G1Affine], opening: &OpeningPoints) -> Result<(), Refused> {
+    let (have, need) = (x.len(), chunks.x);
+    if have != need {
+        return Err(Refused::Commitments { have, need });
+    }
+    let (have, need) = (opening.folds.len(), chunks.bits - 1);
+    if have != need { Err(Refused::Folds { have, need }) } else { Ok(()) }
 }
 
-/// The opening of the combined commitment.
-fn check_groups(key: &VerifyingKey, layout: &Layout, proof: &CoreProof, exports: &Exports<Fr>) -> Result<(), Check> {
-    let chunks = |commitments: &[G1Affine], weights: &[Fr]| -> Result<Vec<(G1Affine, Fr)>, Check> {
-        // A chunk without a weight would go unchecked.
-        if commitments.len() != weights.len() {
-            return Err(Check::Shape);
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Point => Refused::Point,
+            Refusal::Pairing => Refused::Check(Check::Pairing),
         }
-        Ok(commitments.iter().copied().zip(weights.iter().copied()).collect())
-    };
-    let (w, x) = chunk_weights(layout, &exports.rho_high, &exports.delta);
-    let mut left = chunks(&key.w_commitments, &w)?;
-    left.extend(chunks(&proof.x_commitments, &x)?);
-    left.extend(pairing::opening_terms(&proof.opening, &exports.opening, exports.blind));
-    if pairing::check(&left, proof.opening.witness, key.tau_g2) { Ok(()) } else { Err(Check::Pairing) }
+    }
 }

@@ -9,7 +9,7 @@ use common::{key, proof};
 use proptest::prelude::*;
 use vouch_circuits::encoding::DecodeError;
 use vouch_circuits::files::{self, Kind};
-use vouch_circuits::key::{CoreProof, InvalidKey, VerifyingKey};
+use vouch_circuits::key::{InvalidKey, Proof, VerifyingKey};
 use vouch_verifier::{PreparedKey, Refused, verify};
 
 type Change<'a> = &'a dyn Fn(&mut VerifyingKey);
@@ -20,7 +20,7 @@ fn keys_and_proofs_return() {
     let vk = &key.verifying_key;
     assert_eq!(&VerifyingKey::from_bytes(&vk.to_bytes()).unwrap(), vk);
     let proof = proof(&key);
-    let read = CoreProof::from_bytes(&proof.to_bytes()).unwrap();
+    let read = Proof::from_bytes(&proof.to_bytes()).unwrap();
     assert_eq!(read, proof);
     let verified = verify(&PreparedKey::new(vk.clone()).unwrap(), &read).unwrap();
     assert_eq!(verified.inputs[0].integers, [17, -100, 127]);
@@ -31,15 +31,20 @@ fn keys_and_proofs_return() {
 #[test]
 fn the_digest_binds_every_field_and_the_id_the_model() {
     let good = key(1).verifying_key;
-    let changes: [(Change, bool); 8] = [
+    let changes: [(Change, bool); 13] = [
         (&|k| k.name.push('!'), false),
         (&|k| k.development = false, true),
         (&|k| k.tau_g2 = G2Affine::generator(), true),
         (&|k| k.chunk_bits += 1, true),
         (&|k| k.w_commitments[0] = -k.w_commitments[0], true),
         (&|k| k.w_commitments.push(G1Affine::generator()), true),
-        (&|k| k.system.publics[0].range.1 -= 1, true),
-        (&|k| k.system.tensors[0].shape[0] += 1, true),
+        (&|k| k.x_chunks += 1, true),
+        (&|k| k.system_digest[31] ^= 1, true),
+        (&|k| k.publics[0].range.1 -= 1, true),
+        (&|k| k.publics[0].tensor_shape[0] += 1, true),
+        (&|k| k.shell.k += 1, true),
+        (&|k| k.shell.fixed.swap(0, 1), true),
+        (&|k| k.shell.copies[4] = -k.shell.copies[4], true),
     ];
     for (i, (change, model)) in changes.iter().enumerate() {
         let mut changed = good.clone();
@@ -61,14 +66,17 @@ fn keys_that_make_no_sense_are_refused() {
         (PreparedKey::new(bad).unwrap_err(), read.expect("decoding checks too"))
     };
     let point = |what| InvalidKey::Point(what);
-    let have = good.w_commitments.len();
     let outside = (1u64..)
         .find_map(|x| G2Affine::get_point_from_x_unchecked(Fq2::from(x), false))
         .filter(|point| !point.is_in_correct_subgroup_assuming_on_curve())
         .unwrap();
-    let cases: [(Change, InvalidKey); 5] = [
-        (&|k| k.w_commitments.truncate(have - 1), InvalidKey::Commitments { have: have - 1, need: have }),
-        (&|k| k.w_commitments.push(G1Affine::generator()), InvalidKey::Commitments { have: have + 1, need: have }),
+    let cases: [(Change, InvalidKey); 9] = [
+        (&|k| k.x_chunks = 0, InvalidKey::Chunks),
+        (&|k| k.x_chunks = 1 << 21, InvalidKey::Chunks),
+        (&|k| k.chunk_bits = 5, InvalidKey::Chunks),
+        (&|k| k.chunk_bits = 200, InvalidKey::Chunks),
+        (&|k| k.shell.k = 3, InvalidKey::Shell),
+        (&|k| k.shell.k = 21, InvalidKey::Shell),
         (&|k| k.tau_g2 = G2Affine::zero(), point("power in G2")),
         (&|k| k.tau_g2 = outside, point("power in G2")),
         (&|k| k.tau_g2.y.double_in_place().ignore(), point("power in G2")),
@@ -79,9 +87,19 @@ fn keys_that_make_no_sense_are_refused() {
     // Off the curve: decoding refuses the bytes already.
     let (invalid, undecodable) = with(&|k| k.w_commitments[0].y.double_in_place().ignore());
     assert_eq!((invalid, undecodable), (point("weight commitment"), DecodeError::Field("weight commitments")));
-    assert!(matches!(with(&|k| k.chunk_bits = 5).0, InvalidKey::System(_)));
-    assert!(matches!(with(&|k| k.chunk_bits = 200).0, InvalidKey::System(_)));
-    assert!(matches!(with(&|k| k.system.publics[0].tensor.0 = 1000).0, InvalidKey::System(_)));
+    let unshelled = |change: Change| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        PreparedKey::new(bad).unwrap_err()
+    };
+    assert_eq!(unshelled(&|k| k.shell.fixed[0].y.double_in_place().ignore()), InvalidKey::Shell);
+    assert_eq!(unshelled(&|k| k.shell.fixed.truncate(9)), InvalidKey::Shell);
+    assert_eq!(unshelled(&|k| k.shell.copies.push(G1Affine::generator())), InvalidKey::Shell);
+    assert!(matches!(with(&|k| k.publics[0].tensor_shape = vec![4]).0, InvalidKey::System(_)));
+    assert!(matches!(with(&|k| k.publics[0].shape = vec![0]).0, InvalidKey::System(_)));
+    assert!(matches!(with(&|k| k.publics[0].tensor_shape = vec![1 << 31; 2]).0, InvalidKey::System(_)));
+    assert!(matches!(with(&|k| k.publics[0].range = (1, 0)).0, InvalidKey::System(_)));
+    assert!(matches!(with(&|k| k.publics[0].frac = 300).0, InvalidKey::System(_)));
 }
 
 trait Ignore {
@@ -94,7 +112,7 @@ fn parts_of_a_proof_that_the_key_fixes_are_checked_first() {
     let key = key(1);
     let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
     let good = proof(&key);
-    let refusal = |change: &dyn Fn(&mut CoreProof)| {
+    let refusal = |change: &dyn Fn(&mut Proof)| {
         let mut bad = good.clone();
         change(&mut bad);
         verify(&prepared, &bad).unwrap_err()
@@ -110,8 +128,14 @@ fn parts_of_a_proof_that_the_key_fixes_are_checked_first() {
     assert_eq!(refusal(&|p| p.x_commitments.push(generator)), Refused::Commitments { have: have + 1, need: have });
     assert_eq!(refusal(&|p| p.opening.folds.truncate(4)), Refused::Folds { have: 4, need: 5 });
     // A point moved from one group to the next.
-    let moved = |p: &mut CoreProof| p.opening.folds.insert(0, p.x_commitments[have - 1]);
+    let moved = |p: &mut Proof| p.opening.folds.insert(0, p.x_commitments[have - 1]);
     assert_eq!(refusal(&moved), Refused::Folds { have: 6, need: 5 });
+    let have = good.exports.len();
+    assert_eq!(refusal(&|p| p.exports.truncate(3)), Refused::Exports { have: 3, need: have });
+    assert_eq!(refusal(&|p| p.exports.push(0.into())), Refused::Exports { have: have + 1, need: have });
+    // Values that no file can hold.
+    assert_eq!(refusal(&|p| p.opening.witness.y.double_in_place().ignore()), Refused::Point);
+    assert_eq!(refusal(&|p| p.shell.clear()), Refused::Shell);
 }
 
 proptest! {
@@ -121,7 +145,7 @@ proptest! {
     #[test]
     fn hostile_keys_do_no_harm(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
         thread_local! {
-            static GOOD: (Vec<u8>, CoreProof) = {
+            static GOOD: (Vec<u8>, Proof) = {
                 let key = key(1);
                 (key.verifying_key.to_bytes(), proof(&key))
             };
@@ -129,10 +153,10 @@ proptest! {
         GOOD.with(|(file, proof)| {
             let original = files::open(file, Kind::VerifyingKey).unwrap();
             let mut body = original.to_vec();
-            // The constraints, behind the points, deserve most of the attention.
-            let skip = body.len() / 2;
             for (position, byte) in changes {
-                let position = skip + position.index(body.len() - skip);
+                // Most of a key is points, and most bytes make none of them: the rest deserves as much attention.
+                let tail = body.len() - 60;
+                let position = if byte % 2 == 0 { position.index(60) } else { tail + position.index(60) };
                 body[position] = byte;
             }
             if body == original {
@@ -158,7 +182,7 @@ proptest! {
             };
         }
         GOOD.with(|(key, file)| {
-            let original = files::open(file, Kind::CoreProof).unwrap();
+            let original = files::open(file, Kind::Proof).unwrap();
             let mut body = original.to_vec();
             let position = position.index(body.len());
             if cut {
@@ -169,7 +193,7 @@ proptest! {
             if body == original {
                 return Ok(());
             }
-            if let Ok(proof) = CoreProof::from_bytes(&files::seal(Kind::CoreProof, &body)) {
+            if let Ok(proof) = Proof::from_bytes(&files::seal(Kind::Proof, &body)) {
                 prop_assert!(verify(key, &proof).is_err());
             }
             Ok(())

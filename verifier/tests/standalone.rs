@@ -40,12 +40,12 @@ fn one_proof_one_key_one_answer() {
     assert_eq!(object["verified"]["inputs"][0]["integers"], serde_json::json!([17, -100, 127]));
 
     let cases = [
-        (&["--key", "key", "--proof", "lie"][..], 1, "lookup argument"),
+        (&["--key", "key", "--proof", "lie"][..], 1, "does not fit the statement"),
         (&["--key", "other", "--proof", "proof"], 1, "another verifying key"),
         (&["--key", "other", "--proof", "proof", "--model-id", &id], 1, "another model"),
         (&["--key", "key", "--proof", "cut"], 2, "cut"),
         (&["--key", "key", "--proof", "missing"], 2, "missing"),
-        (&["--key", "proof", "--proof", "proof"], 2, "is a core proof, not a verifying key"),
+        (&["--key", "proof", "--proof", "proof"], 2, "is a proof, not a verifying key"),
         (&["--key", "key"], 2, "--proof"),
         (&["--key", "key", "--proof", "proof", "--model-id", "12"], 2, "32 are needed"),
     ];

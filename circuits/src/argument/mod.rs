@@ -1,6 +1,6 @@
 //! The core argument: the verifier's half of each step, written once over [`crate::backend`].
 //!
-//! 1. [`verify`] absorbs the statement and the chunk commitments.
+//! 1. [`verify`] absorbs the statement, the chunk commitments and a salt.
 //! 2. [`lookups`]: all lookups of all layers, down to one claim on fractions' leaves.
 //! 3. The leaves' claims, the equalities and the public values are one linear claim on tensors and contraction results at one point.
 //! 4. [`contractions`]: the contraction results become claims on their operands.
@@ -12,6 +12,7 @@
 pub mod batch;
 pub mod claims;
 pub mod contractions;
+pub mod key;
 pub mod lookups;
 pub mod opening;
 
@@ -21,7 +22,7 @@ use ark_ff::One;
 use crate::backend::{Arithmetic, Channel, Check, Plain, Step};
 use crate::ir::ConstraintSystem;
 use crate::ir::{Operand, Source, Virtual};
-use crate::layout::Layout;
+use crate::layout::{Chunks, Layout};
 use crate::mle;
 use claims::{BatchClaims, Points, Reduction, TensorClaim};
 use contractions::{OperandClaims, Side};
@@ -73,6 +74,9 @@ pub fn verify<C: Channel>(
     }
     ch.label(Step::Commitments);
     ch.read_points()?;
+    // The salt: without it all challenges up to the batching step would be functions of the witness and of what is public, and whoever
+    // sees one of them could test a guess of the witness.
+    ch.read()?;
 
     let challenges = lookups::challenges(ch);
     let leaf = lookups::verify(ch, layout.leaf_bits)?;
@@ -177,11 +181,14 @@ pub fn late_factors<A: Arithmetic>(ar: &mut A, r: &[A::Scalar]) -> Vec<A::Scalar
 
 /// What each chunk's commitment is multiplied by in the group equation: `eq(ρ_hi, j)` for `w`'s chunks, and `δ·eq(ρ_hi, j)` for `x`'s
 /// with the mask chunk, each vector at as many of `ρ_hi`'s first coordinates as it has.
-pub fn chunk_weights(layout: &Layout, rho_high: &[Fr], delta: &Fr) -> (Vec<Fr>, Vec<Fr>) {
+///
+/// # Panics
+/// If `rho_high` has fewer coordinates than [`Chunks::rho_high`].
+pub fn chunk_weights(chunks: &Chunks, rho_high: &[Fr], delta: &Fr) -> (Vec<Fr>, Vec<Fr>) {
     let weights = |bits: usize, count: usize, scale: &Fr| {
-        mle::eq_weights(&mut Plain, &rho_high[..bits - layout.chunk_bits], scale, count)
+        mle::eq_weights(&mut Plain, &rho_high[..bits - chunks.bits], scale, count)
     };
-    let w = weights(layout.w_bits(), layout.w_chunks(), &Fr::one());
-    let x = weights(layout.x_bits(), layout.x_chunks() + 1, delta);
+    let w = weights(chunks.w_bits(), chunks.w, &Fr::one());
+    let x = weights(chunks.x_bits(), chunks.x, delta);
     (w, x)
 }

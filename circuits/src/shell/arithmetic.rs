@@ -46,6 +46,15 @@ pub struct Row {
     pub constant: Fr,
 }
 
+impl Row {
+    /// Whether the equation holds for these values of the variables.
+    pub fn holds(&self, values: &[Fr]) -> bool {
+        let [a, b, c] = self.inputs.map(|input| input.map_or(Fr::ZERO, |variable| values[variable.0]));
+        let [qa, qb, qc] = self.linear;
+        self.product * a * b + qa * a + qb * b + qc * c + self.constant == values[self.output.0]
+    }
+}
+
 /// A permutation of Poseidon's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permutation {
@@ -271,11 +280,8 @@ mod tests {
     use crate::backend::Plain;
     use proptest::prelude::*;
 
-    fn row_holds(ar: &Arithmetizer, row: &Row) -> bool {
-        let cell = |v: Option<Variable>| v.map_or(Fr::ZERO, |v| ar.values[v.0]);
-        let [a, b, c] = row.inputs.map(cell);
-        let [qa, qb, qc] = row.linear;
-        row.product * a * b + qa * a + qb * b + qc * c + row.constant == ar.values[row.output.0]
+    fn rows_hold(ar: &Arithmetizer) -> bool {
+        ar.rows.iter().all(|row| row.holds(&ar.values))
     }
 
     /// Random straight-line programs over both arithmetics.
@@ -308,7 +314,7 @@ mod tests {
             let traced = run(&mut ar, traced, &steps);
             if ar.failure.is_some() {
                 // Zero was inverted: its row cannot hold.
-                prop_assert!(!ar.rows.iter().all(|row| row_holds(&ar, row)));
+                prop_assert!(!rows_hold(&ar));
                 return Ok(());
             }
             let plain = run(&mut Plain, inputs, &steps);
@@ -317,7 +323,7 @@ mod tests {
                 let variable = ar.as_variable(traced);
                 prop_assert_eq!(ar.values[variable.0], *plain);
             }
-            prop_assert!(ar.rows.iter().all(|row| row_holds(&ar, row)));
+            prop_assert!(rows_hold(&ar));
         }
     }
 
@@ -347,12 +353,12 @@ mod tests {
         assert_eq!(ar.assert_equal(&one, &two, Check::Batch), Ok(()));
         assert_eq!(ar.assert_equal(&one, &one, Check::Contraction), Ok(()));
         assert_eq!(ar.failure, Some(Check::Batch));
-        assert!(!ar.rows.iter().all(|row| row_holds(&ar, row)));
+        assert!(!rows_hold(&ar));
         // A constant that is none, too.
         let mut ar = Arithmetizer::default();
         let (a, b) = (ar.constant(Fr::ONE), ar.constant(Fr::ZERO));
         assert_eq!(ar.assert_equal(&a, &b, Check::LookupSum), Ok(()));
         assert_eq!(ar.failure, Some(Check::LookupSum));
-        assert!(!ar.rows.iter().all(|row| row_holds(&ar, row)));
+        assert!(!rows_hold(&ar));
     }
 }

@@ -8,7 +8,7 @@ use ark_bn254::Fr;
 use crate::argument::Exports;
 use crate::argument::opening::OpeningScalars;
 use crate::ir::ConstraintSystem;
-use crate::layout::Layout;
+use crate::layout::Chunks;
 
 /// Groups of points that the transcript absorbs: commitments, folds, `H`.
 pub const POINT_GROUPS: usize = 3;
@@ -16,7 +16,7 @@ pub const POINT_GROUPS: usize = 3;
 /// The public values, as cells of the circuit or as numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instances<S> {
-    /// Limbs of the key's digest and of the public values' digest ([`crate::key::statement`]).
+    /// Limbs of the key's digest and of the statement's digest ([`crate::argument::key::statement`]).
     pub statement: Vec<S>,
     /// Limbs of each point group's digest ([`crate::transcript::points_digest`]).
     pub points: Vec<[S; 2]>,
@@ -45,10 +45,15 @@ pub fn export_list<S: Clone>(exports: &Exports<S>) -> Vec<S> {
     leaf.iter().chain(rho_high).chain(last).cloned().collect()
 }
 
-/// The exports that a list is of, if it has the system's length.
-pub fn exports_of(system: &ConstraintSystem, layout: &Layout, list: &[Fr]) -> Option<Exports<Fr>> {
-    let (leaf, rest) = list.split_at_checked(exported_leaf(system))?;
-    let (rho_high, rest) = rest.split_at_checked(layout.x_bits().max(layout.w_bits()) - layout.chunk_bits)?;
+/// How many scalars that list has.
+pub fn export_count(leaf: usize, chunks: &Chunks) -> usize {
+    leaf + chunks.rho_high() + 6
+}
+
+/// The exports that a list is of, if it has the right length: `leaf` coordinates of the leaf point, `ρ_hi` for these chunks.
+pub fn exports_of(leaf: usize, chunks: &Chunks, list: &[Fr]) -> Option<Exports<Fr>> {
+    let (leaf, rest) = list.split_at_checked(leaf)?;
+    let (rho_high, rest) = rest.split_at_checked(chunks.rho_high())?;
     let [delta, blind, q, z, z_quotient, r_at_z] = <[Fr; 6]>::try_from(rest).ok()?;
     let opening = OpeningScalars { q, z, z_quotient, r_at_z };
     Some(Exports { leaf: leaf.to_vec(), rho_high: rho_high.to_vec(), delta, blind, opening })

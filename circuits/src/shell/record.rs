@@ -5,7 +5,7 @@ use ark_ff::AdditiveGroup;
 
 use super::arithmetic::{Arithmetizer, Permutation, Row, Traced};
 use super::expression::Variable;
-use super::instances::{Instances, exported_leaf};
+use super::instances::{Instances, export_list, exported_leaf};
 use super::trace::{Messages, Trace};
 use crate::argument::opening::OpeningScalars;
 use crate::argument::{self, Exports};
@@ -27,6 +27,8 @@ pub struct Recording {
     pub permutations: Vec<Permutation>,
     /// The variables that are public.
     pub instances: Vec<Variable>,
+    /// Those of their values that a proof sends ([`export_list`]).
+    pub exports: Vec<Fr>,
     /// The first check that the run failed: no proof of it can be accepted.
     pub failure: Option<Check>,
 }
@@ -47,9 +49,10 @@ pub fn record(
     public_at: &dyn Fn(usize, &[Fr]) -> Fr,
 ) -> Recording {
     let (mut trace, instances) = run(system, layout, statement, messages, public_at);
+    let exports = export_list(&instances.exports).iter().map(|value| value.value).collect();
     let instances = instances.list().iter().map(|value| trace.arithmetizer.as_variable(value)).collect();
     let Arithmetizer { values, rows, permutations, failure, .. } = trace.finish();
-    Recording { values, rows, permutations, instances, failure }
+    Recording { values, rows, permutations, instances, exports, failure }
 }
 
 /// A recording of zeros: the shape that all of the system's have.

@@ -13,13 +13,18 @@ use std::sync::LazyLock;
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::pairing::Pairing;
 use ark_ec::{AdditiveGroup, AffineRepr, CurveGroup, PrimeGroup};
-use ark_ff::{BigInt, BigInteger, Field, PrimeField, Zero};
+use ark_ff::{BigInt, BigInteger, Field, PrimeField, Zero, batch_inversion};
+use halo2_proofs::arithmetic::g_to_lagrange;
+use halo2_proofs::halo2curves::bn256;
+use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
+use halo2_proofs::poly::EvaluationDomain;
 use rand::CryptoRng;
 use rayon::prelude::*;
 use thiserror::Error;
 use vouch_circuits::points::{
     G1_BYTES, G2_BYTES, decode_g1_unchecked, decode_g2_unchecked, encode_g1, encode_g2, is_in_g2,
 };
+use vouch_circuits::shell::convert;
 use zeroize::Zeroize;
 
 use super::msm::{BatchAdder, msm};
@@ -80,6 +85,9 @@ pub struct Srs {
     pub tau_g2: G2Affine,
     /// Made here, by one party who could have kept `τ`: proofs convince only those who trust that party.
     pub development: bool,
+    /// The first `2^k` powers in Lagrange form, for some `k`: `[L_i(τ)]_1`, where `L_i` is 1 at the `i`-th power of Halo2's `2^k`-th
+    /// root of unity and 0 at the others. By rising `k`.
+    pub lagrange: Vec<Vec<G1Affine>>,
 }
 
 impl Srs {
@@ -87,6 +95,15 @@ impl Srs {
     pub fn development(len: usize, rng: &mut impl CryptoRng) -> Self {
         let mut tau = random_scalar(rng);
         let srs = Self::development_with_tau(len, &tau);
+        tau.zeroize();
+        srs
+    }
+
+    /// The same, with its powers in Lagrange form for each `k` of `sizes`; while `τ` is known that costs little.
+    pub fn development_with_lagrange(len: usize, sizes: &[u32], rng: &mut impl CryptoRng) -> Self {
+        let mut tau = random_scalar(rng);
+        let mut srs = Self::development_with_tau(len, &tau);
+        srs.lagrange = sizes.iter().map(|k| lagrange_with_tau(*k, &tau)).collect();
         tau.zeroize();
         srs
     }
@@ -107,7 +124,7 @@ impl Srs {
         let powers = multiply_generator(&exponents);
         exponents.zeroize();
         let g2 = G2Affine::generator();
-        Self { powers, g2, tau_g2: (g2 * tau).into_affine(), development: true }
+        Self { powers, g2, tau_g2: (g2 * tau).into_affine(), development: true, lagrange: Vec::new() }
     }
 
     /// The largest `c` such that chunks of `2^c` entries fit.
@@ -123,6 +140,33 @@ impl Srs {
         self.powers.truncate(len);
         self.powers.shrink_to_fit();
         Ok(())
+    }
+
+    /// The first `2^k` powers in Lagrange form, if they are there.
+    pub fn lagrange(&self, k: u32) -> Option<&[G1Affine]> {
+        self.lagrange.iter().map(Vec::as_slice).find(|points| points.len() == 1 << k)
+    }
+
+    /// The first `2^k` powers in Lagrange form; computed if they are not there, by an FFT over the group, which takes ten seconds at `k`
+    /// = 14.
+    ///
+    /// # Panics
+    /// If there are not so many powers.
+    pub fn ensure_lagrange(&mut self, k: u32) -> &[G1Affine] {
+        let at = self.lagrange.partition_point(|points| points.len() < 1 << k);
+        if self.lagrange.get(at).is_none_or(|points| points.len() != 1 << k) {
+            let powers = self.powers[..1 << k].iter().map(|power| convert::g1(power).to_curve()).collect();
+            let points: Vec<bn256::G1Affine> = g_to_lagrange(powers, k);
+            self.lagrange.insert(at, points.iter().map(convert::g1_back).collect());
+        }
+        &self.lagrange[at]
+    }
+
+    /// Drops all but the first `len` powers and these Lagrange forms.
+    pub fn cut(&mut self, len: usize, sizes: &[u32]) {
+        self.powers.truncate(len);
+        self.powers.shrink_to_fit();
+        self.lagrange.retain(|points| sizes.iter().any(|k| points.len() == 1 << k));
     }
 
     /// Checks by two pairings that the points are the powers of one nonzero `τ`, from the standard
@@ -152,21 +196,39 @@ impl Srs {
         if !Bn254::multi_pairing([shifted, -plain], [self.g2, self.tau_g2]).is_zero() {
             return Err(SrsError::Inconsistent);
         }
-        Ok(())
+        self.lagrange.iter().try_for_each(|points| self.check_lagrange(points, rng))
+    }
+
+    /// The polynomial with random values, committed to both ways. Wrong points pass with probability `2^-128`.
+    fn check_lagrange(&self, points: &[G1Affine], rng: &mut impl CryptoRng) -> Result<(), SrsError> {
+        let (have, need) = (self.powers.len(), points.len());
+        if have < need {
+            return Err(SrsError::TooShort { have, need });
+        }
+        if let Some(index) = points.par_iter().position_first(|point| !point.is_on_curve()) {
+            return Err(SrsError::Power(index));
+        }
+        let values: Vec<Fr> = (0..need).map(|_| random_scalar(rng)).collect();
+        let domain = domain(need.trailing_zeros());
+        let polynomial =
+            domain.lagrange_to_coeff(domain.lagrange_from_vec(values.iter().map(convert::scalar).collect()));
+        let coefficients: Vec<Fr> = polynomial.iter().map(convert::scalar_back).collect();
+        if msm(points, &values) == msm(&self.powers, &coefficients) { Ok(()) } else { Err(SrsError::Inconsistent) }
     }
 
     /// Writes the string: a byte that is 1 for development, the number of powers (64 bits, little-endian),
-    /// `[1]_2`, `[τ]_2`, the powers. Points are as in [`vouch_circuits::points`].
+    /// `[1]_2`, `[τ]_2`, the powers; then, for each Lagrange form, a byte `k` and `2^k` points. Points are as in
+    /// [`vouch_circuits::points`].
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(&[u8::from(self.development)])?;
         out.write_all(&(self.powers.len() as u64).to_le_bytes())?;
         out.write_all(&encode_g2(&self.g2))?;
         out.write_all(&encode_g2(&self.tau_g2))?;
-        for powers in self.powers.chunks(1 << 12) {
-            let bytes: Vec<u8> = powers.par_iter().flat_map_iter(encode_g1).collect();
-            out.write_all(&bytes)?;
-        }
-        Ok(())
+        write_points(out, &self.powers)?;
+        self.lagrange.iter().try_for_each(|points| {
+            out.write_all(&[points.len().trailing_zeros() as u8])?;
+            write_points(out, points)
+        })
     }
 
     /// Reads what [`write_to`](Self::write_to) wrote; safe on any bytes.
@@ -179,10 +241,8 @@ impl Srs {
             _ => return Err(SrsError::Header),
         };
         let (count, points) = head.split_first_chunk::<8>().ok_or(SrsError::Length)?;
-        let expected = u64::from_le_bytes(*count).checked_mul(G1_BYTES as u64);
-        if expected != Some(powers.len() as u64) {
-            return Err(SrsError::Length);
-        }
+        let length = u64::from_le_bytes(*count).checked_mul(G1_BYTES as u64).and_then(|len| usize::try_from(len).ok());
+        let (powers, mut rest) = length.and_then(|length| powers.split_at_checked(length)).ok_or(SrsError::Length)?;
         let (g2, tau_g2) = points.split_at(G2_BYTES);
         let [g2, tau_g2] = [g2, tau_g2].map(|bytes| {
             let point = decode_g2_unchecked(bytes).ok_or(SrsError::G2)?;
@@ -191,17 +251,57 @@ impl Srs {
             }
             Ok(point)
         });
-        let powers = powers
-            .par_chunks_exact(G1_BYTES)
-            .enumerate()
-            .map(|(index, bytes)| {
-                decode_g1_unchecked(bytes)
-                    .filter(|point| !point.is_zero() && (trust == Trust::Own || point.is_on_curve()))
-                    .ok_or(SrsError::Power(index))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { powers, g2: g2?, tau_g2: tau_g2?, development })
+        let powers = read_points(powers, trust)?;
+        if let Some(index) = powers.iter().position(|power| power.is_zero()) {
+            return Err(SrsError::Power(index));
+        }
+        let mut lagrange: Vec<Vec<G1Affine>> = Vec::new();
+        while let Some((k, bytes)) = rest.split_first() {
+            let length = 1usize.checked_shl(u32::from(*k)).and_then(|count| count.checked_mul(G1_BYTES));
+            let points;
+            (points, rest) = length.and_then(|length| bytes.split_at_checked(length)).ok_or(SrsError::Length)?;
+            if points.len() / G1_BYTES > powers.len() || lagrange.last().is_some_and(|last| last.len() >> k != 0) {
+                return Err(SrsError::Header);
+            }
+            lagrange.push(read_points(points, trust)?);
+        }
+        Ok(Self { powers, g2: g2?, tau_g2: tau_g2?, development, lagrange })
     }
+}
+
+fn write_points(out: &mut impl Write, points: &[G1Affine]) -> io::Result<()> {
+    points.chunks(1 << 12).try_for_each(|points| {
+        let bytes: Vec<u8> = points.par_iter().flat_map_iter(encode_g1).collect();
+        out.write_all(&bytes)
+    })
+}
+
+fn read_points(bytes: &[u8], trust: Trust) -> Result<Vec<G1Affine>, SrsError> {
+    let point = |(index, bytes)| {
+        decode_g1_unchecked(bytes)
+            .filter(|point| trust == Trust::Own || point.is_on_curve())
+            .ok_or(SrsError::Power(index))
+    };
+    bytes.par_chunks_exact(G1_BYTES).enumerate().map(point).collect()
+}
+
+/// Halo2's domain of `2^k` rows, whose root of unity counts.
+fn domain(k: u32) -> EvaluationDomain<bn256::Fr> {
+    EvaluationDomain::new(1, k)
+}
+
+/// `[L_i(τ)]_1` for `2^k` rows: `L_i(τ) = ω^i·(τ^n − 1) / (n·(τ − ω^i))`.
+fn lagrange_with_tau(k: u32, tau: &Fr) -> Vec<G1Affine> {
+    let n = Fr::from(1u64 << k);
+    let root = convert::scalar_back(&domain(k).get_omega());
+    let roots: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |power| Some(*power * root)).take(1 << k).collect();
+    let mut values: Vec<Fr> = roots.iter().map(|power| n * (*tau - power)).collect();
+    batch_inversion(&mut values);
+    let common = tau.pow([1u64 << k]) - Fr::ONE;
+    values.iter_mut().zip(&roots).for_each(|(value, power)| *value *= common * power);
+    let points = multiply_generator(&values);
+    values.zeroize();
+    points
 }
 
 fn check_g2(point: &G2Affine) -> Result<(), SrsError> {
@@ -413,6 +513,34 @@ mod tests {
                 let _ = srs.check(&mut rand::rng());
             }
         }
+    }
+
+    #[test]
+    fn lagrange_forms_are_the_powers_own() {
+        let rng = &mut rand::rng();
+        let mut srs = Srs::development_with_lagrange(40, &[2, 5], rng);
+        assert_eq!((srs.lagrange(2).unwrap().len(), srs.lagrange(3)), (4, None));
+        srs.check(rng).unwrap();
+        // The FFT over the group gives the same.
+        let mut computed = Srs { lagrange: Vec::new(), ..srs.clone() };
+        for k in [5, 2, 3] {
+            computed.ensure_lagrange(k);
+        }
+        srs.ensure_lagrange(3);
+        assert_eq!(computed, srs);
+        assert_eq!(Srs::read_from(&bytes(&srs), Trust::Foreign).as_ref(), Ok(&srs));
+        for change in
+            [|points: &mut Vec<G1Affine>| points.swap(0, 1), |points: &mut Vec<G1Affine>| points[7] = -points[7]]
+        {
+            let mut bad = srs.clone();
+            change(&mut bad.lagrange[2]);
+            assert_eq!(bad.check(rng), Err(SrsError::Inconsistent));
+        }
+        let mut twice = srs.clone();
+        twice.lagrange.insert(0, srs.lagrange[0].clone());
+        assert_eq!(Srs::read_from(&bytes(&twice), Trust::Own), Err(SrsError::Header));
+        srs.cut(33, &[2]);
+        assert_eq!((srs.powers.len(), srs.lagrange.len()), (33, 1));
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::{One, Zero};
 use proptest::prelude::*;
+use vouch_circuits::argument::key::CoreProof;
 use vouch_circuits::argument::opening::OpeningPoints;
-use vouch_circuits::key::CoreProof;
 use vouch_program::*;
-use vouch_prover::{ProvingKey, prove, setup};
-use vouch_verifier::{PreparedKey, verify};
+use vouch_prover::{CoreProvingKey, prove_core, setup_core};
+use vouch_verifier::{PreparedCore, verify_core};
 
 use crate::build::Builder;
 use crate::generate::{Case, SMALL, case, stream};
@@ -26,8 +26,8 @@ fn program(spread: i32) -> Program {
     builder.finish(&[hidden, at])
 }
 
-fn key_with_salt(program: Program, salt: u8) -> ProvingKey {
-    setup(program, 6, srs(), [salt; 32], &mut |_| {}).unwrap_or_else(|error| panic!("{error}"))
+fn key_with_salt(program: Program, salt: u8) -> CoreProvingKey {
+    setup_core(program, 6, srs(), [salt; 32], &mut |_| {}).unwrap_or_else(|error| panic!("{error}"))
 }
 
 proptest! {
@@ -39,23 +39,22 @@ proptest! {
         let Case { program, .. } = case(stream, SMALL);
         let first = key(&program, chunk_bits).map_err(TestCaseError::fail)?;
         let second = key(&program, chunk_bits).map_err(TestCaseError::fail)?;
-        prop_assert!(first.verifying_key.to_bytes() == second.verifying_key.to_bytes());
+        prop_assert!(first.key == second.key);
         prop_assert_eq!(first.key_digest, second.key_digest);
-        prop_assert_eq!(first.recommit(), second.verifying_key.w_commitments);
+        prop_assert_eq!(first.recommit(), second.key.w_commitments);
     }
 }
 
 #[test]
 fn salt_and_weights_change_the_commitments_and_nothing_else() {
-    let first = key_with_salt(program(1), 1).verifying_key;
+    let first = key_with_salt(program(1), 1).key;
     for other in [key_with_salt(program(1), 2), key_with_salt(program(-1), 1)] {
-        let other = other.verifying_key;
+        let other = other.key;
         assert!(first.w_commitments.iter().zip(&other.w_commitments).all(|(a, b)| a != b));
         assert_ne!(first.digest(), other.digest());
-        assert_ne!(first.model_id(), other.model_id());
         let mut same = other.clone();
         same.w_commitments = first.w_commitments.clone();
-        assert!(same.system != first.system || same.to_bytes() == first.to_bytes());
+        assert!(same.system != first.system || same == first);
     }
 }
 
@@ -65,9 +64,9 @@ fn without_weights_the_salt_does_not_matter() {
     let x = builder.input(8, &[5]);
     let y = builder.apply(x, 1, Func::Relu, 8, false);
     let program = builder.finish(&[y]);
-    let keys = [1, 2].map(|salt| key_with_salt(program.clone(), salt).verifying_key);
+    let keys = [1, 2].map(|salt| key_with_salt(program.clone(), salt).key);
     assert!(keys[0].w_commitments.is_empty());
-    assert_eq!(keys[0].to_bytes(), keys[1].to_bytes());
+    assert_eq!(keys[0].digest(), keys[1].digest());
 }
 
 fn points(proof: &CoreProof) -> Vec<G1Affine> {
@@ -78,13 +77,13 @@ fn points(proof: &CoreProof) -> Vec<G1Affine> {
 #[test]
 fn two_proofs_of_one_statement_share_nothing_else() {
     let key = key_with_salt(program(1), 1);
-    let prepared = PreparedKey::new(key.verifying_key.clone()).expect("a key that was just made");
+    let prepared = PreparedCore::new(key.key.clone(), key.key_digest).expect("a key that was just made");
     // Of all-zero inputs, so that many chunks are equal, and of others.
     for input in [vec![0; 5], vec![-128, 127, 0, 5, -1]] {
-        let proofs =
-            [(); 2].map(|()| prove(&key, std::slice::from_ref(&input), &mut |_| {}).expect("an input in range"));
+        let proofs = [(); 2]
+            .map(|()| prove_core(&key, std::slice::from_ref(&input), None, &mut |_| {}).expect("an input in range"));
         for proof in &proofs {
-            verify(&prepared, proof).expect("an honest proof");
+            verify_core(&prepared, proof).expect("an honest proof");
         }
         let [first, second] = &proofs;
         assert_eq!((first.key_digest, &first.publics), (second.key_digest, &second.publics));

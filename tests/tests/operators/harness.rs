@@ -7,8 +7,8 @@ use vouch_circuits::lowering::{LowerError, Lowered, lower};
 use vouch_program::{Interval, Program, execute, intervals};
 use vouch_prover::commit::Srs;
 use vouch_prover::witness::{generate, model_values, unpad};
-use vouch_prover::{ProvingKey, check, prove, setup};
-use vouch_verifier::{PreparedKey, verify};
+use vouch_prover::{CoreProvingKey, check, prove_core, setup_core};
+use vouch_verifier::{PreparedCore, verify_core};
 
 /// The greatest chunk size used here, as a binary logarithm.
 const MAX_CHUNK_BITS: usize = 8;
@@ -80,17 +80,17 @@ pub fn lowered(program: &Program) -> Result<Lowered, LowerError> {
     Ok(first)
 }
 
-pub fn key(program: &Program, chunk_bits: usize) -> Result<ProvingKey, String> {
-    setup(program.clone(), chunk_bits, srs(), [7; 32], &mut |_| {}).map_err(|error| error.to_string())
+pub fn key(program: &Program, chunk_bits: usize) -> Result<CoreProvingKey, String> {
+    setup_core(program.clone(), chunk_bits, srs(), [7; 32], &mut |_| {}).map_err(|error| error.to_string())
 }
 
 /// Setup, a proof for each of `inputs`, and whether the verified values are the executor's.
 pub fn round_trip(program: &Program, chunk_bits: usize, inputs: &[Vec<Vec<i64>>]) -> Result<(), String> {
     let key = key(program, chunk_bits)?;
-    let prepared = PreparedKey::new(key.verifying_key.clone()).map_err(|error| error.to_string())?;
+    let prepared = PreparedCore::new(key.key.clone(), key.key_digest).map_err(|error| error.to_string())?;
     for inputs in inputs {
-        let proof = prove(&key, inputs, &mut |_| {}).map_err(|error| error.to_string())?;
-        let verified = verify(&prepared, &proof).map_err(|error| error.to_string())?;
+        let proof = prove_core(&key, inputs, None, &mut |_| {}).map_err(|error| error.to_string())?;
+        let verified = verify_core(&prepared, &proof).map_err(|error| error.to_string())?;
         let of = |tensors: &[vouch_verifier::TensorValues]| -> Vec<Vec<i64>> {
             tensors.iter().map(|tensor| tensor.integers.clone()).collect()
         };

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::argument::claims::{BatchClaims, Points as ClaimPoints, TensorClaim};
+use vouch_circuits::argument::key::{CoreProof, public_at, statement};
 use vouch_circuits::argument::lookups::beta_powers;
 use vouch_circuits::argument::{Challenges, batch_claims, chunk_weights, linear_claim};
 use vouch_circuits::backend::{Plain, Step};
 use vouch_circuits::ir::*;
-use vouch_circuits::key::{CoreProof, public_at, statement};
 use vouch_circuits::layout::{Leaf, Vector};
 use vouch_circuits::mle::{Wire, eq_table};
 use vouch_circuits::transcript::Writer;
@@ -23,6 +23,8 @@ use crate::{contractions, lookups};
 /// A message of scalars, or a place within one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
+    /// What makes the challenges unlike any other proof's.
+    Salt,
     /// `p0, p1, q0, q1` below the root.
     Root,
     /// Two coefficients.
@@ -88,6 +90,8 @@ pub struct Cheat<'a> {
     pub publics: Option<Vec<Vec<i64>>>,
     /// The statement's first part, if not the key's digest.
     pub digest: [u8; 32],
+    /// What the proof is bound to.
+    pub context: Option<[u8; 32]>,
     /// The constraints, if the prover has an idea of its own.
     pub system: &'a ConstraintSystem,
     pub bend: Bend,
@@ -163,6 +167,7 @@ impl<'a> Cheat<'a> {
             open_later: false,
             publics: None,
             digest: scene.digest,
+            context: None,
             system: scene.system(),
             bend: Bend::Nothing,
             tamper: Box::new(|_, _| ()),
@@ -197,9 +202,10 @@ impl<'a> Cheat<'a> {
 
         let mut sender = Sender { writer: Writer::default(), cheat: self };
         sender.writer.label(Step::Statement);
-        statement(&self.digest, &publics).iter().for_each(|v| sender.writer.absorb(v));
+        statement(&self.digest, self.context.as_ref(), &publics).iter().for_each(|v| sender.writer.absorb(v));
         sender.writer.label(Step::Commitments);
         sender.points(Points::Commitments, &mut x_commitments);
+        sender.plain(Message::Salt, &mut randoms(1));
 
         sender.writer.label(Step::Lookups);
         let beta = sender.writer.challenge();
@@ -223,7 +229,7 @@ impl<'a> Cheat<'a> {
         let (rho, [x_claim, w_claim]) = self.prove_batch(&mut sender, &claims, target, (&x, &w));
 
         let delta = sender.writer.challenge();
-        let (w_weights, x_weights) = chunk_weights(layout, &rho[CHUNK_BITS..], &delta);
+        let (w_weights, x_weights) = chunk_weights(&layout.chunks(), &rho[CHUNK_BITS..], &delta);
         let weighted = |weights: &[Fr], values: &[Fr]| -> Fr { weights.iter().zip(values).map(|(a, b)| *a * b).sum() };
         let blind = weighted(&w_weights, &scene.w_blinds) + weighted(&x_weights, &blinds);
         sender.plain(Message::Blind, &mut [blind]);
@@ -237,7 +243,7 @@ impl<'a> Cheat<'a> {
         let claim = w_claim + delta * x_claim;
         let opening = open(&mut sender, g, &rho[..CHUNK_BITS], claim, self.alter_fold);
         let scalars = sender.writer.into_scalars();
-        CoreProof { key_digest: self.digest, publics, x_commitments, scalars, opening }
+        CoreProof { key_digest: self.digest, context: self.context, publics, x_commitments, scalars, opening }
     }
 
     /// Numerators and denominators of all leaves.

@@ -1,45 +1,52 @@
 //! Lies in the bytes of a proof: second encodings, points off the curve, cuts, additions, every byte altered; with the file's checksum
 //! as it was and made right again.
 
+use std::sync::LazyLock;
+
 use ark_bn254::{Fq, Fr, G1Affine};
 use ark_ec::AffineRepr;
 use ark_ff::{BigInt, BigInteger, PrimeField};
 use vouch_circuits::backend::Check;
 use vouch_circuits::encoding::DecodeError;
 use vouch_circuits::files::{FileError, Kind, open, seal};
-use vouch_circuits::key::CoreProof;
-use vouch_circuits::points::{encode_g1, encode_scalar};
-use vouch_verifier::Refused;
+use vouch_circuits::key::Proof;
+use vouch_circuits::points::{decode_g1, encode_g1, encode_scalar};
+use vouch_verifier::{Refused, verify};
 
-use crate::cheat::Cheat;
-use crate::programs::*;
 use crate::scene::CHUNK_BITS;
+use crate::wrapped::wrapped;
 
 /// The body of an honest proof's file, and where its parts begin.
 struct Body {
-    proof: CoreProof,
+    proof: Proof,
     bytes: Vec<u8>,
     commitments: usize,
-    scalars: usize,
     folds: usize,
     last: usize,
+    exports: usize,
+    shell: usize,
 }
 
-fn body() -> Body {
-    let scene = &DENSE.scene;
-    let proof = Cheat::new(scene, &scene.honest(&DENSE.inputs)).prove();
-    let bytes = open(&proof.to_bytes(), Kind::CoreProof).unwrap().to_vec();
+/// One proof serves all: making it takes a second.
+static BODY: LazyLock<Body> = LazyLock::new(|| {
+    let proof = wrapped().prove(None);
+    let bytes = open(&proof.to_bytes(), Kind::Proof).unwrap().to_vec();
     let publics: usize = proof.publics.iter().map(|values| 4 + 8 * values.len()).sum();
-    let commitments = 32 + 4 + publics + 4;
-    let scalars = commitments + 64 * proof.x_commitments.len() + 4;
-    let folds = scalars + 32 * proof.scalars.len() + 4;
+    let commitments = 32 + 1 + 4 + publics + 4;
+    let folds = commitments + 64 * proof.x_commitments.len() + 4;
     let last = folds + 64 * proof.opening.folds.len();
-    let body = Body { proof, bytes, commitments, scalars, folds, last };
+    let exports = last + 128 + 4;
+    let shell = exports + 32 * proof.exports.len() + 4;
+    let body = Body { proof, bytes, commitments, folds, last, exports, shell };
     assert_eq!(body.bytes[commitments..][..64], encode_g1(&body.proof.x_commitments[0]));
-    assert_eq!(body.bytes[scalars..][..32], encode_scalar(&body.proof.scalars[0]));
-    assert_eq!(body.bytes[last..].len(), 128);
+    assert_eq!(body.bytes[exports..][..32], encode_scalar(&body.proof.exports[0]));
+    assert_eq!(body.bytes[shell..], body.proof.shell);
     assert_eq!(decided(&body.bytes), Outcome::Accepted);
     body
+});
+
+fn body() -> &'static Body {
+    &BODY
 }
 
 #[derive(Debug, PartialEq)]
@@ -51,11 +58,11 @@ enum Outcome {
 
 /// What becomes of a file with this body and a right checksum.
 fn decided(body: &[u8]) -> Outcome {
-    match CoreProof::from_bytes(&seal(Kind::CoreProof, body)) {
+    match Proof::from_bytes(&seal(Kind::Proof, body)) {
         Err(error) => Outcome::Undecodable(error),
-        Ok(proof) => match DENSE.scene.verify(&proof) {
+        Ok(proof) => match verify(&wrapped().prepared, &proof) {
             Err(refused) => Outcome::Refused(refused),
-            Ok(()) => Outcome::Accepted,
+            Ok(_) => Outcome::Accepted,
         },
     }
 }
@@ -69,13 +76,20 @@ impl Body {
         decided(&changed)
     }
 
-    /// Where points stand, and in what.
+    /// Where points stand, and in what; Halo2's own left out.
     fn points(&self) -> Vec<(usize, &'static str)> {
         let at = |start: usize, count: usize, what| (0..count).map(move |i| (start + 64 * i, what));
         at(self.commitments, self.proof.x_commitments.len(), "commitments")
             .chain(at(self.folds, CHUNK_BITS - 1, "fold commitments"))
             .chain(at(self.last, 2, "opening"))
             .collect()
+    }
+
+    /// Where Halo2's points stand: the columns', the permutation's, the quotient's; what follows them are scalars, and at the end two more.
+    fn shell_points(&self) -> Vec<usize> {
+        let whole = |at: usize| decode_g1(&self.bytes[at..at + 64]).is_some();
+        let first = (self.shell..).step_by(64).take_while(|at| whole(*at));
+        first.chain([self.bytes.len() - 128, self.bytes.len() - 64]).collect()
     }
 }
 
@@ -94,20 +108,31 @@ fn second(value: BigInt<4>, modulus: BigInt<4>) -> Vec<u8> {
 #[test]
 fn scalars_beyond_the_modulus_are_undecodable() {
     let body = body();
-    for (i, scalar) in body.proof.scalars.iter().enumerate() {
-        let at = body.scalars + 32 * i;
-        assert_eq!(body.with(at, &second(scalar.into_bigint(), Fr::MODULUS)), malformed("scalars"), "scalar {i}");
+    for (i, scalar) in body.proof.exports.iter().enumerate() {
+        let at = body.exports + 32 * i;
+        assert_eq!(body.with(at, &second(scalar.into_bigint(), Fr::MODULUS)), malformed("exports"), "scalar {i}");
     }
-    assert_eq!(body.with(body.scalars, &Fr::MODULUS.to_bytes_be()), malformed("scalars"));
-    assert_eq!(body.with(body.scalars, &[0xff; 32]), malformed("scalars"));
+    assert_eq!(body.with(body.exports, &Fr::MODULUS.to_bytes_be()), malformed("exports"));
+    assert_eq!(body.with(body.exports, &[0xff; 32]), malformed("exports"));
+    // Halo2's scalars lie between its points.
+    let points = body.shell_points();
+    for at in (points[points.len() - 3] + 64..body.bytes.len() - 128).step_by(32) {
+        let scalar = Fr::from_be_bytes_mod_order(&body.bytes[at..at + 32]);
+        let outcome = body.with(at, &second(scalar.into_bigint(), Fr::MODULUS));
+        assert_eq!(outcome, Outcome::Refused(Refused::Shell), "at {at}");
+    }
 }
 
 /// Coordinates are below the base field's modulus; the point they mean is the same.
 #[test]
 fn coordinates_beyond_the_modulus_are_undecodable() {
     let body = body();
+    let coordinate = |at: usize| Fq::from_be_bytes_mod_order(&body.bytes[at..at + 32]);
+    for at in body.shell_points().into_iter().flat_map(|at| [at, at + 32]) {
+        let outcome = body.with(at, &second(coordinate(at).into_bigint(), Fq::MODULUS));
+        assert_eq!(outcome, Outcome::Refused(Refused::Shell), "Halo2's at {at}");
+    }
     for (at, what) in body.points() {
-        let coordinate = |at: usize| Fq::from_be_bytes_mod_order(&body.bytes[at..at + 32]);
         for at in [at, at + 32] {
             assert_eq!(
                 body.with(at, &second(coordinate(at).into_bigint(), Fq::MODULUS)),
@@ -142,12 +167,12 @@ fn points_off_the_curve_are_undecodable() {
 fn infinity_is_refused_wherever_it_stands() {
     let body = body();
     for (at, what) in body.points() {
-        let check = match what {
-            "commitments" => Check::LookupSumcheck,
-            "fold commitments" => Check::OpeningFold,
-            _ => Check::Pairing,
-        };
-        assert_eq!(body.with(at, &[0; 64]), Outcome::Refused(Refused::Check(check)), "{what} at {at}");
+        // The shell knows the digests of all but W, which only the group equation sees.
+        let refused = if at == body.last + 64 { Refused::Check(Check::Pairing) } else { Refused::Shell };
+        assert_eq!(body.with(at, &[0; 64]), Outcome::Refused(refused), "{what} at {at}");
+    }
+    for at in body.shell_points() {
+        assert_eq!(body.with(at, &[0; 64]), Outcome::Refused(Refused::Shell), "Halo2's at {at}");
     }
 }
 
@@ -156,7 +181,7 @@ fn cut_and_extended_files_are_named() {
     let body = body();
     let file = body.proof.to_bytes();
     for len in 0..file.len() {
-        let error = CoreProof::from_bytes(&file[..len]).unwrap_err();
+        let error = Proof::from_bytes(&file[..len]).unwrap_err();
         match error {
             DecodeError::File(FileError::Empty) => assert_eq!(len, 0),
             DecodeError::File(FileError::Cut { have, .. }) => assert_eq!(have, len as u64),
@@ -164,7 +189,7 @@ fn cut_and_extended_files_are_named() {
         }
     }
     for extra in [&[0][..], &[7; 40]] {
-        let error = CoreProof::from_bytes(&[&file[..], extra].concat()).unwrap_err();
+        let error = Proof::from_bytes(&[&file[..], extra].concat()).unwrap_err();
         assert_eq!(error, DecodeError::File(FileError::Trailing(extra.len() as u64)));
     }
     // The same with the checksum and length made right.
@@ -184,7 +209,7 @@ fn every_altered_byte_of_a_file_is_noticed() {
         for flip in [0x01, 0x80, 0xff] {
             let mut altered = file.clone();
             altered[at] ^= flip;
-            let error = CoreProof::from_bytes(&altered).unwrap_err();
+            let error = Proof::from_bytes(&altered).unwrap_err();
             let DecodeError::File(error) = error else { panic!("byte {at}: {error}") };
             match at {
                 0..6 => assert_eq!(error, FileError::Foreign, "byte {at}"),
@@ -208,25 +233,20 @@ fn every_altered_byte_of_a_file_is_noticed() {
 fn every_altered_byte_behind_a_right_checksum_is_refused() {
     let body = body();
     for (at, byte) in body.bytes.iter().enumerate() {
-        let flips: &[u8] = if at % 7 == 0 { &[0x01, 0x80] } else { &[0x01] };
+        let flips: &[u8] = &[0x01, 0x80];
         for flip in flips {
             let outcome = body.with(at, &[byte ^ flip]);
+            let refused_by_shell = outcome == Outcome::Refused(Refused::Shell);
+            let undecodable = matches!(outcome, Outcome::Undecodable(_));
             let expected = match at {
                 0..32 => outcome == Outcome::Refused(Refused::OtherKey),
                 _ if at < body.commitments - 4 => match &outcome {
-                    Outcome::Undecodable(DecodeError::Field(_) | DecodeError::Trailing) => true,
-                    Outcome::Refused(Refused::Check(check)) => *check == Check::LookupSumcheck,
-                    Outcome::Refused(refused) => is_of_publics(refused),
-                    _ => false,
+                    Outcome::Refused(refused) => *refused == Refused::Shell || is_of_publics(refused),
+                    _ => undecodable,
                 },
-                _ if at < body.scalars - 4 => matches!(outcome, Outcome::Undecodable(DecodeError::Field(_))),
-                _ if (body.scalars..body.folds - 4).contains(&at) => matches!(
-                    outcome,
-                    Outcome::Refused(Refused::Check(_)) | Outcome::Undecodable(DecodeError::Field("scalars"))
-                ),
-                // More folds take the opening's points, fewer leave some over.
-                _ if at < body.folds => matches!(outcome, Outcome::Undecodable(_)),
-                _ => matches!(outcome, Outcome::Undecodable(DecodeError::Field(_))),
+                // More commitments take the folds, fewer leave some over.
+                _ if at < body.exports => undecodable,
+                _ => refused_by_shell || undecodable,
             };
             assert!(expected, "byte {at}, {flip:#x}: {outcome:?}");
         }
@@ -241,27 +261,31 @@ fn is_of_publics(refused: &Refused) -> bool {
 fn files_of_another_kind_or_version_are_named() {
     let body = body();
     for found in [Kind::FixedPointModel, Kind::ProvingKey, Kind::VerifyingKey, Kind::ReferenceString] {
-        let error = CoreProof::from_bytes(&seal(found, &body.bytes)).unwrap_err();
-        assert_eq!(error, DecodeError::File(FileError::OtherKind { wanted: Kind::CoreProof, found }));
+        let error = Proof::from_bytes(&seal(found, &body.bytes)).unwrap_err();
+        assert_eq!(error, DecodeError::File(FileError::OtherKind { wanted: Kind::Proof, found }));
     }
     let file = body.proof.to_bytes();
-    for version in [0u16, 2, 0x0100, u16::MAX] {
+    for version in [0u16, 1, 0x0100, u16::MAX] {
         let mut other = file.clone();
         other[8..10].copy_from_slice(&version.to_be_bytes());
-        let error = CoreProof::from_bytes(&other).unwrap_err();
+        let error = Proof::from_bytes(&other).unwrap_err();
         assert_eq!(error, DecodeError::File(FileError::OtherVersion { found: version }));
     }
     let mut unknown = file.clone();
     unknown[6..8].copy_from_slice(&99u16.to_be_bytes());
-    assert_eq!(CoreProof::from_bytes(&unknown).unwrap_err(), DecodeError::File(FileError::UnknownKind(99)));
+    assert_eq!(Proof::from_bytes(&unknown).unwrap_err(), DecodeError::File(FileError::UnknownKind(99)));
 }
 
 /// Counts that promise more than there is, or other groupings of the same bytes.
 #[test]
 fn false_counts_are_refused() {
     let body = body();
-    let counts =
-        [(body.commitments - 4, "commitments"), (body.scalars - 4, "scalars"), (body.folds - 4, "fold commitments")];
+    let counts = [
+        (body.commitments - 4, "commitments"),
+        (body.folds - 4, "fold commitments"),
+        (body.exports - 4, "exports"),
+        (body.shell - 4, "shell proof"),
+    ];
     for (at, what) in counts {
         for count in [u32::MAX, 1 << 24] {
             assert_eq!(body.with(at, &count.to_be_bytes()), malformed(what));

@@ -22,3 +22,5 @@ mod statement_lies;
 mod sumcheck;
 mod values;
 mod witness_lies;
+mod wrapped;
+mod wrapped_lies;

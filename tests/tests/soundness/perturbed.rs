@@ -7,8 +7,8 @@ use vouch_circuits::ir::*;
 use vouch_circuits::lowering::padded_positions;
 use vouch_prover::prove::prove_witness;
 use vouch_prover::witness::Witness;
-use vouch_prover::{ProvingKey, setup};
-use vouch_verifier::{PreparedKey, Refused, verify};
+use vouch_prover::{CoreProvingKey, setup_core};
+use vouch_verifier::{PreparedCore, Refused, verify_core};
 
 use crate::programs::*;
 use crate::scene::{CHUNK_BITS, SRS};
@@ -79,9 +79,9 @@ fn followed(case: &Case, tensor: usize, position: usize, delta: i64) -> Values {
     })
 }
 
-fn product_key(case: &Case) -> (ProvingKey, PreparedKey) {
-    let key = setup(case.program.clone(), CHUNK_BITS, SRS.clone(), [7; 32], &mut |_| {}).unwrap();
-    let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
+fn product_key(case: &Case) -> (CoreProvingKey, PreparedCore) {
+    let key = setup_core(case.program.clone(), CHUNK_BITS, SRS.clone(), [7; 32], &mut |_| {}).unwrap();
+    let prepared = PreparedCore::new(key.key.clone(), key.key_digest).unwrap();
     (key, prepared)
 }
 
@@ -108,8 +108,8 @@ fn the_products_own_prover_cannot_prove_lies_either() {
         let honest = scene.honest(&case.inputs);
         let prove = |values: &Values| {
             let witness = product_witness(system, values)?;
-            let proof = prove_witness(&key, &witness, &mut |_| {}).unwrap();
-            Some(verify(&prepared, &proof).map(|_| ()))
+            let proof = prove_witness(&key, &witness, None, &mut |_| {}).unwrap();
+            Some(verify_core(&prepared, &proof).map(|_| ()))
         };
         assert_eq!(prove(&honest), Some(Ok(())), "{}", case.program.name);
         for (i, tensor) in system.tensors.iter().enumerate().filter(|(_, t)| t.origin == Origin::Witness) {

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use ark_bn254::Fr;
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field};
+use vouch_circuits::argument::key::CoreProof;
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::ContractionId;
-use vouch_circuits::key::CoreProof;
 
 use crate::cheat::{BENDS, Bend, Cheat, Message, Points};
 use crate::programs::*;
@@ -27,7 +27,7 @@ fn refusing(message: Message, scalar: usize, bend: Bend) -> Check {
         (Check::OpeningFold, Bend::Opening),
     ];
     let first = match message {
-        Message::Root => 0,
+        Message::Root | Message::Salt => 0,
         Message::LookupRound { .. } | Message::Children { .. } => 1,
         Message::Total | Message::ContractionRound(_) | Message::NumberRound(_) | Message::Operands => 2,
         Message::BatchRound(_) | Message::Vectors => 3,
@@ -44,6 +44,8 @@ fn refusing(message: Message, scalar: usize, bend: Bend) -> Check {
 /// Whether the bent prover sets just this scalar, and so undoes the lie.
 fn is_bent(message: Message, scalar: usize, bend: Bend) -> bool {
     match message {
+        // Any salt is as good as another.
+        Message::Salt => true,
         Message::Root => scalar == 0 && bend >= Bend::Root,
         Message::Children { .. } => scalar == 0 && bend >= Bend::Lookups,
         Message::Operands => scalar == 0 && bend >= Bend::Contractions,

@@ -4,8 +4,8 @@
 use ark_bn254::{Fr, G1Affine};
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, Field};
+use vouch_circuits::argument::key::CoreProof;
 use vouch_circuits::backend::Check;
-use vouch_circuits::key::CoreProof;
 use vouch_verifier::Refused;
 
 use crate::cheat::{Cheat, Message};
@@ -48,7 +48,8 @@ impl Honest {
     fn meets(&self, i: usize) -> Check {
         match self.places[i] {
             (Message::Root, _) => Check::LookupSum,
-            (Message::LookupRound { .. } | Message::Children { .. }, _) => Check::LookupSumcheck,
+            // With the salt change all challenges.
+            (Message::Salt | Message::LookupRound { .. } | Message::Children { .. }, _) => Check::LookupSumcheck,
             (Message::Total | Message::ContractionRound(_) | Message::NumberRound(_) | Message::Operands, _) => {
                 Check::Contraction
             }
@@ -179,7 +180,7 @@ fn replayed_messages_are_refused() {
             let tail = honest.after(|p| p.scalars[i..].copy_from_slice(&other.scalars[i..]));
             let expected = match honest.places[i] {
                 // All of the root's fractions are another root's, which sums to zero too.
-                (Message::Root, 0) => Check::LookupSumcheck,
+                (Message::Salt, _) | (Message::Root, 0) => Check::LookupSumcheck,
                 // From the last fold on the other proof's values meet this one's claim.
                 _ => (i..honest.places.len()).map(|j| honest.meets(j)).reduce(first).unwrap(),
             };

@@ -5,46 +5,30 @@ use std::sync::LazyLock;
 
 use ark_bn254::Fr;
 use ark_ff::Field;
+use vouch_circuits::argument::key::CoreProof;
 use vouch_circuits::backend::Check;
-use vouch_circuits::key::{CoreProof, statement};
-use vouch_circuits::shell::arithmetic::Row;
-use vouch_circuits::shell::{Recording, Shape, record_shape};
-use vouch_prover::commit::Srs;
-use vouch_prover::shell::{ShellProvingKey, record_proof};
+use vouch_circuits::shell::Recording;
 use vouch_verifier::shell::PreparedShell;
 
 use crate::cheat::{Bend, Cheat, Message};
 use crate::programs::*;
+use crate::wrapped::wrapped;
 
-struct Wrapped {
-    case: &'static Case,
-    key: ShellProvingKey,
-    prepared: PreparedShell,
+/// The verifier's run on a cheating prover's transcript, in the circuit of the whole key: a scene's differs from it in public ranges only,
+/// which no circuit sees.
+fn record(proof: &CoreProof) -> Recording {
+    wrapped().record(proof)
 }
 
-static WRAPPED: LazyLock<Wrapped> = LazyLock::new(|| {
-    let case = &*DENSE;
-    let (system, layout) = (case.scene.system(), &case.scene.layout);
-    let k = Shape::of(&record_shape(system, layout)).k;
-    let srs = Srs::development(1 << k, &mut rand::rng());
-    let key = ShellProvingKey::new(system, layout, &srs, None).unwrap();
-    let prepared = PreparedShell::new(&key.verifying_key, srs.powers[0], srs.g2, srs.tau_g2);
-    Wrapped { case, key, prepared }
-});
-
-impl Wrapped {
-    fn record(&self, proof: &CoreProof) -> Recording {
-        let scene = &self.case.scene;
-        let statement = statement(&proof.key_digest, &proof.publics);
-        record_proof(scene.system(), &scene.layout, &statement, proof)
-    }
-
-    /// Whether a proof of the recording, made with whatever its cells hold, is accepted.
-    fn accepts(&self, recording: Recording) -> bool {
-        let instances = recording.instance_values();
-        let proof = self.key.prove(recording).unwrap();
-        self.prepared.accepts(&instances, &proof)
-    }
+/// Whether a proof of the recording, made with whatever its cells hold, is accepted.
+fn accepts(recording: Recording) -> bool {
+    static SHELL: LazyLock<PreparedShell> = LazyLock::new(|| {
+        let key = &wrapped().key.verifying_key;
+        PreparedShell::new(&key.shell, key.tau_g2)
+    });
+    let instances = recording.instance_values();
+    let proof = wrapped().key.shell.prove(recording).unwrap();
+    SHELL.accepts(&instances, &proof)
 }
 
 /// A message to lie in and how far to bend what follows, such that this check refuses.
@@ -59,12 +43,11 @@ const LIES: [(Check, Message, Bend); 6] = [
 
 #[test]
 fn a_run_that_fails_a_check_has_no_accepted_proof() {
-    let wrapped = &*WRAPPED;
-    let scene = &wrapped.case.scene;
-    let values = scene.honest(&wrapped.case.inputs);
-    let honest = wrapped.record(&Cheat::new(scene, &values).prove());
+    let scene = &DENSE.scene;
+    let values = scene.honest(&DENSE.inputs);
+    let honest = record(&Cheat::new(scene, &values).prove());
     assert_eq!(honest.failure, None);
-    assert!(wrapped.accepts(honest), "the truth is accepted along the same way");
+    assert!(accepts(honest), "the truth is accepted along the same way");
     for (check, place, bend) in LIES {
         let mut cheat = Cheat { bend, ..Cheat::new(scene, &values) };
         cheat.tamper = Box::new(move |message, scalars| {
@@ -74,40 +57,32 @@ fn a_run_that_fails_a_check_has_no_accepted_proof() {
         });
         let proof = cheat.prove();
         assert_eq!(scene.verify(&proof), Err(check.into()), "natively, {place:?}");
-        let recording = wrapped.record(&proof);
+        let recording = record(&proof);
         assert_eq!(recording.failure, Some(check), "in the circuit, {place:?}");
-        assert!(!wrapped.accepts(recording), "{place:?}, {bend:?}");
+        assert!(!accepts(recording), "{place:?}, {bend:?}");
     }
 }
 
 /// Messages too few or too many. The circuit has no more and no fewer than it reads, so that only the recorder can tell.
 #[test]
 fn other_numbers_of_messages_are_remembered() {
-    let wrapped = &*WRAPPED;
-    let scene = &wrapped.case.scene;
-    let mut proof = Cheat::new(scene, &scene.honest(&wrapped.case.inputs)).prove();
+    let scene = &DENSE.scene;
+    let mut proof = Cheat::new(scene, &scene.honest(&DENSE.inputs)).prove();
     proof.scalars.push(Fr::ONE);
-    assert_eq!(wrapped.record(&proof).failure, Some(Check::Shape));
+    assert_eq!(record(&proof).failure, Some(Check::Shape));
     proof.scalars.truncate(proof.scalars.len() - 2);
-    assert_eq!(wrapped.record(&proof).failure, Some(Check::Shape));
-}
-
-fn holds(values: &[Fr], row: &Row) -> bool {
-    let [a, b, c] = row.inputs.map(|input| input.map_or(Fr::from(0u64), |v| values[v.0]));
-    let [qa, qb, qc] = row.linear;
-    row.product * a * b + qa * a + qb * b + qc * c + row.constant == values[row.output.0]
+    assert_eq!(record(&proof).failure, Some(Check::Shape));
 }
 
 /// A cell that could hold another value with all else as it is would be the prover's choice.
 #[test]
 fn no_cell_is_free() {
-    let wrapped = &*WRAPPED;
-    let scene = &wrapped.case.scene;
-    let honest = wrapped.record(&Cheat::new(scene, &scene.honest(&wrapped.case.inputs)).prove());
+    let scene = &DENSE.scene;
+    let honest = record(&Cheat::new(scene, &scene.honest(&DENSE.inputs)).prove());
     let mut readers = vec![Vec::new(); honest.values.len()];
     for (i, row) in honest.rows.iter().enumerate() {
         row.inputs.iter().flatten().chain([&row.output]).for_each(|v| readers[v.0].push(i));
-        assert!(holds(&honest.values, row));
+        assert!(row.holds(&honest.values));
     }
     let mut hashed = vec![false; honest.values.len()];
     for permutation in &honest.permutations {
@@ -121,7 +96,7 @@ fn no_cell_is_free() {
             continue;
         }
         values[v] += Fr::ONE;
-        assert!(readers[v].iter().any(|row| !holds(&values, &honest.rows[*row])), "variable {v}");
+        assert!(readers[v].iter().any(|row| !honest.rows[*row].holds(&values)), "variable {v}");
         values[v] -= Fr::ONE;
     }
     // Real proofs for one of each kind: both constants that the sponge begins with, a message, the last permutation's result, the
@@ -133,6 +108,6 @@ fn no_cell_is_free() {
     for variable in picked {
         let mut recording = honest.clone();
         recording.values[variable.0] += Fr::ONE;
-        assert!(!wrapped.accepts(recording), "{variable:?}");
+        assert!(!accepts(recording), "{variable:?}");
     }
 }

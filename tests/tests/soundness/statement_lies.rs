@@ -2,13 +2,13 @@
 
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field};
+use vouch_circuits::argument::key::{CoreKey, CoreProof};
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::*;
-use vouch_circuits::key::{CoreProof, VerifyingKey};
 use vouch_circuits::lowering::Lowered;
 use vouch_program::{Op, Program};
-use vouch_prover::{ProvingKey, prove, setup};
-use vouch_verifier::{PreparedKey, Refused, verify};
+use vouch_prover::{CoreProvingKey, prove_core, setup_core};
+use vouch_verifier::{PreparedCore, Refused, verify_core};
 
 use crate::cheat::{Bend, Cheat};
 use crate::programs::*;
@@ -17,15 +17,15 @@ use crate::values::{Values, publics, run, violated};
 
 /// A key, and a proof for it, as the product makes them.
 struct Made {
-    key: ProvingKey,
-    prepared: PreparedKey,
+    key: CoreProvingKey,
+    prepared: PreparedCore,
     proof: CoreProof,
 }
 
 fn made(program: &Program, inputs: &[Vec<i64>], salt: u8) -> Made {
-    let key = setup(program.clone(), CHUNK_BITS, SRS.clone(), [salt; 32], &mut |_| {}).unwrap();
-    let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
-    let proof = prove(&key, inputs, &mut |_| {}).unwrap();
+    let key = setup_core(program.clone(), CHUNK_BITS, SRS.clone(), [salt; 32], &mut |_| {}).unwrap();
+    let prepared = PreparedCore::new(key.key.clone(), key.key_digest).unwrap();
+    let proof = prove_core(&key, inputs, None, &mut |_| {}).unwrap();
     let made = Made { key, prepared, proof };
     assert_eq!(made.refusal(|_| ()), None);
     made
@@ -35,16 +35,16 @@ impl Made {
     fn refusal(&self, change: impl FnOnce(&mut CoreProof)) -> Option<Refused> {
         let mut changed = self.proof.clone();
         change(&mut changed);
-        verify(&self.prepared, &changed).err()
+        verify_core(&self.prepared, &changed).err()
     }
 
     /// The same key with a change that its maker or the verifier made.
-    fn changed(&self, change: impl FnOnce(&mut VerifyingKey)) -> PreparedKey {
-        let mut key = self.key.verifying_key.clone();
+    fn changed(&self, change: impl FnOnce(&mut CoreKey)) -> PreparedCore {
+        let mut key = self.key.key.clone();
         change(&mut key);
-        assert_ne!(key.digest(), self.key.key_digest, "the digest covers the change");
-        assert_ne!(key.model_id(), self.prepared.model_id(), "and so does the model id");
-        PreparedKey::new(key).unwrap()
+        let digest = key.digest();
+        assert_ne!(digest, self.key.key_digest, "the digest covers the change");
+        PreparedCore::new(key, digest).unwrap()
     }
 }
 
@@ -58,7 +58,7 @@ fn other_public_values_are_refused() {
     for case in [&*DENSE, &*PRODUCTS] {
         let made = made(&case.program, &case.inputs, 1);
         for tensor in 0..made.proof.publics.len() {
-            let public = &made.key.verifying_key.system.publics[tensor];
+            let public = &made.key.key.system.publics[tensor];
             let name = || public.name.clone();
             let need = made.proof.publics[tensor].len();
             for position in 0..need {
@@ -131,21 +131,16 @@ fn a_proof_for_another_key_is_refused() {
     });
     // -3 is the least weight already, so no range changes.
     weight.unwrap()[1] = -3;
-    let mut name = DENSE.program.clone();
-    name.name.push('!');
-    let others =
-        [made(&weights, &DENSE.inputs, 1), made(&DENSE.program, &DENSE.inputs, 2), made(&name, &DENSE.inputs, 1)];
+    let others = [made(&weights, &DENSE.inputs, 1), made(&DENSE.program, &DENSE.inputs, 2)];
     for (i, other) in others.iter().enumerate() {
-        assert_eq!(verify(&good.prepared, &other.proof).err(), Some(Refused::OtherKey), "{i}");
-        assert_eq!(verify(&other.prepared, &good.proof).err(), Some(Refused::OtherKey), "{i}");
+        assert_eq!(verify_core(&good.prepared, &other.proof).err(), Some(Refused::OtherKey), "{i}");
+        assert_eq!(verify_core(&other.prepared, &good.proof).err(), Some(Refused::OtherKey), "{i}");
         // The digest rewritten: the transcript begins with the key's own.
         assert_eq!(
             good.refusal(|p| (*p, p.key_digest) = (other.proof.clone(), good.key.key_digest)),
             sumcheck(),
             "{i}"
         );
-        // Another name only: the same model.
-        assert_eq!(other.prepared.model_id() == good.prepared.model_id(), i == 2);
     }
 }
 
@@ -167,8 +162,8 @@ fn a_transcript_that_begins_with_another_key_is_refused() {
 #[test]
 fn a_key_with_other_constraints_refuses() {
     let made = made(&PRODUCTS.program, &PRODUCTS.inputs, 1);
-    type Change = fn(&mut VerifyingKey);
-    let changes: [(&str, Change); 15] = [
+    type Change = fn(&mut CoreKey);
+    let changes: [(&str, Change); 14] = [
         ("a public range", |k| k.system.publics[0].range.1 += 1),
         ("a scale", |k| k.system.publics[2].frac += 1),
         ("a name", |k| k.system.publics[2].name.push('!')),
@@ -187,14 +182,13 @@ fn a_key_with_other_constraints_refuses() {
         ("a contraction's operand", |k| k.system.contractions[0].lhs = k.system.contractions[0].rhs.clone().unwrap()),
         ("a tensor's name", |k| k.system.tensors[0].name.push('!')),
         ("the weights", |k| k.w_commitments[0] = -k.w_commitments[0]),
-        ("the development flag", |k| k.development = false),
     ];
     for (what, change) in changes {
         let key = made.changed(change);
-        assert_eq!(verify(&key, &made.proof).err(), Some(Refused::OtherKey), "{what}");
+        assert_eq!(verify_core(&key, &made.proof).err(), Some(Refused::OtherKey), "{what}");
         let mut forged = made.proof.clone();
         forged.key_digest = key.key().digest();
-        assert_eq!(verify(&key, &forged).err(), sumcheck(), "{what}, with its digest");
+        assert_eq!(verify_core(&key, &forged).err(), sumcheck(), "{what}, with its digest");
     }
 }
 

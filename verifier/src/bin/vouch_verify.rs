@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use serde_json::{Value, json};
-use vouch_circuits::key::{CoreProof, VerifyingKey};
+use vouch_circuits::key::{Proof, VerifyingKey};
 use vouch_verifier::{PreparedKey, verify};
 
 /// Checks that a proof made by vouch is right: that the model behind a verifying key gave the stated output on the stated input.
@@ -20,7 +20,7 @@ use vouch_verifier::{PreparedKey, verify};
   vouch-verify --key verifying.key --proof x.proof --model-id 5c0f…
 
 A verifying key is its maker's word for which model it is of. Compare its model id with one that you trust, or give that one as
---model-id. Today's proofs are core proofs: succinct, but not yet zero-knowledge.
+--model-id. A proof may be bound to a context, a request's id for example: give it as --context.
 
 Exit codes: 0 the proof is right; 1 it is refused; 2 a file or the command line is unusable.")]
 struct Args {
@@ -31,14 +31,17 @@ struct Args {
     #[arg(long, short, value_name = "PROOF")]
     proof: PathBuf,
     /// Refuse unless the key is of the model with this id
-    #[arg(long, value_name = "HEX", value_parser = model_id)]
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
     model_id: Option<[u8; 32]>,
+    /// Refuse unless the proof is bound to this context
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    context: Option<[u8; 32]>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-fn model_id(text: &str) -> Result<[u8; 32], String> {
+fn bytes32(text: &str) -> Result<[u8; 32], String> {
     let bytes = hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|_| "not a hexadecimal number")?;
     let length = bytes.len();
     bytes.try_into().map_err(|_| format!("{length} bytes where 32 are needed (64 hexadecimal digits)"))
@@ -73,7 +76,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(Value, String), Failure> {
     let key = read(&args.key, "verifying key", VerifyingKey::from_bytes)?;
-    let proof = read(&args.proof, "proof", CoreProof::from_bytes)?;
+    let proof = read(&args.proof, "proof", Proof::from_bytes)?;
     let key = PreparedKey::new(key).map_err(|error| unusable(&args.key, "verifying key", &error))?;
     let id = hex::encode(key.model_id());
     if args.model_id.is_some_and(|expected| expected != key.model_id()) {
@@ -82,6 +85,10 @@ fn run(args: &Args) -> Result<(Value, String), Failure> {
     let start = Instant::now();
     let verified = verify(&key, &proof).map_err(|refusal| Failure::Refused(refusal.to_string()))?;
     let seconds = start.elapsed().as_secs_f64();
+    if args.context.is_some() && args.context != verified.context {
+        let bound = verified.context.map_or("none".into(), hex::encode);
+        return Err(Failure::Refused(format!("the proof is bound to another context: {bound}")));
+    }
     if verified.development {
         let warning = "the key rests on a development reference string: whoever made it could forge this proof";
         let _ = writeln!(std::io::stderr(), "warning: {warning}");

@@ -1,9 +1,9 @@
 //! A small model's key and proof, made by the prover.
 
-use vouch_circuits::key::CoreProof;
+use vouch_circuits::key::Proof;
 use vouch_program::{AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
 use vouch_prover::commit::Srs;
-use vouch_prover::{ProvingKey, prove, setup};
+use vouch_prover::{Needs, ProvingKey, prove, setup};
 
 /// `relu(W·x)` for a 5 × 3 matrix, and its argmax.
 pub fn program() -> Program {
@@ -30,9 +30,11 @@ pub fn program() -> Program {
 }
 
 pub fn key(salt: u8) -> ProvingKey {
-    setup(program(), 6, Srs::development(64, &mut rand::rng()), [salt; 32], &mut |_| {}).unwrap()
+    let needs = Needs::of(&program(), Some(6)).unwrap();
+    let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
+    setup(program(), 6, srs, [salt; 32], &mut |_| {}).unwrap()
 }
 
-pub fn proof(key: &ProvingKey) -> CoreProof {
-    prove(key, &[vec![17, -100, 127]], &mut |_| {}).unwrap()
+pub fn proof(key: &ProvingKey) -> Proof {
+    prove(key, &[vec![17, -100, 127]], None, &mut |_| {}).unwrap()
 }

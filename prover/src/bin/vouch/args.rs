@@ -11,8 +11,7 @@ const LONG_ABOUT: &str = "Proves that a specific machine-learning model gave a s
 vouch turns a trained ONNX model into exact integer arithmetic and proves runs of it. A small standalone program
 (vouch-verify) checks the proof without the model.
 
-Status: what `prove` writes is a core proof. It is succinct, but not yet zero-knowledge: it may reveal something about
-weights and inner values. Inputs and outputs are public.";
+Weights and inner values stay hidden. Inputs and outputs are public: they are in the proof.";
 
 const AFTER: &str = "The whole way, on a bundled model and a real image:
   vouch demo
@@ -123,8 +122,10 @@ pub struct Setup {
 #[command(after_help = "Example:
   vouch prove lenet --input images.npy --index 3 --out three.proof
 
-The input has the form of calibration data, and the scaling of training. The proof is verified before it is written. It is
-a core proof: succinct, but not yet zero-knowledge. It shows the input and the output to whoever has it.")]
+The input has the form of calibration data, and the scaling of training. The proof is verified before it is written. It
+shows the input and the output to whoever has it, and nothing else of what was computed.
+
+--context binds the proof to 32 bytes of your choice, a request's id or a contract's address, so that it cannot be used elsewhere.")]
 pub struct Prove {
     /// The folder that `vouch setup` wrote the keys to
     #[arg(value_name = "DIR")]
@@ -135,6 +136,9 @@ pub struct Prove {
     /// The file to write the proof to
     #[arg(long, short, value_name = "PROOF")]
     pub out: PathBuf,
+    /// 32 bytes that the proof is bound to
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    pub context: Option<[u8; 32]>,
 }
 
 /// A file of samples, and which one.
@@ -165,6 +169,9 @@ pub struct Verify {
     /// Refuse unless the key is of the model with this id
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub model_id: Option<[u8; 32]>,
+    /// Refuse unless the proof is bound to this context
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    pub context: Option<[u8; 32]>,
 }
 
 /// `vouch check`.

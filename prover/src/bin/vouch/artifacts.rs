@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use vouch_circuits::files::{self, Kind};
-use vouch_circuits::key::{CoreProof, VerifyingKey};
+use vouch_circuits::key::{Proof, VerifyingKey};
 use vouch_program::Program;
 use vouch_prover::ProvingKey;
 
@@ -89,7 +89,7 @@ pub fn read_proving_key(dir: &Path) -> Result<ProvingKey, Failure> {
     let path = dir.join(PROVING_KEY);
     let bytes = read(&path, "the proving key")?;
     let key = ProvingKey::from_bytes(&bytes).map_err(|error| unusable(&path, "proving key", &error))?;
-    if dir.join(MODEL).exists() && read_model(dir)? != key.program {
+    if dir.join(MODEL).exists() && read_model(dir)? != *key.program() {
         return Err(Failure::unusable(format!(
             "{} is the key of another model than {MODEL} beside it",
             path.display()
@@ -107,9 +107,9 @@ pub fn read_verifying_key(path: &Path) -> Result<VerifyingKey, Failure> {
 }
 
 /// A proof.
-pub fn read_proof(path: &Path) -> Result<CoreProof, Failure> {
+pub fn read_proof(path: &Path) -> Result<Proof, Failure> {
     let bytes = read(path, "the proof")?;
-    CoreProof::from_bytes(&bytes).map_err(|error| unusable(path, "proof", &error))
+    Proof::from_bytes(&bytes).map_err(|error| unusable(path, "proof", &error))
 }
 
 /// Writes one file, whole or not at all. A private one is readable by its owner only.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use vouch_circuits::files::{self, Kind};
+use vouch_prover::Needs;
 use vouch_prover::commit::{Srs, Trust};
 
 use crate::artifacts::{read, write_file};
@@ -13,8 +14,11 @@ use crate::progress::Progress;
 const WARNING: &str = "this uses a development reference string, made on this machine. Whoever made it could forge proofs, so they convince \
      nobody else. For proofs that count, use `vouch setup --srs FILE` with the outcome of a ceremony that you trust";
 
-/// A string of the user's: at least `powers` long, every point checked.
-pub fn foreign(path: &Path, powers: usize, progress: &mut Progress) -> Result<Srs, Failure> {
+/// The shells that a development string is made for, at least.
+const LAGRANGE: (u32, u32) = (12, 15);
+
+/// A string of the user's: long enough, every point checked.
+pub fn foreign(path: &Path, needs: Needs, progress: &mut Progress) -> Result<Srs, Failure> {
     progress.begin("reading the reference string");
     let bytes = read(path, "the reference string")?;
     let fail = |error: &dyn std::error::Error| {
@@ -26,21 +30,27 @@ pub fn foreign(path: &Path, powers: usize, progress: &mut Progress) -> Result<Sr
     let mut srs = Srs::read_from(body, Trust::Foreign).map_err(|e| fail(&e))?;
     progress.begin("checking the reference string");
     srs.check(&mut rand::rng()).map_err(|e| fail(&e))?;
-    srs.truncate(powers).map_err(|e| fail(&e).advice("use a longer one, or a smaller --chunk-bits"))?;
+    srs.truncate(needs.powers()).map_err(|e| fail(&e).advice("use a longer one, or a smaller --chunk-bits"))?;
+    progress.begin("the reference string's Lagrange form");
+    srs.ensure_lagrange(needs.k);
     Ok(srs)
 }
 
-/// A development string of `powers` powers, from the cache where one is there.
-pub fn development(powers: usize, out: &Output, progress: &mut Progress) -> Srs {
+/// A development string, from the cache where one is there.
+pub fn development(needs: Needs, out: &Output, progress: &mut Progress) -> Srs {
     out.warn(WARNING);
     let path = cache_folder().map(|folder| folder.join("development.srs"));
-    if let Some(mut srs) = path.as_deref().and_then(cached)
-        && srs.truncate(powers).is_ok()
+    progress.begin("the reference string");
+    if let Some(srs) = path.as_deref().and_then(cached)
+        && srs.powers.len() >= needs.powers()
+        && srs.lagrange(needs.k).is_some()
     {
         return srs;
     }
     progress.begin("making a development reference string");
-    let srs = Srs::development(powers, &mut rand::rng());
+    // One that serves most models, so that they share it.
+    let sizes: Vec<u32> = (LAGRANGE.0.min(needs.k)..=LAGRANGE.1.max(needs.k)).collect();
+    let srs = Srs::development_with_lagrange(needs.powers().max(1 << LAGRANGE.1), &sizes, &mut rand::rng());
     if let Some(path) = path {
         let mut body = Vec::new();
         // A cache that cannot be written costs time only.

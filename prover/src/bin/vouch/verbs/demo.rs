@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vouch_circuits::ir::Role;
-use vouch_circuits::key::{CoreProof, VerifyingKey};
+use vouch_circuits::key::{Proof, VerifyingKey};
 use vouch_models::zoo::{self, ZooModel};
 use vouch_verifier::{PreparedKey, TensorValues, argmax, verify};
 
-use super::prove::CORE_PROOF;
 use super::{prove, setup};
 use crate::args::Demo;
 use crate::artifacts::{MODEL, NewFile, PROVING_KEY, REPORT, VERIFYING_KEY, encode_model, write_folder};
@@ -63,21 +62,26 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
     let (proving_bytes, vk_bytes) = (key.to_bytes(), vk.to_bytes());
     let model_id = hex::encode(vk.model_id());
     out.say(format!("  model id       {model_id}"));
-    out.say(format!("  proving key    {} for {} parameters", size_of(&proving_bytes), count(key.program.parameters())));
+    out.say(format!(
+        "  proving key    {} for {} parameters",
+        size_of(&proving_bytes),
+        count(key.program().parameters())
+    ));
     out.say(format!("  verifying key  {}", size_of(&vk_bytes)));
     out.say(format!("  commitments    {}", setup::commitments(&key)));
+    out.say(format!("  shell          {}", setup::shell(&key)));
     out.say(format!("  took {}", time(Duration::from_secs_f64(setup_table.seconds))));
 
     out.heading("3. prove: run the model on the image, and prove the run");
     let mut progress = Progress::new(out);
-    let proof = prove::make(&key, &inputs, &mut progress)?;
+    let proof = prove::make(&key, &inputs, None, &mut progress)?;
     let prove_table = progress.finish();
     let outputs = stated_outputs(vk, &proof);
     let Some(scores) = outputs.first() else { return Err(Failure::fault("the bundled model has no output")) };
     show_scores(scores, label, out);
     out.say(&prove_table);
     let bytes = proof.to_bytes();
-    out.say(format!("  {}: {CORE_PROOF}", size_of(&bytes)));
+    out.say(format!("  {}, a zero-knowledge proof", size_of(&bytes)));
 
     out.heading("4. verify: from the bytes of the proof and of the verifying key alone");
     let begin = Instant::now();
@@ -85,7 +89,7 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
         Failure::fault(format!("{what} that was just made is unusable")).because(error)
     };
     let read_key = VerifyingKey::from_bytes(&vk_bytes).map_err(|error| fault("the verifying key", &error))?;
-    let read_proof = CoreProof::from_bytes(&bytes).map_err(|error| fault("the proof", &error))?;
+    let read_proof = Proof::from_bytes(&bytes).map_err(|error| fault("the proof", &error))?;
     let read_key = PreparedKey::new(read_key).map_err(|error| fault("the verifying key", &error))?;
     let verified = verify(&read_key, &read_proof).map_err(|refusal| fault("the proof", &refusal))?;
     let verify_time = begin.elapsed();
@@ -136,7 +140,6 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
         "proving_key_bytes": proving_bytes.len(),
         "verifying_key_bytes": vk_bytes.len(),
         "proof_bytes": bytes.len(),
-        "zero_knowledge": false,
         "development": vk.development,
         "compile": compile_table,
         "setup": setup_table,
@@ -154,8 +157,8 @@ fn size_of(bytes: &[u8]) -> String {
 }
 
 /// The outputs that a proof states.
-fn stated_outputs(vk: &VerifyingKey, proof: &CoreProof) -> Vec<TensorValues> {
-    let publics = vk.system.publics.iter().zip(&proof.publics).filter(|(public, _)| public.role == Role::Output);
+fn stated_outputs(vk: &VerifyingKey, proof: &Proof) -> Vec<TensorValues> {
+    let publics = vk.publics.iter().zip(&proof.publics).filter(|(public, _)| public.role == Role::Output);
     publics.map(|(public, q)| TensorValues::new(&public.name, &public.shape, public.frac, q)).collect()
 }
 
@@ -192,12 +195,12 @@ fn show_scores(scores: &TensorValues, label: Option<usize>, out: &Output) {
 /// A changed proof.
 struct Lie {
     what: String,
-    proof: CoreProof,
+    proof: Proof,
 }
 
 /// Proofs that claim something else.
-fn lies(vk: &VerifyingKey, proof: &CoreProof, scores: &TensorValues) -> Vec<Lie> {
-    let publics = &vk.system.publics;
+fn lies(vk: &VerifyingKey, proof: &Proof, scores: &TensorValues) -> Vec<Lie> {
+    let publics = &vk.publics;
     let mut lies = Vec::new();
     if let Some(output) = publics.iter().position(|public| public.role == Role::Output) {
         let mut proof = proof.clone();

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::ir::{ConstraintSystem, Origin, Role};
-use vouch_circuits::key::{CoreProof, VerifyingKey};
+use vouch_circuits::key::{Proof, VerifyingKey};
 use vouch_models::AccuracyReport;
 use vouch_program::{Op, Program};
 use vouch_prover::ProvingKey;
@@ -138,11 +138,12 @@ fn inspect(path: &Path) -> Result<Facts, Failure> {
         Kind::ProvingKey => {
             let key = ProvingKey::from_bytes(&bytes).map_err(|e| bad(&e))?;
             key_facts(&key.verifying_key, &mut facts);
-            facts.add("parameters", "parameters (not shown)", key.program.parameters());
-            facts.add("powers", "powers of the reference string", key.srs.powers.len());
+            system_facts(&key.core.lowered().system, &mut facts);
+            facts.add("parameters", "parameters (not shown)", key.program().parameters());
+            facts.add("powers", "powers of the reference string", key.core.srs.powers.len());
         }
         Kind::VerifyingKey => key_facts(&VerifyingKey::from_bytes(&bytes).map_err(|e| bad(&e))?, &mut facts),
-        Kind::CoreProof => proof_facts(&CoreProof::from_bytes(&bytes).map_err(|e| bad(&e))?, &mut facts),
+        Kind::Proof => proof_facts(&Proof::from_bytes(&bytes).map_err(|e| bad(&e))?, &mut facts),
         Kind::ReferenceString => {
             let body = files::open(&bytes, kind).map_err(|e| bad(&e))?;
             let srs = Srs::read_from(body, Trust::Foreign).map_err(|e| bad(&e))?;
@@ -159,7 +160,7 @@ fn words(kind: Kind) -> &'static str {
         Kind::FixedPointModel => "fixed-point model",
         Kind::ProvingKey => "proving key (secret)",
         Kind::VerifyingKey => "verifying key",
-        Kind::CoreProof => "core proof (succinct, not yet zero-knowledge)",
+        Kind::Proof => "proof",
         Kind::ReferenceString => "structured reference string",
     }
 }
@@ -202,14 +203,6 @@ fn system_facts(system: &ConstraintSystem, facts: &mut Facts) {
     let tensors = |origin| system.tensors.iter().filter(move |tensor| tensor.origin == origin);
     let cells = |origin| tensors(origin).map(|tensor| 1usize << tensor.bits()).sum::<usize>();
     let rows: usize = system.lookups.iter().filter_map(|l| l.columns.first()).map(|c| 1usize << c.bits()).sum();
-    let shape = |role| -> Vec<Value> {
-        let publics = system.publics.iter().filter(|public| public.role == role);
-        publics.map(|p| json!({ "name": p.name, "shape": p.shape, "frac": p.frac })).collect()
-    };
-    if facts.rows.iter().all(|(key, ..)| *key != "inputs") {
-        facts.add("inputs", "inputs (a value is q/2^frac)", shape(Role::Input));
-        facts.add("outputs", "outputs", shape(Role::Output));
-    }
     facts.add("tensors", "committed tensors", tensors(Origin::Witness).count());
     facts.add("committed_cells", "cells committed for each proof", cells(Origin::Witness));
     facts.add("model_cells", "cells committed at setup", cells(Origin::Model) + cells(Origin::Fixed));
@@ -228,16 +221,25 @@ fn key_facts(key: &VerifyingKey, facts: &mut Facts) {
     facts.add("development", "development reference string", key.development);
     facts.add("chunk_bits", "chunk bits", key.chunk_bits);
     facts.add("weight_commitments", "weight commitments", key.w_commitments.len());
-    system_facts(&key.system, facts);
+    facts.add("commitments", "commitments of a proof", key.x_chunks);
+    facts.add("shell_rows_bits", "rows of the shell, bits", key.shell.k);
+    facts.add("constraints", "constraints' digest", hex::encode(key.system_digest));
+    let shape = |role| -> Vec<Value> {
+        let publics = key.publics.iter().filter(|public| public.role == role);
+        publics.map(|p| json!({ "name": p.name, "shape": p.shape, "frac": p.frac })).collect()
+    };
+    facts.add("inputs", "inputs (a value is q/2^frac)", shape(Role::Input));
+    facts.add("outputs", "outputs", shape(Role::Output));
 }
 
-fn proof_facts(proof: &CoreProof, facts: &mut Facts) {
+fn proof_facts(proof: &Proof, facts: &mut Facts) {
     let lengths: Vec<Value> = proof.publics.iter().map(|values| json!(values.len())).collect();
-    facts.add("zero_knowledge", "zero-knowledge", false);
     facts.add("key_digest", "made for the key with digest", hex::encode(proof.key_digest));
     facts.add("public_lengths", "public values", Value::Array(vec![Value::Array(lengths)]));
     facts.add("commitments", "commitments", proof.x_commitments.len());
-    facts.add("scalars", "scalars", proof.scalars.len());
+    facts.add("context", "context", json!(proof.context.map(hex::encode)));
+    facts.add("exports", "scalars beside the shell", proof.exports.len());
+    facts.add("shell_bytes", "bytes of the shell's proof", proof.shell.len());
 }
 
 fn report_facts(report: &AccuracyReport, bytes: &[u8]) -> Facts {

@@ -1,8 +1,8 @@
 //! `vouch prove`: a run of the model, and its proof.
 
 use serde_json::{Value, json};
-use vouch_circuits::key::CoreProof;
-use vouch_prover::{ProvingKey, prove};
+use vouch_circuits::key::Proof;
+use vouch_prover::{ProveError, ProvingKey, prove};
 use vouch_verifier::{PreparedKey, Verified, verify};
 
 use crate::args::Prove;
@@ -12,9 +12,6 @@ use crate::output::{Output, size};
 use crate::progress::Progress;
 use crate::values::{pick, read_samples, to_integers};
 
-/// What a proof of today is, for people.
-pub const CORE_PROOF: &str = "core proof: succinct, but not yet zero-knowledge";
-
 /// Runs it.
 pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
     expect_writable(&args.out)?;
@@ -22,10 +19,10 @@ pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
     progress.begin("reading the key");
     let key = read_proving_key(&args.dir)?;
     progress.begin("reading the input");
-    let samples = read_samples(&args.input.input, &key.program)?;
+    let samples = read_samples(&args.input.input, key.program())?;
     let sample = pick(samples, args.input.index, &args.input.input)?;
-    let inputs = to_integers(&key.program, &sample)?;
-    let proof = make(&key, &inputs, &mut progress)?;
+    let inputs = to_integers(key.program(), &sample)?;
+    let proof = make(&key, &inputs, args.context, &mut progress)?;
     progress.begin("verifying");
     // A proof that does not verify is worth nothing: better to know now.
     let verified = check_own(&key, &proof)?;
@@ -36,15 +33,14 @@ pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
 
     verified.outputs.iter().for_each(|output| out.say(format!("output {output}")));
     out.say(&table);
-    out.say(format!("wrote {} ({}), {CORE_PROOF}", args.out.display(), size(bytes.len() as u64)));
+    out.say(format!("wrote {} ({}), a zero-knowledge proof", args.out.display(), size(bytes.len() as u64)));
     let vk = args.dir.join(VERIFYING_KEY);
     out.say(format!("next: vouch verify --key {} --proof {}", vk.display(), args.out.display()));
     Ok(json!({
         "command": "prove",
-        "model": key.program.name,
+        "model": key.program().name,
         "model_id": hex::encode(key.verifying_key.model_id()),
-        "kind": "core proof",
-        "zero_knowledge": false,
+        "context": args.context.map(hex::encode),
         "development": key.verifying_key.development,
         "outputs": verified.outputs,
         "file": args.out,
@@ -54,13 +50,23 @@ pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
 }
 
 /// Proves a run.
-pub fn make(key: &ProvingKey, inputs: &[Vec<i64>], progress: &mut Progress) -> Result<CoreProof, Failure> {
-    prove(key, inputs, &mut |stage| progress.begin(stage))
-        .map_err(|error| Failure::unusable("no proof can be made for this input").because(&error))
+pub fn make(
+    key: &ProvingKey,
+    inputs: &[Vec<i64>],
+    context: Option<[u8; 32]>,
+    progress: &mut Progress,
+) -> Result<Proof, Failure> {
+    prove(key, inputs, context, &mut |stage| progress.begin(stage)).map_err(|error| {
+        let failure = match error {
+            ProveError::Witness(_) | ProveError::Randomness => Failure::unusable("no proof can be made for this input"),
+            ProveError::Refused(_) | ProveError::Shell(_) => Failure::fault("no proof could be made"),
+        };
+        failure.because(&error)
+    })
 }
 
 /// The verifier's check of a proof that was made here.
-pub fn check_own(key: &ProvingKey, proof: &CoreProof) -> Result<Verified, Failure> {
+pub fn check_own(key: &ProvingKey, proof: &Proof) -> Result<Verified, Failure> {
     let fault =
         |error: &dyn std::error::Error| Failure::fault("the proof that was just made does not verify").because(error);
     let prepared = PreparedKey::new(key.verifying_key.clone()).map_err(|error| fault(&error))?;

@@ -5,12 +5,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 use vouch_circuits::lowering::LowerError;
 use vouch_program::Program;
-use vouch_prover::{ProvingKey, SetupError, chunk_bits_for, setup};
+use vouch_prover::{Needs, ProvingKey, SetupError, setup};
 
 use crate::args::Setup;
 use crate::artifacts::{NewFile, PROVING_KEY, VERIFYING_KEY, read_model, write_folder};
 use crate::failure::Failure;
-use crate::output::{Output, size};
+use crate::output::{Output, count, size};
 use crate::progress::Progress;
 use crate::reference;
 
@@ -30,14 +30,17 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
     out.say(format!("proving key    {} ({}; secret)", args.dir.join(PROVING_KEY).display(), size(sizes.proving)));
     out.say(format!("verifying key  {} ({}; public)", args.dir.join(VERIFYING_KEY).display(), size(sizes.verifying)));
     out.say(format!("commitments    {}", commitments(&key)));
+    out.say(format!("shell          {}", shell(&key)));
     out.say(&table);
     out.say(format!("next: vouch prove {} --input X.npy --out PROOF", args.dir.display()));
     Ok(json!({
         "command": "setup",
-        "model": key.program.name,
+        "model": key.program().name,
         "model_id": model_id,
-        "key_digest": hex::encode(key.key_digest),
+        "key_digest": hex::encode(key.core.key_digest),
         "chunk_bits": key.verifying_key.chunk_bits,
+        "shell_rows_bits": key.shell.shape.k,
+        "permutations": key.shell.shape.permutations,
         "weight_commitments": key.verifying_key.w_commitments.len(),
         "development": key.verifying_key.development,
         "proving_key": { "file": args.dir.join(PROVING_KEY), "bytes": sizes.proving },
@@ -50,6 +53,13 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
 pub fn commitments(key: &ProvingKey) -> String {
     let (count, bits) = (key.verifying_key.w_commitments.len(), key.verifying_key.chunk_bits);
     format!("{count} for the weights, of 2^{bits} entries each")
+}
+
+/// The circuit around the core argument, in words.
+pub fn shell(key: &ProvingKey) -> String {
+    let shape = &key.shell.shape;
+    let (rows, permutations) = (count(shape.rows), count(shape.permutations));
+    format!("2^{} rows, of which {rows} are used, for {permutations} hashes", shape.k)
 }
 
 /// Makes the keys.
@@ -70,17 +80,13 @@ pub fn make(
             _ => failure,
         }
     };
-    let chunk_bits = match chunk_bits {
-        Some(bits) => bits,
-        None => chunk_bits_for(&program).map_err(fail)?,
-    };
-    let powers = 1 << chunk_bits;
+    let needs = Needs::of(&program, chunk_bits).map_err(fail)?;
     let srs = match srs {
-        Some(path) => reference::foreign(path, powers, progress)?,
-        None => reference::development(powers, out, progress),
+        Some(path) => reference::foreign(path, needs, progress)?,
+        None => reference::development(needs, out, progress),
     };
     let salt = salt.unwrap_or_else(rand::random);
-    setup(program, chunk_bits, srs, salt, &mut |stage| progress.begin(stage)).map_err(fail)
+    setup(program, needs.chunk_bits, srs, salt, &mut |stage| progress.begin(stage)).map_err(fail)
 }
 
 /// Sizes of the key files, in bytes.

@@ -28,6 +28,12 @@ pub fn run(args: &Verify, out: &Output) -> Result<Value, Failure> {
         Failure::refused(format!("the proof {} is not accepted", args.proof.display())).because(&refusal)
     })?;
     let taken = start.elapsed();
+    if args.context.is_some() && args.context != verified.context {
+        let bound = verified.context.map_or("to none".into(), |context| format!("to {}", hex::encode(context)));
+        return Err(Failure::refused("the proof is bound to another context")
+            .because(&std::io::Error::other(format!("it is bound {bound}")))
+            .advice("a proof for another use says nothing about this one: ask for one with this --context"));
+    }
     if verified.development {
         out.warn("the key rests on a development reference string: whoever made it could forge this proof");
     }

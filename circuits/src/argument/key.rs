@@ -1,0 +1,120 @@
+//! What the core argument alone is proven and checked with. A proof for others wraps a core proof in the shell
+//! ([`crate::key`]): these values stay with the prover, and with those who test the core.
+
+use ark_bn254::{Fr, G1Affine, G2Affine};
+use ark_ec::AffineRepr;
+use sha3::{Digest, Keccak256};
+
+use super::opening::OpeningPoints;
+use crate::encoding::{put_points, put_system};
+use crate::ir::{ConstraintSystem, axis_ranges};
+use crate::key::{InvalidKey, PROTOCOL_VERSION};
+use crate::layout::Layout;
+use crate::mle::eq_table;
+use crate::points::{encode_g2, is_in_g2};
+use crate::transcript::digest_limbs;
+use crate::validate::validate;
+
+/// The constraints and the commitments to the weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CoreKey {
+    /// Every constraint of the model.
+    pub system: ConstraintSystem,
+    /// Binary logarithm of the chunk size.
+    pub chunk_bits: usize,
+    /// One commitment for each chunk of `w`, blinded but for the fixed region's.
+    pub w_commitments: Vec<G1Affine>,
+    /// `[τ]_2`.
+    pub tau_g2: G2Affine,
+}
+
+impl CoreKey {
+    /// Where everything lies.
+    pub fn layout(&self) -> Layout {
+        Layout::new(&self.system, self.chunk_bits)
+    }
+
+    /// Whether the key is well formed.
+    ///
+    /// # Errors
+    /// What is wrong first.
+    pub fn check(&self) -> Result<(), InvalidKey> {
+        validate(&self.system, self.chunk_bits)?;
+        let (have, need) = (self.w_commitments.len(), self.layout().w_chunks());
+        if have != need {
+            return Err(InvalidKey::Commitments { have, need });
+        }
+        check_points(&self.tau_g2, &self.w_commitments)
+    }
+
+    /// Names everything in it.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut bytes = vec![u8::try_from(self.chunk_bits).unwrap_or(u8::MAX)];
+        bytes.extend(encode_g2(&self.tau_g2));
+        put_points(&mut bytes, &self.w_commitments);
+        put_system(&mut bytes, &self.system);
+        let hash = Keccak256::new().chain_update(b"vouch core key").chain_update(PROTOCOL_VERSION.to_be_bytes());
+        hash.chain_update(bytes).finalize().into()
+    }
+}
+
+/// Whether a key's group elements are in their groups.
+pub(crate) fn check_points(tau_g2: &G2Affine, w_commitments: &[G1Affine]) -> Result<(), InvalidKey> {
+    if tau_g2.is_zero() || !is_in_g2(tau_g2) {
+        return Err(InvalidKey::Point("power in G2"));
+    }
+    if w_commitments.iter().all(|point| point.is_on_curve()) {
+        Ok(())
+    } else {
+        Err(InvalidKey::Point("weight commitment"))
+    }
+}
+
+/// A core proof: succinct, not zero-knowledge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CoreProof {
+    /// Digest of the key that it was made for.
+    pub key_digest: [u8; 32],
+    /// What the proof is bound to, if to anything.
+    pub context: Option<[u8; 32]>,
+    /// The public tensors' integers, in the order of the system's `publics`.
+    pub publics: Vec<Vec<i64>>,
+    /// One commitment for each chunk of `x`, and the mask chunk's.
+    pub x_commitments: Vec<G1Affine>,
+    /// The transcript's scalars, in order.
+    pub scalars: Vec<Fr>,
+    /// The opening's group elements.
+    pub opening: OpeningPoints,
+}
+
+/// What the transcript begins with: the key's digest and the Keccak-256 digest of what is stated, as two 128-bit limbs each. Stated are
+/// the context (a byte 0, or a byte 1 and its 32 bytes), then each public tensor as its length and its integers, 8 bytes big-endian
+/// each, two's complement.
+pub fn statement(key_digest: &[u8; 32], context: Option<&[u8; 32]>, publics: &[Vec<i64>]) -> Vec<Fr> {
+    let mut hash = Keccak256::new();
+    match context {
+        None => hash.update([0]),
+        Some(context) => {
+            hash.update([1]);
+            hash.update(context);
+        }
+    }
+    for values in publics {
+        hash.update((values.len() as u64).to_be_bytes());
+        for value in values {
+            hash.update(value.to_be_bytes());
+        }
+    }
+    [digest_limbs(key_digest), digest_limbs(&hash.finalize())].concat()
+}
+
+/// The multilinear extension, at `point`, of a public tensor's integers on its zero-padded shape.
+pub fn public_at(shape: &[usize], values: &[i64], point: &[Fr]) -> Fr {
+    let weights: Vec<Vec<Fr>> = axis_ranges(shape).into_iter().map(|r| eq_table(&point[r])).collect();
+    // Folds the last axis first.
+    let mut folded: Vec<Fr> = values.iter().map(|v| Fr::from(*v)).collect();
+    for (len, weights) in shape.iter().zip(&weights).rev() {
+        folded = folded.chunks(*len).map(|row| row.iter().zip(weights).map(|(v, w)| *v * w).sum()).collect();
+    }
+    folded.first().copied().unwrap_or_default()
+}

@@ -1,0 +1,96 @@
+//! The core's part of a setup: a program's weights committed, once.
+
+use ark_bn254::{Fr, G1Affine};
+use ark_ff::{PrimeField, Zero};
+use sha3::{Digest, Keccak256};
+use vouch_circuits::argument::key::CoreKey;
+use vouch_circuits::layout::{Layout, Vector};
+use vouch_circuits::lowering::{Lowered, lower};
+use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS, validate};
+use vouch_program::Program;
+
+use crate::commit::{Srs, commit_chunks};
+use crate::setup::SetupError;
+use crate::witness::{flatten, model_values};
+
+/// All that proving the core needs. The salt and the blinds that follow from it are secret, and so is the program.
+pub struct CoreProvingKey {
+    /// The public part.
+    pub key: CoreKey,
+    /// What proofs name the key by.
+    pub key_digest: [u8; 32],
+    /// The program, weights included.
+    pub program: Program,
+    /// At least the powers that chunks use.
+    pub srs: Srs,
+    /// Determines the weight commitments' blinds.
+    pub salt: [u8; 32],
+    pub(crate) lowered: Lowered,
+    pub(crate) layout: Layout,
+}
+
+/// Commits the program's weights. Proofs name the key by its own digest.
+///
+/// # Errors
+/// A program that cannot be lowered, or `srs` with fewer than `2^chunk_bits` powers.
+pub fn setup_core(
+    program: Program,
+    chunk_bits: usize,
+    srs: Srs,
+    salt: [u8; 32],
+    progress: &mut dyn FnMut(&'static str),
+) -> Result<CoreProvingKey, SetupError> {
+    if !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(&chunk_bits) {
+        return Err(SetupError::ChunkBits(chunk_bits));
+    }
+    let (have, need) = (srs.powers.len(), 1 << chunk_bits);
+    if have < need {
+        return Err(SetupError::SrsTooShort { have, need });
+    }
+    progress("lowering");
+    let lowered = lower(&program)?;
+    validate(&lowered.system, chunk_bits)?;
+    let layout = Layout::new(&lowered.system, chunk_bits);
+    progress("committing to the weights");
+    let w = weight_vector(&lowered, &layout, &model_values(&program, &lowered));
+    let w_commitments = commit_chunks(&srs, chunk_bits, &w, &weight_blinds(&layout, &salt));
+    let key = CoreKey { system: lowered.system.clone(), chunk_bits, w_commitments, tau_g2: srs.tau_g2 };
+    let key_digest = key.digest();
+    Ok(CoreProvingKey { key, key_digest, program, srs, salt, lowered, layout })
+}
+
+impl CoreProvingKey {
+    /// The constraints and what proving needs beside them.
+    pub fn lowered(&self) -> &Lowered {
+        &self.lowered
+    }
+
+    /// Where everything lies.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The weight commitments, recomputed from the program and the salt.
+    pub fn recommit(&self) -> Vec<G1Affine> {
+        let w = weight_vector(&self.lowered, &self.layout, &model_values(&self.program, &self.lowered));
+        commit_chunks(&self.srs, self.layout.chunk_bits, &w, &weight_blinds(&self.layout, &self.salt))
+    }
+}
+
+/// The flat vector `w`.
+pub(crate) fn weight_vector(lowered: &Lowered, layout: &Layout, values: &[Vec<i32>]) -> Vec<i32> {
+    let ids = lowered.model.iter().map(|(t, _)| *t).chain(lowered.fixed.iter().map(|(t, _)| *t));
+    let blocks = ids.map(|t| (layout.block(t), t)).filter(|((vector, _), _)| *vector == Vector::W);
+    flatten(blocks.map(|((_, block), t)| (block.offset, &values[t.0 as usize][..])), layout.w_len)
+}
+
+/// The blinds of `w`'s chunks: 512 pseudo-random bits each from the salt; none in the fixed region, which anyone can recompute.
+pub(crate) fn weight_blinds(layout: &Layout, salt: &[u8; 32]) -> Vec<Fr> {
+    let fixed = layout.w_fixed >> layout.chunk_bits;
+    let half = |chunk: usize, part: u8| {
+        let hash = Keccak256::new().chain_update(b"vouch weight blind").chain_update(salt);
+        hash.chain_update((chunk as u64).to_be_bytes()).chain_update([part]).finalize()
+    };
+    let blind = |chunk| Fr::from_be_bytes_mod_order(&[half(chunk, 0), half(chunk, 1)].concat());
+    (0..layout.w_chunks()).map(|chunk| if chunk < fixed { blind(chunk) } else { Fr::zero() }).collect()
+}

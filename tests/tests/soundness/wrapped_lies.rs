@@ -1,0 +1,190 @@
+//! Lies in a whole proof: in what it states, in what it is bound to, in each of its elements, in the keys it is checked with, and
+//! in the witness that its prover was given.
+
+use ark_bn254::{Fr, G1Affine};
+use ark_ec::{AffineRepr, CurveGroup};
+use ark_ff::Field;
+use vouch_circuits::backend::Check;
+use vouch_circuits::ir::Origin;
+use vouch_circuits::key::{Proof, VerifyingKey};
+use vouch_prover::prove::prove_witness;
+use vouch_prover::witness::{generate, model_values};
+use vouch_prover::{Needs, setup};
+use vouch_verifier::{PreparedKey, Refused, verify};
+
+use crate::programs::*;
+use crate::scene::CHUNK_BITS;
+use crate::wrapped::{Wrapped, wrapped};
+
+const SHELL: Option<Refused> = Some(Refused::Shell);
+
+struct Honest {
+    wrapped: &'static Wrapped,
+    proof: Proof,
+}
+
+fn honest(context: Option<[u8; 32]>) -> Honest {
+    let wrapped = wrapped();
+    let honest = Honest { wrapped, proof: wrapped.prove(context) };
+    assert_eq!(honest.refusal(|_| ()), None);
+    honest
+}
+
+impl Honest {
+    fn refusal(&self, change: impl FnOnce(&mut Proof)) -> Option<Refused> {
+        let mut changed = self.proof.clone();
+        change(&mut changed);
+        verify(&self.wrapped.prepared, &changed).err()
+    }
+}
+
+#[test]
+fn other_public_values_are_refused() {
+    let honest = honest(None);
+    let publics = &honest.wrapped.key.verifying_key.publics;
+    for (tensor, public) in publics.iter().enumerate() {
+        for position in 0..public.values() {
+            let value = honest.proof.publics[tensor][position];
+            for other in [value + 1, value - 1, -value, 0, public.range.0, public.range.1, i64::MIN, i64::MAX] {
+                if other == value {
+                    continue;
+                }
+                let inside = (public.range.0..=public.range.1).contains(&other);
+                let range = Refused::PublicRange { name: public.name.clone(), position };
+                let refusal = honest.refusal(|p| p.publics[tensor][position] = other);
+                assert_eq!(refusal, if inside { SHELL } else { Some(range) }, "{} at {position}: {other}", public.name);
+            }
+        }
+        assert!(matches!(honest.refusal(|p| p.publics[tensor].push(0)), Some(Refused::PublicLength { .. })));
+        assert!(matches!(honest.refusal(|p| p.publics[tensor].clear()), Some(Refused::PublicLength { .. })));
+    }
+    assert!(matches!(honest.refusal(|p| drop(p.publics.pop())), Some(Refused::PublicCount { .. })));
+    assert_eq!(honest.refusal(|p| p.publics[0].rotate_left(1)), SHELL);
+}
+
+#[test]
+fn another_context_is_refused() {
+    let bound = honest(Some([7; 32]));
+    assert_eq!(bound.refusal(|p| p.context = None), SHELL);
+    assert_eq!(bound.refusal(|p| p.context = Some([0; 32])), SHELL);
+    let unbound = honest(None);
+    // Not even the digest of nothing, or all zeros.
+    assert_eq!(unbound.refusal(|p| p.context = Some([0; 32])), SHELL);
+}
+
+/// Each group element exchanged, negated, moved, made infinity; each scalar changed.
+#[test]
+fn every_element_counts() {
+    let honest = honest(None);
+    let other = honest.wrapped.prove(None);
+    let (x, folds) = (honest.proof.x_commitments.len(), honest.proof.opening.folds.len());
+    type Place = Box<dyn Fn(&mut Proof) -> &mut G1Affine>;
+    let mut places: Vec<(Place, Option<Refused>)> = Vec::new();
+    for i in 0..x {
+        places.push((Box::new(move |p| &mut p.x_commitments[i]), SHELL));
+    }
+    for i in 0..folds {
+        places.push((Box::new(move |p| &mut p.opening.folds[i]), SHELL));
+    }
+    places.push((Box::new(|p| &mut p.opening.quotient), SHELL));
+    // Only the group equation sees W.
+    places.push((Box::new(|p| &mut p.opening.witness), Some(Refused::Check(Check::Pairing))));
+    for (i, (place, refusal)) in places.iter().enumerate() {
+        let mut another = other.clone();
+        let another = *place(&mut another);
+        let changes: [&dyn Fn(G1Affine) -> G1Affine; 4] = [
+            &|point| -point,
+            &|_| G1Affine::zero(),
+            &|point| (point + G1Affine::generator()).into_affine(),
+            &move |_| another,
+        ];
+        for change in changes {
+            assert_eq!(honest.refusal(|p| *place(p) = change(*place(p))), *refusal, "point {i}");
+        }
+        let off = |p: &mut Proof| place(p).y += ark_bn254::Fq::ONE;
+        let expected = if *refusal == SHELL { SHELL } else { Some(Refused::Point) };
+        assert_eq!(honest.refusal(off), expected, "point {i} off the curve");
+    }
+    assert_eq!(honest.refusal(|p| p.x_commitments.swap(0, 1)), SHELL);
+    assert_eq!(honest.refusal(|p| p.opening.folds.swap(0, 1)), SHELL);
+    for i in 0..honest.proof.exports.len() {
+        assert_eq!(honest.refusal(|p| p.exports[i] += Fr::ONE), SHELL, "export {i}");
+        assert_eq!(honest.refusal(|p| p.exports[i] = other.exports[i]), SHELL, "export {i}");
+    }
+    assert_eq!(honest.refusal(|p| p.shell = other.shell.clone()), SHELL);
+    assert_eq!(honest.refusal(|p| p.exports = other.exports.clone()), SHELL);
+}
+
+/// Keys that differ in one thing each refuse, also a proof that claims to be for them.
+#[test]
+fn another_key_is_refused() {
+    let honest = honest(None);
+    let good = &honest.wrapped.key.verifying_key;
+    // Of the same size, for other constraints: a range lookup less.
+    let mut program = DENSE.program.clone();
+    let input = program.nodes.iter_mut().find_map(|node| match &mut node.op {
+        vouch_program::Op::Input { bits } => Some(bits),
+        _ => None,
+    });
+    *input.unwrap() -= 1;
+    let needs = Needs::of(&program, Some(CHUNK_BITS)).unwrap();
+    assert_eq!(needs.k, good.shell.k);
+    let srs = honest.wrapped.key.core.srs.clone();
+    let narrower = setup(program, CHUNK_BITS, srs, [1; 32], &mut |_| {}).unwrap().verifying_key;
+    assert_ne!(narrower.shell, good.shell);
+
+    let salted = Wrapped::new(2).key.verifying_key;
+    let changes: [&dyn Fn(&mut VerifyingKey); 10] = [
+        &|k| *k = salted.clone(),
+        &|k| *k = narrower.clone(),
+        &|k| k.shell = narrower.shell.clone(),
+        &|k| k.w_commitments[0] = -k.w_commitments[0],
+        &|k| k.system_digest[0] ^= 1,
+        &|k| k.publics[0].range.1 += 1,
+        &|k| k.publics.swap(0, 1),
+        &|k| k.shell.fixed.swap(2, 3),
+        &|k| k.tau_g2 = (k.tau_g2 + ark_bn254::G2Affine::generator()).into_affine(),
+        &|k| k.name.push('!'),
+    ];
+    for (i, change) in changes.iter().enumerate() {
+        let mut key = good.clone();
+        change(&mut key);
+        let (digest, id) = (key.digest(), key.model_id());
+        assert_eq!(id == good.model_id(), i + 1 == changes.len(), "only the name is in no id");
+        let key = PreparedKey::new(key).unwrap();
+        assert_eq!(verify(&key, &honest.proof), Err(Refused::OtherKey), "{i}");
+        let mut forged = honest.proof.clone();
+        forged.key_digest = digest;
+        let refusal = verify(&key, &forged).unwrap_err();
+        let of_publics = matches!(refusal, Refused::PublicLength { .. } | Refused::PublicRange { .. });
+        assert!(refusal == Refused::Shell || of_publics, "{i}: {refusal}");
+    }
+}
+
+/// The product's own prover, given a witness that lies: it says so instead of wrapping, and what it would have written is refused.
+#[test]
+fn a_lying_witness_cannot_be_wrapped() {
+    let wrapped = wrapped();
+    let core = &wrapped.key.core;
+    let lowered = core.lowered();
+    let (mut witness, _) = generate(lowered, model_values(&core.program, lowered), &DENSE.inputs).unwrap();
+    let lies = (0..lowered.system.tensors.len()).filter(|i| lowered.system.tensors[*i].origin == Origin::Witness);
+    let mut wrapped_lies = 0;
+    for tensor in lies {
+        witness.values[tensor][0] += 1;
+        let proof = prove_witness(core, &witness, None, &mut |_| {}).unwrap();
+        let run = wrapped.record(&proof);
+        assert!(run.failure.is_some(), "tensor {tensor}");
+        // A real proof for some of them.
+        if tensor % 4 == 0 {
+            let refusal = verify(&wrapped.prepared, &wrapped.wrap(&proof)).unwrap_err();
+            let out_of_range = matches!(refusal, Refused::PublicRange { .. });
+            assert!(refusal == Refused::Shell || out_of_range, "tensor {tensor}: {refusal}");
+            wrapped_lies += 1;
+        }
+        witness.values[tensor][0] -= 1;
+    }
+    assert!(wrapped_lies >= 2);
+    let proof = prove_witness(core, &witness, None, &mut |_| {}).unwrap();
+    assert!(verify(&wrapped.prepared, &wrapped.wrap(&proof)).is_ok(), "the truth, along the same way");
+}
