@@ -6,6 +6,7 @@
 
 use ark_bn254::{G1Affine, G2Affine};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha3::{Digest, Keccak256};
 use thiserror::Error;
 
@@ -60,13 +61,7 @@ impl VerifyingKey {
         let fixed = body.points("shell's columns", FIXED_COLUMNS)?;
         let copies = body.points("shell's copies", COPY_COLUMNS)?;
         let shell = ShellKey { k, fixed, copies };
-        let (publics, rest) = postcard::take_from_bytes(body.0).map_err(|_| DecodeError::Field("public tensors"))?;
-        if !rest.is_empty() {
-            return Err(DecodeError::Trailing);
-        }
-        if encode(&publics) != body.0 {
-            return Err(DecodeError::Field("public tensors"));
-        }
+        let publics = decode_exactly(body.0, "public tensors")?;
         let key =
             Self { name, system_digest, chunk_bits, x_chunks, w_commitments, tau_g2, development, publics, shell };
         key.check()?;
@@ -160,8 +155,20 @@ pub(crate) fn put_system(out: &mut Vec<u8>, system: &ConstraintSystem) {
     out.extend(encode(system));
 }
 
+/// A value from bytes in postcard's format, if they are the ones that encoding it gives.
+pub(crate) fn decode_exactly<T: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    what: &'static str,
+) -> Result<T, DecodeError> {
+    let (value, rest) = postcard::take_from_bytes(bytes).map_err(|_| DecodeError::Field(what))?;
+    if !rest.is_empty() {
+        return Err(DecodeError::Trailing);
+    }
+    if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::Field(what)) }
+}
+
 /// A value's bytes in postcard's format.
-fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     // Writing to memory can only fail for values that have no length or no size, of which keys have none.
     postcard::to_stdvec(value).expect("it can be written to memory")
 }

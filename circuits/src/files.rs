@@ -34,11 +34,19 @@ pub enum Kind {
     ReferenceString = 5,
     /// A proof.
     Proof = 6,
+    /// A model's constraints.
+    Architecture = 7,
 }
 
 impl Kind {
-    const ALL: [Kind; 5] =
-        [Kind::FixedPointModel, Kind::ProvingKey, Kind::VerifyingKey, Kind::Proof, Kind::ReferenceString];
+    const ALL: [Kind; 6] = [
+        Kind::FixedPointModel,
+        Kind::ProvingKey,
+        Kind::VerifyingKey,
+        Kind::ReferenceString,
+        Kind::Proof,
+        Kind::Architecture,
+    ];
 }
 
 impl fmt::Display for Kind {
@@ -49,6 +57,7 @@ impl fmt::Display for Kind {
             Kind::VerifyingKey => "verifying key",
             Kind::Proof => "proof",
             Kind::ReferenceString => "reference string",
+            Kind::Architecture => "model architecture",
         })
     }
 }

@@ -154,6 +154,9 @@ pub enum Source {
     PositionAboveMiddle,
 }
 
+/// The largest coefficient of a virtual tensor, by absolute value: those that [`Virtual::plus_virtual`] could not multiply are larger.
+pub const MAX_COEF: u64 = 1 << 62;
+
 /// `2^-shift · Σ coef · source` on a padded domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Virtual {
@@ -197,8 +200,8 @@ impl Virtual {
     /// With another virtual tensor of the same domain, not divided, added `coef` times.
     pub fn plus_virtual(mut self, coef: i64, other: &Virtual) -> Self {
         debug_assert!(other.shift == 0 && other.domain == self.domain);
-        // Products that leave 64 bits multiply what the interval analysis has shown to be zero, so any multiple of it will do.
-        self.terms.extend(other.terms.iter().map(|(c, s)| (coef.wrapping_mul(*c), s.clone())));
+        // A product that leaves 64 bits stays beyond [`MAX_COEF`], which lowering refuses.
+        self.terms.extend(other.terms.iter().map(|(c, s)| (coef.saturating_mul(*c), s.clone())));
         self
     }
 

@@ -1,5 +1,6 @@
 //! The constraints that a fixed-point program lowers to, and the verifier's half of the core argument.
 
+pub mod architecture;
 pub mod argument;
 pub mod backend;
 pub mod blinds;

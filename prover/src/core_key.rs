@@ -1,11 +1,12 @@
 //! The core's part of a setup: a program's weights committed, once.
 
-use ark_bn254::{Fr, G1Affine};
+use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ff::{PrimeField, Zero};
 use sha3::{Digest, Keccak256};
 use vouch_circuits::argument::key::CoreKey;
 use vouch_circuits::layout::{Layout, Vector};
 use vouch_circuits::lowering::{Lowered, lower};
+use vouch_circuits::points::encode_g2;
 use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS, validate};
 use vouch_program::Program;
 
@@ -25,6 +26,7 @@ pub struct CoreProvingKey {
     pub srs: Srs,
     /// Determines the weight commitments' blinds.
     pub salt: [u8; 32],
+    pub(crate) w_blinds: Vec<Fr>,
     pub(crate) lowered: Lowered,
     pub(crate) layout: Layout,
 }
@@ -53,10 +55,11 @@ pub fn setup_core(
     let layout = Layout::new(&lowered.system, chunk_bits);
     progress("committing to the weights");
     let w = weight_vector(&lowered, &layout, &model_values(&program, &lowered));
-    let w_commitments = commit_chunks(&srs, chunk_bits, &w, &weight_blinds(&layout, &salt));
+    let w_blinds = weight_blinds(&layout, &salt, &srs.tau_g2, &w);
+    let w_commitments = commit_chunks(&srs, chunk_bits, &w, &w_blinds);
     let key = CoreKey { system: lowered.system.clone(), chunk_bits, w_commitments, tau_g2: srs.tau_g2 };
     let key_digest = key.digest();
-    Ok(CoreProvingKey { key, key_digest, program, srs, salt, lowered, layout })
+    Ok(CoreProvingKey { key, key_digest, program, srs, salt, w_blinds, lowered, layout })
 }
 
 impl CoreProvingKey {
@@ -73,7 +76,8 @@ impl CoreProvingKey {
     /// The weight commitments, recomputed from the program and the salt.
     pub fn recommit(&self) -> Vec<G1Affine> {
         let w = weight_vector(&self.lowered, &self.layout, &model_values(&self.program, &self.lowered));
-        commit_chunks(&self.srs, self.layout.chunk_bits, &w, &weight_blinds(&self.layout, &self.salt))
+        let blinds = weight_blinds(&self.layout, &self.salt, &self.srs.tau_g2, &w);
+        commit_chunks(&self.srs, self.layout.chunk_bits, &w, &blinds)
     }
 }
 
@@ -84,12 +88,21 @@ pub(crate) fn weight_vector(lowered: &Lowered, layout: &Layout, values: &[Vec<i3
     flatten(blocks.map(|((_, block), t)| (block.offset, &values[t.0 as usize][..])), layout.w_len)
 }
 
-/// The blinds of `w`'s chunks: 512 pseudo-random bits each from the salt; none in the fixed region, which anyone can recompute.
-pub(crate) fn weight_blinds(layout: &Layout, salt: &[u8; 32]) -> Vec<Fr> {
+/// The blinds of `w`'s chunks: 512 pseudo-random bits each from the salt and all that is committed, so that one salt for two versions of
+/// a model, or two reference strings, does not show what lies between their commitments; none in the fixed region, which anyone can
+/// recompute.
+pub(crate) fn weight_blinds(layout: &Layout, salt: &[u8; 32], tau_g2: &G2Affine, w: &[i32]) -> Vec<Fr> {
     let fixed = layout.w_fixed >> layout.chunk_bits;
+    let mut committed = Keccak256::new();
+    w.iter().for_each(|entry| committed.update(entry.to_be_bytes()));
+    let seed = Keccak256::new()
+        .chain_update(b"vouch weight blinds")
+        .chain_update(salt)
+        .chain_update(encode_g2(tau_g2))
+        .chain_update((layout.chunk_bits as u64).to_be_bytes())
+        .chain_update(committed.finalize());
     let half = |chunk: usize, part: u8| {
-        let hash = Keccak256::new().chain_update(b"vouch weight blind").chain_update(salt);
-        hash.chain_update((chunk as u64).to_be_bytes()).chain_update([part]).finalize()
+        seed.clone().chain_update((chunk as u64).to_be_bytes()).chain_update([part]).finalize()
     };
     let blind = |chunk| Fr::from_be_bytes_mod_order(&[half(chunk, 0), half(chunk, 1)].concat());
     (0..layout.w_chunks()).map(|chunk| if chunk < fixed { blind(chunk) } else { Fr::zero() }).collect()

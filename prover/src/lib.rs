@@ -16,6 +16,7 @@ pub mod prove;
 pub mod setup;
 pub mod shell;
 pub mod small;
+pub mod verify_key;
 pub mod witness;
 
 pub use check::{CheckError, CheckReport, check};
@@ -23,3 +24,4 @@ pub use core_key::{CoreProvingKey, setup_core};
 pub use key_file::KeyFileError;
 pub use prove::{ProveError, prove, prove_core};
 pub use setup::{Needs, ProvingKey, SetupError, chunk_bits_for, setup};
+pub use verify_key::{KeyMismatch, verify_key};

@@ -17,7 +17,7 @@ use vouch_circuits::transcript::Writer;
 use crate::batch::{self, Mask};
 use crate::commit::{commit_chunks, commit_sparse, open, random_scalar};
 use crate::contractions;
-use crate::core_key::{CoreProvingKey, weight_blinds, weight_vector};
+use crate::core_key::{CoreProvingKey, weight_vector};
 use crate::lookups;
 use crate::setup::ProvingKey;
 use crate::shell::{ShellError, record_proof};
@@ -136,8 +136,8 @@ pub fn prove_witness(
     progress("opening");
     let delta = transcript.challenge();
     let (w_weights, x_weights) = chunk_weights(&layout.chunks(), &vectors.rho[c..], &delta);
-    let w_blinds = weight_blinds(layout, &key.salt);
-    let blind: Fr = (w_weights.iter().zip(&w_blinds)).chain(x_weights.iter().zip(&blinds)).map(|(e, b)| *e * b).sum();
+    let blind: Fr =
+        (w_weights.iter().zip(&key.w_blinds)).chain(x_weights.iter().zip(&blinds)).map(|(e, b)| *e * b).sum();
     transcript.write(blind);
     let g = collapse(layout, (&w_weights, &w), (&x_weights, &x), &mask);
     let opening = open(&key.srs, g, &vectors.rho[..c], &mut transcript);
@@ -169,8 +169,8 @@ fn commit_mask(key: &CoreProvingKey, mask: &Mask, blind: Fr) -> G1Affine {
     (commit_sparse(&key.srs.powers, &mask.entries) + blind_base() * blind).into_affine()
 }
 
-/// Positions of all scales: `odd · 2^j`, at least `2c + 8` of them (or the whole chunk, if it is smaller).
-fn mask_positions(chunk_bits: usize) -> Vec<usize> {
+/// The mask chunk's positions, of all scales: `odd · 2^j`, at least `2c + 8` of them (or the whole chunk, if it is smaller).
+pub fn mask_positions(chunk_bits: usize) -> Vec<usize> {
     let size = 1usize << chunk_bits;
     let mut positions = vec![0];
     for odd in (1..size).step_by(2) {

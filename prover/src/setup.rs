@@ -13,8 +13,9 @@ pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
 use vouch_program::Program;
 
 use crate::commit::Srs;
-use crate::core_key::{CoreProvingKey, setup_core};
+use crate::core_key::{CoreProvingKey, setup_core, weight_blinds, weight_vector};
 use crate::shell::{ShellError, ShellProvingKey};
+use crate::witness::model_values;
 
 /// Why a setup fails.
 #[derive(Debug, Error)]
@@ -173,7 +174,9 @@ impl ProvingKey {
         let key = CoreKey { system, chunk_bits: layout.chunk_bits, w_commitments, tau_g2 };
         let shell = ShellProvingKey::restore(&key.system, &layout, &mut srs, &verifying_key.shell)?;
         let key_digest = verifying_key.digest();
-        let core = CoreProvingKey { key, key_digest, program, srs, salt, lowered, layout };
+        let w = weight_vector(&lowered, &layout, &model_values(&program, &lowered));
+        let w_blinds = weight_blinds(&layout, &salt, &srs.tau_g2, &w);
+        let core = CoreProvingKey { key, key_digest, program, srs, salt, w_blinds, lowered, layout };
         Ok(Self { verifying_key, core, shell })
     }
 

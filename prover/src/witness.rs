@@ -42,6 +42,12 @@ pub enum WitnessError {
         /// Where.
         error: NotWhole,
     },
+    /// A row is looked up more often than a multiplicity can count.
+    #[error("the table `{table}` has a row that is looked up more than 2^31 times: the model is too large")]
+    TooOften {
+        /// The table.
+        table: String,
+    },
     /// A value does not fit where it is stored; the interval analysis should have excluded it.
     #[error("{what}: position {row} leaves the range that its place was made for")]
     Range {
@@ -325,7 +331,9 @@ fn count_lookups(
                 let what = describe(system, &lookup.columns[0]);
                 return Err(WitnessError::Lookup { what, row, table: system.table(lookup.table).name.clone() });
             };
-            counts[at] += 1;
+            counts[at] = counts[at]
+                .checked_add(1)
+                .ok_or_else(|| WitnessError::TooOften { table: system.table(lookup.table).name.clone() })?;
         }
         checked.lookup_rows += columns[0].len();
         all.push(columns);

@@ -98,8 +98,17 @@ fn the_whole_way() {
     let checked = json(folder, &["check", "m", "--input", "data.json", "--all"]);
     assert_eq!(checked["samples"], 8);
     let inspected = json(folder, &["inspect", "m"]);
-    assert_eq!(inspected["files"].as_array().unwrap().len(), 4);
+    assert_eq!(inspected["files"].as_array().unwrap().len(), 5);
     assert_eq!(json(folder, &["inspect", "p"])["kind"], "proof");
+    // The key is recomputed from what was published beside it.
+    let recompute = ["verify-key", "--key", "m/verifying.key", "--architecture", "m/architecture.vouch"];
+    assert_eq!(json(folder, &recompute)["model_id"], id);
+    fails(
+        folder,
+        &["verify-key", "--key", "m", "--architecture", "p"],
+        UNUSABLE,
+        &["is a proof, not a model architecture"],
+    );
     // A proof that is bound to a context is for that one.
     let context = "c0".repeat(32);
     json(folder, &["prove", "m", "--input", "x.json", "--out", "q", "--context", &context]);
@@ -107,7 +116,12 @@ fn the_whole_way() {
     assert_eq!(bound["verified"]["context"], context);
     fails(folder, &["verify", "--key", "m", "--proof", "p", "--context", &context], REFUSED, &["another context"]);
     let other = "c1".repeat(32);
-    fails(folder, &["verify", "--key", "m", "--proof", "q", "--context", &other], REFUSED, &["another context", &context]);
+    fails(
+        folder,
+        &["verify", "--key", "m", "--proof", "q", "--context", &other],
+        REFUSED,
+        &["another context", &context],
+    );
     // The same salt and reference string give the same keys.
     let key = fs::read(folder.join("m/verifying.key")).unwrap();
     json(folder, &["setup", "m", "--salt", &"5a".repeat(32)]);
@@ -280,7 +294,7 @@ fn bad_proofs_and_keys_are_refused() {
 #[test]
 fn help_teaches() {
     let folder = TempDir::new().unwrap();
-    for verb in ["compile", "setup", "prove", "verify", "check", "inspect", "demo"] {
+    for verb in ["compile", "setup", "prove", "verify", "verify-key", "check", "inspect", "demo"] {
         let output = vouch(folder.path(), &[verb, "--help"]);
         assert!(output.status.success());
         assert!(String::from_utf8(output.stdout).unwrap().contains("Example:"));

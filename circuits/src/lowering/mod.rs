@@ -47,6 +47,9 @@ pub enum LowerError {
     /// An output would publish trained parameters.
     #[error("output `{0}` is a trained parameter; a proof would publish it")]
     PublishesWeights(String),
+    /// Affine nodes over affine nodes multiply to a coefficient beyond bounds.
+    #[error("a sum of sums has a coefficient beyond 2^62 once expanded; store or rescale one of the sums")]
+    Coefficient,
     /// Affine nodes over affine nodes expand beyond bounds.
     #[error("{0}: the sum has more than {MAX_TERMS} summands once expanded")]
     TooManyTerms(String),
@@ -76,7 +79,19 @@ pub fn lower(program: &Program) -> Result<Lowered, LowerError> {
     lowering.bind_ports()?;
     lowering.tables.finish(&mut lowering.system);
     let Lowering { system, plan, model, fixed, .. } = lowering;
+    check_coefficients(&system)?;
     Ok(Lowered { system, plan, model, fixed })
+}
+
+/// A coefficient that is too wide would not be the one that the program means.
+fn check_coefficients(system: &ConstraintSystem) -> Result<(), LowerError> {
+    let columns = system.lookups.iter().map(|l| &l.columns).chain(system.tables.iter().map(|t| &t.columns));
+    for value in columns.flatten().chain(&system.equals) {
+        if value.terms.iter().any(|(coef, _)| coef.unsigned_abs() > MAX_COEF) {
+            return Err(LowerError::Coefficient);
+        }
+    }
+    Ok(())
 }
 
 /// What a node became.
@@ -256,7 +271,8 @@ impl Lowering<'_> {
             if let Op::Weight { .. } = node.op {
                 return Err(LowerError::PublishesWeights(port.name.clone()));
             }
-            let range = self.intervals[port.node.index()];
+            // Exact bounds of an output would follow from the weights.
+            let range = self.intervals[port.node.index()].outward();
             self.system.publics.push(Public {
                 tensor: self.tensor_of(port.node),
                 role,

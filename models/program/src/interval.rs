@@ -83,6 +83,15 @@ impl Interval {
         1 + magnitude(self.lo).max(magnitude(self.hi))
     }
 
+    /// The smallest interval from a negative power of two, or 0, to one less than a power of two that holds all of it: what may be shown
+    /// of an interval that depends on weights.
+    pub fn outward(self) -> Self {
+        let below = |x: u64| x.next_power_of_two() as i64;
+        let lo = if self.lo < 0 { 0i64.wrapping_sub(below(self.lo.unsigned_abs())) } else { 0 };
+        let hi = if self.hi > 0 { below(self.hi.unsigned_abs() + 1).wrapping_sub(1) } else { 0 };
+        Self { lo, hi }
+    }
+
     /// Each value moved to the nearest one in `domain`.
     pub fn clamp_to(self, domain: Self) -> Self {
         Self { lo: self.lo.clamp(domain.lo, domain.hi), hi: self.hi.clamp(domain.lo, domain.hi) }

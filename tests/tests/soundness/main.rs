@@ -7,6 +7,7 @@
 mod cheat;
 mod contractions;
 mod encoding_lies;
+mod key_lies;
 mod lookup_lies;
 mod lookups;
 mod needed;

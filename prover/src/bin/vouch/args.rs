@@ -59,6 +59,8 @@ pub enum Verb {
     Prove(Prove),
     /// Check a proof against a verifying key; the same check as vouch-verify
     Verify(Verify),
+    /// Recompute a verifying key from the published architecture
+    VerifyKey(VerifyKey),
     /// Run the model and check every constraint, without a proof
     Check(Check),
     /// Say what a vouch file is and what is in it; never shows secrets
@@ -98,7 +100,8 @@ pub struct Compile {
   vouch setup lenet
   vouch setup lenet --srs powers.srs
 
-Writes lenet/proving.key (secret: it holds the weights and their blinds) and lenet/verifying.key (public).
+Writes lenet/proving.key (secret: it holds the weights and their blinds), lenet/verifying.key and lenet/architecture.vouch
+(public: the key, and the constraints that it is about, without the weights).
 
 Without --srs a development reference string is made on this machine and cached. Whoever made it could forge proofs:
 use it to try things out, not to convince others.")]
@@ -172,6 +175,28 @@ pub struct Verify {
     /// Refuse unless the proof is bound to this context
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub context: Option<[u8; 32]>,
+}
+
+/// `vouch verify-key`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch verify-key --key lenet/verifying.key --architecture lenet/architecture.vouch --srs powers.srs
+
+A verifying key names the constraints of its model by a digest, and holds the key of the circuit that checks them. From the
+architecture, which `vouch setup` writes beside the key, and the reference string, all of that is computed again: after this, only the
+weights behind the key's commitments are its maker's word. Needs no weights.
+
+Exits with 0 if everything fits, with 1 if the key is another's, with 2 if a file is unusable.")]
+pub struct VerifyKey {
+    /// The verifying key, or the folder that holds it
+    #[arg(long, short, value_name = "VK")]
+    pub key: PathBuf,
+    /// The architecture that was published with it
+    #[arg(long, short, value_name = "FILE")]
+    pub architecture: PathBuf,
+    /// The structured reference string that the key rests on; without it, this machine's development string
+    #[arg(long, value_name = "FILE")]
+    pub srs: Option<PathBuf>,
 }
 
 /// `vouch check`.

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::{Proof, VerifyingKey};
 use vouch_program::Program;
@@ -23,6 +24,9 @@ pub const REPORT: &str = "report.json";
 pub const PROVING_KEY: &str = "proving.key";
 /// The verifying key in a folder.
 pub const VERIFYING_KEY: &str = "verifying.key";
+
+/// The published constraints in a folder.
+pub const ARCHITECTURE: &str = "architecture.vouch";
 
 /// A file's content. `what` names its part in the command.
 pub fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failure> {
@@ -44,10 +48,10 @@ fn advice_for_missing(path: &Path) -> String {
     }
     match path.file_name().and_then(|name| name.to_str()) {
         Some(MODEL) => format!("make it with `vouch compile MODEL.onnx --calibration DATA --out {dir}`"),
-        Some(PROVING_KEY | VERIFYING_KEY) if !parent.join(MODEL).exists() => {
+        Some(PROVING_KEY | VERIFYING_KEY | ARCHITECTURE) if !parent.join(MODEL).exists() => {
             format!("compile a model into {dir} first: `vouch compile --help`; then run `vouch setup {dir}`")
         }
-        Some(PROVING_KEY | VERIFYING_KEY) => format!("make it with `vouch setup {dir}`"),
+        Some(PROVING_KEY | VERIFYING_KEY | ARCHITECTURE) => format!("make it with `vouch setup {dir}`"),
         _ => "check the path".into(),
     }
 }
@@ -104,6 +108,12 @@ pub fn read_verifying_key(path: &Path) -> Result<VerifyingKey, Failure> {
     let path = if path.is_dir() { path.join(VERIFYING_KEY) } else { path.to_path_buf() };
     let bytes = read(&path, "the verifying key")?;
     VerifyingKey::from_bytes(&bytes).map_err(|error| unusable(&path, "verifying key", &error))
+}
+
+/// A model's constraints.
+pub fn read_architecture(path: &Path) -> Result<Architecture, Failure> {
+    let bytes = read(path, "the architecture")?;
+    Architecture::from_bytes(&bytes).map_err(|error| unusable(path, "architecture", &error))
 }
 
 /// A proof.

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::ir::{ConstraintSystem, Origin, Role};
-use vouch_circuits::key::{Proof, VerifyingKey};
+use vouch_circuits::key::{Proof, VerifyingKey, system_digest};
+use vouch_circuits::validate::MIN_CHUNK_BITS;
 use vouch_models::AccuracyReport;
 use vouch_program::{Op, Program};
 use vouch_prover::ProvingKey;
@@ -144,6 +146,14 @@ fn inspect(path: &Path) -> Result<Facts, Failure> {
         }
         Kind::VerifyingKey => key_facts(&VerifyingKey::from_bytes(&bytes).map_err(|e| bad(&e))?, &mut facts),
         Kind::Proof => proof_facts(&Proof::from_bytes(&bytes).map_err(|e| bad(&e))?, &mut facts),
+        Kind::Architecture => {
+            let architecture = Architecture::from_bytes(&bytes).map_err(|e| bad(&e))?;
+            // The chunk size is the key's; any will do to look at it.
+            architecture.check(MIN_CHUNK_BITS).map_err(|e| bad(&e))?;
+            let system = &architecture.system;
+            facts.add("constraints", "constraints' digest", hex::encode(system_digest(system)));
+            system_facts(system, &mut facts);
+        }
         Kind::ReferenceString => {
             let body = files::open(&bytes, kind).map_err(|e| bad(&e))?;
             let srs = Srs::read_from(body, Trust::Foreign).map_err(|e| bad(&e))?;
@@ -161,6 +171,7 @@ fn words(kind: Kind) -> &'static str {
         Kind::ProvingKey => "proving key (secret)",
         Kind::VerifyingKey => "verifying key",
         Kind::Proof => "proof",
+        Kind::Architecture => "architecture (constraints without weights)",
         Kind::ReferenceString => "structured reference string",
     }
 }

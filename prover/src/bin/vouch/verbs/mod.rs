@@ -7,3 +7,4 @@ pub mod inspect;
 pub mod prove;
 pub mod setup;
 pub mod verify;
+pub mod verify_key;

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use vouch_circuits::architecture::Architecture;
 use vouch_circuits::lowering::LowerError;
 use vouch_program::Program;
 use vouch_prover::{Needs, ProvingKey, SetupError, setup};
 
 use crate::args::Setup;
-use crate::artifacts::{NewFile, PROVING_KEY, VERIFYING_KEY, read_model, write_folder};
+use crate::artifacts::{ARCHITECTURE, NewFile, PROVING_KEY, VERIFYING_KEY, read_model, write_folder};
 use crate::failure::Failure;
 use crate::output::{Output, count, size};
 use crate::progress::Progress;
@@ -29,6 +30,12 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
     out.say(format!("model id       {model_id}"));
     out.say(format!("proving key    {} ({}; secret)", args.dir.join(PROVING_KEY).display(), size(sizes.proving)));
     out.say(format!("verifying key  {} ({}; public)", args.dir.join(VERIFYING_KEY).display(), size(sizes.verifying)));
+    let path = args.dir.join(ARCHITECTURE);
+    out.say(format!(
+        "architecture   {} ({}; public: with it anyone can recompute the key's shell)",
+        path.display(),
+        size(sizes.architecture)
+    ));
     out.say(format!("commitments    {}", commitments(&key)));
     out.say(format!("shell          {}", shell(&key)));
     out.say(&table);
@@ -45,6 +52,7 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         "development": key.verifying_key.development,
         "proving_key": { "file": args.dir.join(PROVING_KEY), "bytes": sizes.proving },
         "verifying_key": { "file": args.dir.join(VERIFYING_KEY), "bytes": sizes.verifying },
+        "architecture": { "file": path, "bytes": sizes.architecture },
         "stages": table,
     }))
 }
@@ -95,15 +103,20 @@ pub struct KeySizes {
     pub proving: u64,
     /// The public one.
     pub verifying: u64,
+    /// The constraints' file, public too.
+    pub architecture: u64,
 }
 
 /// Writes both keys.
 pub fn write(dir: &Path, key: &ProvingKey) -> Result<KeySizes, Failure> {
     let (proving, verifying) = (key.to_bytes(), key.verifying_key.to_bytes());
+    let architecture = Architecture::of(key.core.lowered()).to_bytes();
     let new = [
         NewFile { name: PROVING_KEY, bytes: &proving, private: true },
         NewFile { name: VERIFYING_KEY, bytes: &verifying, private: false },
+        NewFile { name: ARCHITECTURE, bytes: &architecture, private: false },
     ];
     write_folder(dir, &new)?;
-    Ok(KeySizes { proving: proving.len() as u64, verifying: verifying.len() as u64 })
+    let [proving, verifying, architecture] = [proving, verifying, architecture].map(|bytes| bytes.len() as u64);
+    Ok(KeySizes { proving, verifying, architecture })
 }
