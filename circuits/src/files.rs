@@ -15,7 +15,7 @@ use thiserror::Error;
 /// First bytes of every file.
 const MAGIC: &[u8; 6] = b"VOUCH\n";
 /// Version of the container and of all bodies.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 const LENGTH_AT: usize = MAGIC.len() + 2 + 2;
 const HEAD: usize = LENGTH_AT + 8;
 const DIGEST: usize = 32;
@@ -239,7 +239,7 @@ mod tests {
         let wanted = Kind::Proof;
         assert_eq!(open(&good, wanted), Err(FileError::OtherKind { wanted, found: kind }));
         assert_eq!(with(7, 99), FileError::UnknownKind(99));
-        assert_eq!(with(9, 3), FileError::OtherVersion { found: 3 });
+        assert_eq!(with(9, 2), FileError::OtherVersion { found: 2 });
         for len in 1..good.len() {
             let need = if len < HEAD { HEAD } else { good.len() };
             assert_eq!(open(&good[..len], kind), Err(cut(len as u64, need as u64)));

@@ -249,13 +249,24 @@ pub enum Role {
     Output,
 }
 
-/// A tensor whose true entries are public values of the statement.
+/// What a proof shows of an input or output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Visibility {
+    /// Its values, which are part of the statement.
+    Public,
+    /// Nothing but that some values were used, in the declared range. For inputs only: an output that nobody sees says nothing.
+    Private,
+}
+
+/// An input or output. If it is [`Visibility::Public`], the tensor's true entries are public values of the statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Public {
     /// The tensor that is bound.
     pub tensor: TensorId,
     /// Input or output.
     pub role: Role,
+    /// What a proof shows of it.
+    pub visibility: Visibility,
     /// The ONNX file's name for it.
     pub name: String,
     /// The ONNX file's shape for it; as many elements as the tensor.
@@ -281,6 +292,13 @@ pub struct ConstraintSystem {
     pub equals: Vec<Virtual>,
     /// Inputs and outputs, in the program's order, inputs first.
     pub publics: Vec<Public>,
+}
+
+impl Public {
+    /// Whether its values are part of the statement.
+    pub fn is_stated(&self) -> bool {
+        self.visibility == Visibility::Public
+    }
 }
 
 impl ConstraintSystem {

@@ -11,13 +11,15 @@ use thiserror::Error;
 use crate::argument::key::check_points;
 use crate::argument::opening::OpeningPoints;
 use crate::encoding::put_system;
-use crate::ir::{ConstraintSystem, Role, shape_bits};
+use crate::ir::{ConstraintSystem, Role, Visibility, shape_bits};
 use crate::layout::Chunks;
 use crate::shell::ShellKey;
-use crate::validate::{InvalidSystem, MAX_CHUNK_BITS, MIN_CHUNK_BITS, Problem, check_public_range, check_shape};
+use crate::validate::{
+    InvalidSystem, MAX_CHUNK_BITS, MIN_CHUNK_BITS, Problem, check_public_range, check_shape, check_visibility,
+};
 
 /// Version of the protocol; part of every key's digest.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 /// Most chunks of one vector.
 pub const MAX_CHUNKS: usize = 1 << 20;
 
@@ -44,11 +46,13 @@ pub struct VerifyingKey {
     pub shell: ShellKey,
 }
 
-/// An input or output whose values are part of the statement.
+/// An input or output; its values are part of the statement if it is public.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicTensor {
     /// Input or output.
     pub role: Role,
+    /// What a proof shows of it.
+    pub visibility: Visibility,
     /// The ONNX file's name for it.
     pub name: String,
     /// The shape that its values are padded by.
@@ -66,6 +70,7 @@ impl PublicTensor {
     pub fn all_of(system: &ConstraintSystem) -> Vec<Self> {
         let public = |public: &crate::ir::Public| Self {
             role: public.role,
+            visibility: public.visibility,
             name: public.name.clone(),
             tensor_shape: system.tensor(public.tensor).shape.clone(),
             shape: public.shape.clone(),
@@ -75,17 +80,28 @@ impl PublicTensor {
         system.publics.iter().map(public).collect()
     }
 
-    /// Number of values.
-    pub fn values(&self) -> usize {
+    /// Number of elements.
+    pub fn elements(&self) -> usize {
         self.tensor_shape.iter().product()
+    }
+
+    /// Whether its values are part of the statement.
+    pub fn is_stated(&self) -> bool {
+        self.visibility == Visibility::Public
+    }
+
+    /// Number of values that a proof states.
+    pub fn values(&self) -> usize {
+        if self.is_stated() { self.elements() } else { 0 }
     }
 
     fn check(&self) -> Result<(), Problem> {
         check_shape(&self.tensor_shape)?;
         check_shape(&self.shape)?;
-        if self.values() != self.shape.iter().product::<usize>() {
+        if self.elements() != self.shape.iter().product::<usize>() {
             return Err(Problem::Public);
         }
+        check_visibility(self.role, self.visibility)?;
         check_public_range(self.range, self.frac)
     }
 }
@@ -131,7 +147,8 @@ impl VerifyingKey {
 
     /// Coordinates of the leaf point that are public: as many as the widest public tensor has.
     pub fn exported_leaf(&self) -> usize {
-        self.publics.iter().map(|public| shape_bits(&public.tensor_shape)).max().unwrap_or(0)
+        let stated = self.publics.iter().filter(|public| public.is_stated());
+        stated.map(|public| shape_bits(&public.tensor_shape)).max().unwrap_or(0)
     }
 
     /// Whether the key is well formed, so that verifying with it is safe whatever the proof. It is still its maker's word that the
@@ -162,7 +179,7 @@ pub struct Proof {
     pub key_digest: [u8; 32],
     /// What the proof is bound to, if to anything: a request's id, a contract's address.
     pub context: Option<[u8; 32]>,
-    /// The public tensors' integers, in the key's order.
+    /// The inputs' and outputs' integers, in the key's order; none of one that is private.
     pub publics: Vec<Vec<i64>>,
     /// One commitment for each chunk of `x`, and the mask chunk's.
     pub x_commitments: Vec<G1Affine>,

@@ -119,7 +119,8 @@ impl Layout {
         let w_len = if any_fixed { place(Vector::W, Origin::Fixed, w_fixed) } else { model_len };
         let (leaves, leaf_len) = lay_leaves(system);
         let equals = system.equals.iter().map(|e| e.bits());
-        let publics = system.publics.iter().map(|p| system.tensor(p.tensor).bits());
+        let stated = system.publics.iter().filter(|public| public.is_stated());
+        let publics = stated.map(|public| system.tensor(public.tensor).bits());
         let leaf_bits = equals.chain(publics).max().unwrap_or(0).max(log2_ceil(leaf_len)).max(1);
         Self { chunk_bits, blocks, x_len, w_len, w_fixed, leaves, leaf_len, leaf_bits }
     }

@@ -90,6 +90,9 @@ pub enum Problem {
     /// A public tensor that is no witness, or has another number of elements.
     #[error("a public tensor is a witness with as many elements as its shape says")]
     Public,
+    /// An output that no proof would show.
+    #[error("an output is not private")]
+    Visibility,
     /// A range that is empty or leaves 32 bits, or a `frac` out of bounds.
     #[error("a public tensor's range is not empty and fits 32 bits, its frac lies within ±{MAX_FRAC}")]
     Range,
@@ -150,6 +153,11 @@ pub(crate) fn check_shape(shape: &[usize]) -> Result<(), Problem> {
         return Err(Problem::Shape);
     }
     if shape_bits(shape) > MAX_SIZE_BITS { Err(Problem::Size) } else { Ok(()) }
+}
+
+/// Outputs are shown.
+pub(crate) fn check_visibility(role: Role, visibility: Visibility) -> Result<(), Problem> {
+    if (role, visibility) == (Role::Output, Visibility::Private) { Err(Problem::Visibility) } else { Ok(()) }
 }
 
 /// The bounds of a public tensor's values.
@@ -287,6 +295,7 @@ impl Rules<'_> {
         if tensor.origin != Origin::Witness || tensor.len() != len {
             return Err(Problem::Public);
         }
+        check_visibility(public.role, public.visibility)?;
         check_public_range(public.range, public.frac)
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
 use vouch_prover::commit::Srs;
-use vouch_prover::{Needs, ProvingKey, prove, setup};
+use vouch_prover::{Needs, ProvingKey, SetupOptions, prove, setup};
 use vouch_verifier::{PreparedKey, verify};
 
 const RUNS: usize = 5;
@@ -35,12 +35,13 @@ fn main() {
 
 fn measure(name: &str) {
     let (program, inputs) = if name == MILLION { million() } else { sample(name) };
-    let needs = Needs::of(&program, None).expect("the model lowers");
+    let needs = Needs::of(&program, &SetupOptions::default()).expect("the model lowers");
     let chunk_bits = needs.chunk_bits;
     let parameters = program.parameters();
     let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
     let start = Instant::now();
-    let key: ProvingKey = setup(program, chunk_bits, srs, [7; 32], &mut |_| {}).expect("setup succeeds");
+    let key: ProvingKey =
+        setup(program, &SetupOptions::chunk_bits(chunk_bits), srs, [7; 32], &mut |_| {}).expect("setup succeeds");
     let setup_time = start.elapsed();
     let prepared = PreparedKey::new(key.verifying_key.clone()).expect("a key that was just made is well formed");
 

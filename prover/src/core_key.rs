@@ -42,6 +42,20 @@ pub fn setup_core(
     salt: [u8; 32],
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProvingKey, SetupError> {
+    progress("lowering");
+    let lowered = lower(&program)?;
+    commit_weights(program, lowered, chunk_bits, srs, salt, progress)
+}
+
+/// The same for a program that has been lowered.
+pub(crate) fn commit_weights(
+    program: Program,
+    lowered: Lowered,
+    chunk_bits: usize,
+    srs: Srs,
+    salt: [u8; 32],
+    progress: &mut dyn FnMut(&'static str),
+) -> Result<CoreProvingKey, SetupError> {
     if !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(&chunk_bits) {
         return Err(SetupError::ChunkBits(chunk_bits));
     }
@@ -49,8 +63,6 @@ pub fn setup_core(
     if have < need {
         return Err(SetupError::SrsTooShort { have, need });
     }
-    progress("lowering");
-    let lowered = lower(&program)?;
     validate(&lowered.system, chunk_bits)?;
     let layout = Layout::new(&lowered.system, chunk_bits);
     progress("committing to the weights");

@@ -76,7 +76,7 @@ fn split_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Needs, prove, setup};
+    use crate::{Needs, SetupOptions, prove, setup};
     use vouch_program::{Node, NodeId, Op, Port};
 
     fn key(shape: Vec<usize>, salt: u8) -> ProvingKey {
@@ -89,9 +89,9 @@ mod tests {
             outputs: vec![port("out")],
             nodes: vec![Node { op, shape: shape.clone(), frac: 0, source }],
         };
-        let needs = Needs::of(&program, Some(6)).unwrap();
+        let needs = Needs::of(&program, &SetupOptions::chunk_bits(6)).unwrap();
         let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
-        setup(program, 6, srs, [salt; 32], &mut |_| {}).unwrap()
+        setup(program, &SetupOptions::chunk_bits(6), srs, [salt; 32], &mut |_| {}).unwrap()
     }
 
     #[test]

@@ -23,5 +23,5 @@ pub use check::{CheckError, CheckReport, check};
 pub use core_key::{CoreProvingKey, setup_core};
 pub use key_file::KeyFileError;
 pub use prove::{ProveError, prove, prove_core};
-pub use setup::{Needs, ProvingKey, SetupError, chunk_bits_for, setup};
+pub use setup::{Needs, ProvingKey, SetupError, SetupOptions, chunk_bits_for, setup};
 pub use verify_key::{KeyMismatch, verify_key};

@@ -9,7 +9,7 @@ use vouch_circuits::argument::key::{CoreProof, public_at, statement};
 use vouch_circuits::argument::{batch_claims, chunk_weights, linear_claim};
 use vouch_circuits::backend::{Check, Plain, Step};
 use vouch_circuits::blinds::blind_base;
-use vouch_circuits::ir::{Origin, TensorId};
+use vouch_circuits::ir::{Origin, Public, TensorId};
 use vouch_circuits::key::Proof;
 use vouch_circuits::layout::Layout;
 use vouch_circuits::transcript::Writer;
@@ -93,9 +93,11 @@ pub fn prove_witness(
     let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| ProveError::Randomness)?;
     let (system, layout) = (&key.lowered.system, &key.layout);
     let c = layout.chunk_bits;
-    let publics: Vec<Vec<i64>> = (system.publics.iter())
-        .map(|p| unpad(&system.tensor(p.tensor).shape, &witness.values[p.tensor.0 as usize]))
-        .collect();
+    let stated = |public: &Public| {
+        let values = || unpad(&system.tensor(public.tensor).shape, &witness.values[public.tensor.0 as usize]);
+        if public.is_stated() { values() } else { Vec::new() }
+    };
+    let publics: Vec<Vec<i64>> = system.publics.iter().map(stated).collect();
 
     progress("commitments");
     let x = flatten(witness_blocks(key, &witness.values), layout.x_len);

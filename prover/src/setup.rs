@@ -1,11 +1,14 @@
 //! Setup: the proving and the verifying key of a program.
 
+use std::collections::BTreeSet;
+
 use ark_bn254::G1Affine;
 use thiserror::Error;
 use vouch_circuits::argument::key::CoreKey;
+use vouch_circuits::ir::{ConstraintSystem, Role, Visibility};
 use vouch_circuits::key::{PublicTensor, VerifyingKey, system_digest};
 use vouch_circuits::layout::Layout;
-use vouch_circuits::lowering::{LowerError, lower};
+use vouch_circuits::lowering::{LowerError, Lowered, lower};
 use vouch_circuits::shell::instances::{export_count, exported_leaf};
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_circuits::validate::{InvalidSystem, validate};
@@ -13,7 +16,7 @@ pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
 use vouch_program::Program;
 
 use crate::commit::Srs;
-use crate::core_key::{CoreProvingKey, setup_core, weight_blinds, weight_vector};
+use crate::core_key::{CoreProvingKey, commit_weights, weight_blinds, weight_vector};
 use crate::shell::{ShellError, ShellProvingKey};
 use crate::witness::model_values;
 
@@ -39,6 +42,9 @@ pub enum SetupError {
     /// The chunk size is outside the supported range.
     #[error("chunks of 2^{0} entries are not supported; choose between 2^{MIN_CHUNK_BITS} and 2^{MAX_CHUNK_BITS}")]
     ChunkBits(usize),
+    /// An input that was to be private.
+    #[error("the model has no input `{0}`")]
+    NoSuchInput(String),
     /// The shell has no keys.
     #[error(transparent)]
     Shell(#[from] ShellError),
@@ -57,6 +63,35 @@ pub struct ProvingKey {
     pub shell: ShellProvingKey,
 }
 
+/// What a setup is told beside the program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SetupOptions {
+    /// Binary logarithm of the chunk size; picked from the program if not given ([`chunk_bits_for`]).
+    pub chunk_bits: Option<usize>,
+    /// Names of inputs that no proof shows.
+    pub private_inputs: BTreeSet<String>,
+}
+
+impl SetupOptions {
+    /// This chunk size, and everything public.
+    pub fn chunk_bits(bits: usize) -> Self {
+        Self { chunk_bits: Some(bits), ..Self::default() }
+    }
+
+    /// Lowers the program and says what is private.
+    fn lower(&self, program: &Program) -> Result<Lowered, SetupError> {
+        let mut lowered = lower(program)?;
+        let mut unknown = self.private_inputs.clone();
+        for public in lowered.system.publics.iter_mut().filter(|public| public.role == Role::Input) {
+            if self.private_inputs.contains(&public.name) {
+                public.visibility = Visibility::Private;
+                unknown.remove(&public.name);
+            }
+        }
+        unknown.pop_first().map_or(Ok(lowered), |name| Err(SetupError::NoSuchInput(name)))
+    }
+}
+
 /// What a setup takes of a reference string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
@@ -67,21 +102,24 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Of a program, with this chunk size or the one of its own ([`chunk_bits_for`]).
+    /// Of a program.
     ///
     /// # Errors
-    /// A program that cannot be lowered, or a chunk size out of range.
-    pub fn of(program: &Program, chunk_bits: Option<usize>) -> Result<Self, SetupError> {
+    /// A program that cannot be lowered, a chunk size out of range, or an input that does not exist.
+    pub fn of(program: &Program, options: &SetupOptions) -> Result<Self, SetupError> {
+        Self::of_system(&options.lower(program)?.system, options.chunk_bits)
+    }
+
+    fn of_system(system: &ConstraintSystem, chunk_bits: Option<usize>) -> Result<Self, SetupError> {
         let chunk_bits = match chunk_bits {
             Some(bits) if !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(&bits) => {
                 return Err(SetupError::ChunkBits(bits));
             }
             Some(bits) => bits,
-            None => chunk_bits_for(program)?,
+            None => fitting_chunk_bits(system),
         };
-        let system = lower(program)?.system;
-        validate(&system, chunk_bits)?;
-        let k = Shape::of(&record_shape(&system, &Layout::new(&system, chunk_bits))).k;
+        validate(system, chunk_bits)?;
+        let k = Shape::of(&record_shape(system, &Layout::new(system, chunk_bits))).k;
         Ok(Self { chunk_bits, k })
     }
 
@@ -96,44 +134,50 @@ const PROOF_BYTES: usize = 6000;
 /// Bytes of a proof whatever the model: Halo2's part, the opening's last points, counts, digests and the container.
 const FIXED_BYTES: usize = 1824 + 2 * 64 + 150;
 
-/// A chunk size for the program: the smallest (so the fastest to prove with) that keeps the proof within [`PROOF_BYTES`], or else 16.
+/// A chunk size for the program, if all of its inputs are public.
 ///
 /// # Errors
 /// A program that cannot be lowered.
 pub fn chunk_bits_for(program: &Program) -> Result<usize, SetupError> {
-    let system = lower(program)?.system;
+    Ok(fitting_chunk_bits(&lower(program)?.system))
+}
+
+/// The smallest chunk size (so the fastest to prove with) that keeps a proof within [`PROOF_BYTES`], or else 16.
+fn fitting_chunk_bits(system: &ConstraintSystem) -> usize {
     let fits = |bits: &usize| {
-        let chunks = Layout::new(&system, *bits).chunks();
-        let exports = export_count(exported_leaf(&system), &chunks);
+        let chunks = Layout::new(system, *bits).chunks();
+        let exports = export_count(exported_leaf(system), &chunks);
         FIXED_BYTES + 64 * (chunks.x + chunks.bits - 1) + 32 * exports <= PROOF_BYTES
     };
-    Ok((10..16).find(fits).unwrap_or(16))
+    (10..16).find(fits).unwrap_or(16)
 }
 
 /// Commits to the program's weights and makes the shell's keys. Seconds, nearly all for the shell.
 ///
 /// # Errors
-/// A program that cannot be lowered, or `srs` with fewer powers than [`Needs`] says.
+/// A program that cannot be lowered, an input that does not exist, or `srs` with fewer powers than [`Needs`] says.
 pub fn setup(
     program: Program,
-    chunk_bits: usize,
+    options: &SetupOptions,
     mut srs: Srs,
     salt: [u8; 32],
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<ProvingKey, SetupError> {
-    let needs = Needs::of(&program, Some(chunk_bits))?;
+    progress("lowering");
+    let lowered = options.lower(&program)?;
+    let needs = Needs::of_system(&lowered.system, options.chunk_bits)?;
     let (have, need) = (srs.powers.len(), needs.powers());
     if have < need {
         return Err(SetupError::SrsTooShort { have, need });
     }
     srs.cut(need, &[needs.k]);
-    let mut core = setup_core(program, chunk_bits, srs, salt, progress)?;
+    let mut core = commit_weights(program, lowered, needs.chunk_bits, srs, salt, progress)?;
     progress("the shell's keys");
     let shell = ShellProvingKey::new(&core.key.system, &core.layout, &mut core.srs)?;
     let verifying_key = VerifyingKey {
         name: core.program.name.clone(),
         system_digest: system_digest(&core.key.system),
-        chunk_bits,
+        chunk_bits: needs.chunk_bits,
         x_chunks: core.layout.chunks().x,
         w_commitments: core.key.w_commitments.clone(),
         tau_g2: core.srs.tau_g2,
@@ -156,7 +200,9 @@ impl ProvingKey {
         mut srs: Srs,
         salt: [u8; 32],
     ) -> Result<Self, SetupError> {
-        let lowered = lower(&program)?;
+        let private = verifying_key.publics.iter().filter(|public| !public.is_stated());
+        let private_inputs = private.map(|public| public.name.clone()).collect();
+        let lowered = SetupOptions { private_inputs, ..SetupOptions::default() }.lower(&program)?;
         let layout = Layout::new(&lowered.system, verifying_key.chunk_bits);
         let same = system_digest(&lowered.system) == verifying_key.system_digest
             && layout.chunks() == verifying_key.chunks()

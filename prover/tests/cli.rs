@@ -100,6 +100,19 @@ fn the_whole_way() {
     let inspected = json(folder, &["inspect", "m"]);
     assert_eq!(inspected["files"].as_array().unwrap().len(), 5);
     assert_eq!(json(folder, &["inspect", "p"])["kind"], "proof");
+    // A setup that keeps the input to the prover.
+    let name = verified["verified"]["inputs"][0]["name"].as_str().unwrap();
+    json(
+        folder,
+        &["compile", zoo("digits8x8_mlp.onnx").to_str().unwrap(), "--calibration", "data.json", "--out", "hidden"],
+    );
+    fails(folder, &["setup", "hidden", "--private-input", "nothing"], UNUSABLE, &["no input `nothing`", name]);
+    json(folder, &["setup", "hidden", "--private-input", name]);
+    json(folder, &["prove", "hidden", "--input", "x.json", "--out", "hidden.proof"]);
+    let hidden = json(folder, &["verify", "--key", "hidden", "--proof", "hidden.proof"]);
+    assert_eq!(hidden["verified"]["private_inputs"][0], name);
+    assert!(hidden["verified"]["inputs"].as_array().unwrap().is_empty());
+    assert_eq!(hidden["verified"]["outputs"][0]["integers"], verified["verified"]["outputs"][0]["integers"]);
     // The key is recomputed from what was published beside it.
     let recompute = ["verify-key", "--key", "m/verifying.key", "--architecture", "m/architecture.vouch"];
     assert_eq!(json(folder, &recompute)["model_id"], id);

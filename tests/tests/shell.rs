@@ -16,7 +16,7 @@ use vouch_circuits::transcript::{Reader, points_digest};
 use vouch_models::{quantize_all, zoo};
 use vouch_prover::commit::Srs;
 use vouch_prover::shell::record_proof;
-use vouch_prover::{Needs, ProvingKey, prove, prove_core, setup};
+use vouch_prover::{Needs, ProvingKey, SetupOptions, prove, prove_core, setup};
 use vouch_verifier::{PreparedKey, Refused, verify};
 
 struct Proven {
@@ -33,8 +33,8 @@ static PROVEN: LazyLock<Vec<Proven>> = LazyLock::new(|| {
     let proven = zoo::entries().iter().map(|model| {
         let program = model.compile(&mut |_| {}).unwrap().program;
         let inputs = quantize_all(&program, &model.samples().unwrap()[0]).unwrap();
-        let chunk_bits = Needs::of(&program, None).unwrap().chunk_bits;
-        let key = setup(program, chunk_bits, SRS.clone(), [3; 32], &mut |_| {}).unwrap();
+        let chunk_bits = Needs::of(&program, &SetupOptions::default()).unwrap().chunk_bits;
+        let key = setup(program, &SetupOptions::chunk_bits(chunk_bits), SRS.clone(), [3; 32], &mut |_| {}).unwrap();
         let core = prove_core(&key.core, &inputs, None, &mut |_| {}).unwrap();
         Proven { name: model.name, key, inputs, core }
     });

@@ -21,7 +21,7 @@ use vouch_prover::commit::{Srs, msm, random_scalar};
 use vouch_prover::prove::mask_positions;
 use vouch_prover::shell::record_proof;
 use vouch_prover::witness::{Witness, generate, model_values};
-use vouch_prover::{Needs, ProvingKey, lookups, prove, prove_core, setup};
+use vouch_prover::{Needs, ProvingKey, SetupOptions, lookups, prove, prove_core, setup};
 use vouch_verifier::{PreparedKey, verify};
 
 const CHUNK_BITS: usize = 6;
@@ -56,12 +56,12 @@ fn weights(i: i32) -> i32 {
 }
 
 static SRS: LazyLock<Srs> = LazyLock::new(|| {
-    let needs = Needs::of(&program(weights), Some(CHUNK_BITS)).unwrap();
+    let needs = Needs::of(&program(weights), &SetupOptions::chunk_bits(CHUNK_BITS)).unwrap();
     Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng())
 });
 
 fn key(weights: impl Fn(i32) -> i32, salt: u8) -> ProvingKey {
-    setup(program(weights), CHUNK_BITS, SRS.clone(), [salt; 32], &mut |_| {}).unwrap()
+    setup(program(weights), &SetupOptions::chunk_bits(CHUNK_BITS), SRS.clone(), [salt; 32], &mut |_| {}).unwrap()
 }
 
 static KEY: LazyLock<ProvingKey> = LazyLock::new(|| key(weights, 1));

@@ -68,8 +68,10 @@ impl fmt::Display for TensorValues {
 /// What a proof states.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stated {
-    /// What the model was run on.
+    /// What the model was run on, as far as it is stated.
     pub inputs: Vec<TensorValues>,
+    /// Names of inputs of which only the prover knows the values.
+    pub private_inputs: Vec<String>,
     /// What it gave.
     pub outputs: Vec<TensorValues>,
 }
@@ -78,10 +80,13 @@ impl Stated {
     /// From the public tensors' integers, in the key's order.
     pub fn new(publics: &[PublicTensor], values: &[Vec<i64>]) -> Self {
         let tensors = |role| {
-            let publics = publics.iter().zip(values).filter(move |(public, _)| public.role == role);
+            let stated = publics.iter().zip(values).filter(|(public, _)| public.is_stated());
+            let publics = stated.filter(move |(public, _)| public.role == role);
             publics.map(|(public, q)| TensorValues::new(&public.name, &public.shape, public.frac, q)).collect()
         };
-        Self { inputs: tensors(Role::Input), outputs: tensors(Role::Output) }
+        let private = publics.iter().filter(|public| !public.is_stated());
+        let private_inputs = private.map(|public| public.name.clone()).collect();
+        Self { inputs: tensors(Role::Input), private_inputs, outputs: tensors(Role::Output) }
     }
 }
 

@@ -131,8 +131,10 @@ pub struct Verified {
     pub context: Option<[u8; 32]>,
     /// Whether the key's reference string was made locally: then its maker could have forged the proof.
     pub development: bool,
-    /// What the model was run on.
+    /// What the model was run on, as far as it is stated.
     pub inputs: Vec<TensorValues>,
+    /// Names of inputs of which only the prover knows the values.
+    pub private_inputs: Vec<String>,
     /// What it gave.
     pub outputs: Vec<TensorValues>,
 }
@@ -152,6 +154,8 @@ impl fmt::Display for Verified {
             write!(f, "\nin the context {}", hex::encode(context))?;
         }
         self.inputs.iter().try_for_each(|input| write!(f, "\non the input {}", input.line()))?;
+        let mut private = self.private_inputs.iter();
+        private.try_for_each(|name| write!(f, "\non a private input {:?}", printable(name)))?;
         self.outputs.iter().try_for_each(|output| write!(f, "\ngave the output {output}"))
     }
 }
@@ -174,7 +178,8 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
     let exports = exports_of(leaf, &chunks, &proof.exports).ok_or_else(counts)?;
 
     let [folds, quotient] = proof.opening.groups();
-    let extensions = key.publics.iter().zip(&proof.publics).map(|(public, values)| {
+    let stated = key.publics.iter().zip(&proof.publics).filter(|(public, _)| public.is_stated());
+    let extensions = stated.map(|(public, values)| {
         let point = &exports.leaf[..shape_bits(&public.tensor_shape)];
         public_at(&public.tensor_shape, values, point)
     });
@@ -197,13 +202,14 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
     };
     equation.check()?;
 
-    let Stated { inputs, outputs } = Stated::new(&key.publics, &proof.publics);
+    let Stated { inputs, private_inputs, outputs } = Stated::new(&key.publics, &proof.publics);
     Ok(Verified {
         model: key.name.clone(),
         model_id: *model_id,
         context: proof.context,
         development: key.development,
         inputs,
+        private_inputs,
         outputs,
     })
 }

@@ -77,7 +77,7 @@ pub struct CoreProof {
     pub key_digest: [u8; 32],
     /// What the proof is bound to, if to anything.
     pub context: Option<[u8; 32]>,
-    /// The public tensors' integers, in the order of the system's `publics`.
+    /// The inputs' and outputs' integers, in the order of the system's `publics`; none of one that is private.
     pub publics: Vec<Vec<i64>>,
     /// One commitment for each chunk of `x`, and the mask chunk's.
     pub x_commitments: Vec<G1Affine>,

@@ -118,7 +118,7 @@ pub fn linear_claim<A: Arithmetic>(
         weight = ar.mul(&weight, gamma);
         reduction.add_virtual(ar, system, equal, &leaf.point, &weight);
     }
-    for (i, public) in system.publics.iter().enumerate() {
+    for (i, public) in system.publics.iter().enumerate().filter(|(_, public)| public.is_stated()) {
         weight = ar.mul(&weight, gamma);
         let shape = &system.tensor(public.tensor).shape;
         let bound = Source::Read(Operand::identity(public.tensor, shape.len()));

@@ -276,6 +276,7 @@ impl Lowering<'_> {
             self.system.publics.push(Public {
                 tensor: self.tensor_of(port.node),
                 role,
+                visibility: Visibility::Public,
                 name: port.name.clone(),
                 shape: port.shape.clone(),
                 frac: node.frac,

@@ -20,7 +20,7 @@ pub struct Instances<S> {
     pub statement: Vec<S>,
     /// Limbs of each point group's digest ([`crate::transcript::points_digest`]).
     pub points: Vec<[S; 2]>,
-    /// The extension of each public tensor at its first coordinates of the leaf point.
+    /// The extension of each tensor that is stated at its first coordinates of the leaf point.
     pub publics: Vec<S>,
     /// What the argument leaves to the outer verifier; of the leaf point as many coordinates as the widest public tensor has.
     pub exports: Exports<S>,
@@ -61,5 +61,6 @@ pub fn exports_of(leaf: usize, chunks: &Chunks, list: &[Fr]) -> Option<Exports<F
 
 /// How many coordinates of the leaf point are public: as many as the widest public tensor has.
 pub fn exported_leaf(system: &ConstraintSystem) -> usize {
-    system.publics.iter().map(|public| system.tensor(public.tensor).bits()).max().unwrap_or(0)
+    let stated = system.publics.iter().filter(|public| public.is_stated());
+    stated.map(|public| system.tensor(public.tensor).bits()).max().unwrap_or(0)
 }

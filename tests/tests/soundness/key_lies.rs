@@ -6,7 +6,7 @@ use vouch_circuits::architecture::{Architecture, InvalidArchitecture};
 use vouch_circuits::files::{Kind, open, seal};
 use vouch_circuits::key::VerifyingKey;
 use vouch_prover::commit::Srs;
-use vouch_prover::{KeyMismatch, Needs, ProvingKey, setup, verify_key};
+use vouch_prover::{KeyMismatch, Needs, ProvingKey, SetupOptions, setup, verify_key};
 
 use crate::programs::*;
 use crate::scene::CHUNK_BITS;
@@ -18,9 +18,10 @@ struct Published {
 }
 
 fn published(case: &Case) -> Published {
-    let needs = Needs::of(&case.program, Some(CHUNK_BITS)).unwrap();
+    let needs = Needs::of(&case.program, &SetupOptions::chunk_bits(CHUNK_BITS)).unwrap();
     let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
-    let key = setup(case.program.clone(), CHUNK_BITS, srs.clone(), [1; 32], &mut |_| {}).unwrap();
+    let key =
+        setup(case.program.clone(), &SetupOptions::chunk_bits(CHUNK_BITS), srs.clone(), [1; 32], &mut |_| {}).unwrap();
     let architecture = Architecture::of(key.core.lowered());
     let bytes = architecture.to_bytes();
     assert_eq!(Architecture::from_bytes(&bytes).unwrap(), architecture);

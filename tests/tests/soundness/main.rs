@@ -22,6 +22,7 @@ mod shell_lies;
 mod statement_lies;
 mod sumcheck;
 mod values;
+mod visibility_lies;
 mod witness_lies;
 mod wrapped;
 mod wrapped_lies;

@@ -7,7 +7,7 @@ use vouch_circuits::key::Proof;
 use vouch_circuits::shell::Recording;
 use vouch_prover::commit::Srs;
 use vouch_prover::shell::record_proof;
-use vouch_prover::{Needs, ProvingKey, prove, setup};
+use vouch_prover::{Needs, ProvingKey, SetupOptions, prove, setup};
 use vouch_verifier::PreparedKey;
 
 use crate::programs::*;
@@ -28,10 +28,12 @@ pub fn wrapped() -> &'static Wrapped {
 impl Wrapped {
     pub fn new(salt: u8) -> Self {
         static SRS: LazyLock<Srs> = LazyLock::new(|| {
-            let needs = Needs::of(&DENSE.program, Some(CHUNK_BITS)).unwrap();
+            let needs = Needs::of(&DENSE.program, &SetupOptions::chunk_bits(CHUNK_BITS)).unwrap();
             Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng())
         });
-        let key = setup(DENSE.program.clone(), CHUNK_BITS, SRS.clone(), [salt; 32], &mut |_| {}).unwrap();
+        let key =
+            setup(DENSE.program.clone(), &SetupOptions::chunk_bits(CHUNK_BITS), SRS.clone(), [salt; 32], &mut |_| {})
+                .unwrap();
         let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
         Self { key, prepared }
     }

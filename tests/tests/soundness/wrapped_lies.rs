@@ -9,7 +9,7 @@ use vouch_circuits::ir::Origin;
 use vouch_circuits::key::{Proof, VerifyingKey};
 use vouch_prover::prove::prove_witness;
 use vouch_prover::witness::{generate, model_values};
-use vouch_prover::{Needs, setup};
+use vouch_prover::{Needs, SetupOptions, setup};
 use vouch_verifier::{PreparedKey, Refused, verify};
 
 use crate::programs::*;
@@ -127,10 +127,11 @@ fn another_key_is_refused() {
         _ => None,
     });
     *input.unwrap() -= 1;
-    let needs = Needs::of(&program, Some(CHUNK_BITS)).unwrap();
+    let needs = Needs::of(&program, &SetupOptions::chunk_bits(CHUNK_BITS)).unwrap();
     assert_eq!(needs.k, good.shell.k);
     let srs = honest.wrapped.key.core.srs.clone();
-    let narrower = setup(program, CHUNK_BITS, srs, [1; 32], &mut |_| {}).unwrap().verifying_key;
+    let narrower =
+        setup(program, &SetupOptions::chunk_bits(CHUNK_BITS), srs, [1; 32], &mut |_| {}).unwrap().verifying_key;
     assert_ne!(narrower.shell, good.shell);
 
     let salted = Wrapped::new(2).key.verifying_key;

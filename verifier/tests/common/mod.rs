@@ -3,7 +3,7 @@
 use vouch_circuits::key::Proof;
 use vouch_program::{AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
 use vouch_prover::commit::Srs;
-use vouch_prover::{Needs, ProvingKey, prove, setup};
+use vouch_prover::{Needs, ProvingKey, SetupOptions, prove, setup};
 
 /// `relu(W·x)` for a 5 × 3 matrix, and its argmax.
 pub fn program() -> Program {
@@ -30,9 +30,9 @@ pub fn program() -> Program {
 }
 
 pub fn key(salt: u8) -> ProvingKey {
-    let needs = Needs::of(&program(), Some(6)).unwrap();
+    let needs = Needs::of(&program(), &SetupOptions::chunk_bits(6)).unwrap();
     let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
-    setup(program(), 6, srs, [salt; 32], &mut |_| {}).unwrap()
+    setup(program(), &SetupOptions::chunk_bits(6), srs, [salt; 32], &mut |_| {}).unwrap()
 }
 
 pub fn proof(key: &ProvingKey) -> Proof {

@@ -11,7 +11,8 @@ const LONG_ABOUT: &str = "Proves that a specific machine-learning model gave a s
 vouch turns a trained ONNX model into exact integer arithmetic and proves runs of it. A small standalone program
 (vouch-verify) checks the proof without the model.
 
-Weights and inner values stay hidden. Inputs and outputs are public: they are in the proof.";
+Weights and inner values stay hidden. Outputs are public: they are in the proof. So are inputs, unless setup is told
+that they are private.";
 
 const AFTER: &str = "The whole way, on a bundled model and a real image:
   vouch demo
@@ -99,6 +100,7 @@ pub struct Compile {
 #[command(after_help = "Example:
   vouch setup lenet
   vouch setup lenet --srs powers.srs
+  vouch setup lenet --private-input image
 
 Writes lenet/proving.key (secret: it holds the weights and their blinds), lenet/verifying.key and lenet/architecture.vouch
 (public: the key, and the constraints that it is about, without the weights).
@@ -115,6 +117,9 @@ pub struct Setup {
     /// Entries of a commitment, as a power of two; picked from the model if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=26))]
     pub chunk_bits: Option<u8>,
+    /// An input that no proof shows, by its name; may be given several times. Others, and all outputs, are public
+    #[arg(long, value_name = "NAME")]
+    pub private_input: Vec<String>,
     /// 32 bytes that, with the model, determine the keys and the model id; drawn at random if not given
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub salt: Option<[u8; 32]>,
@@ -126,7 +131,7 @@ pub struct Setup {
   vouch prove lenet --input images.npy --index 3 --out three.proof
 
 The input has the form of calibration data, and the scaling of training. The proof is verified before it is written. It
-shows the input and the output to whoever has it, and nothing else of what was computed.
+shows the output, and the input if setup did not make it private, and nothing else of what was computed.
 
 --context binds the proof to 32 bytes of your choice, a request's id or a contract's address, so that it cannot be used elsewhere.")]
 pub struct Prove {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use vouch_circuits::ir::Role;
 use vouch_circuits::key::{Proof, VerifyingKey};
 use vouch_models::zoo::{self, ZooModel};
+use vouch_prover::SetupOptions;
 use vouch_verifier::{PreparedKey, TensorValues, argmax, verify};
 
 use super::{prove, setup};
@@ -56,7 +57,7 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
 
     out.heading("2. setup: commit to the weights");
     let mut progress = Progress::new(out);
-    let key = setup::make(compiled.program, None, None, None, out, &mut progress)?;
+    let key = setup::make(compiled.program, &SetupOptions::default(), None, None, out, &mut progress)?;
     let setup_table = progress.finish();
     let vk = &key.verifying_key;
     let (proving_bytes, vk_bytes) = (key.to_bytes(), vk.to_bytes());

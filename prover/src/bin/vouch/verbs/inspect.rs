@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::ir::{ConstraintSystem, Origin, Role};
-use vouch_circuits::key::{Proof, VerifyingKey, system_digest};
+use vouch_circuits::key::{Proof, PublicTensor, VerifyingKey, system_digest};
 use vouch_circuits::validate::MIN_CHUNK_BITS;
 use vouch_models::AccuracyReport;
 use vouch_program::{Op, Program};
@@ -237,7 +237,9 @@ fn key_facts(key: &VerifyingKey, facts: &mut Facts) {
     facts.add("constraints", "constraints' digest", hex::encode(key.system_digest));
     let shape = |role| -> Vec<Value> {
         let publics = key.publics.iter().filter(|public| public.role == role);
-        publics.map(|p| json!({ "name": p.name, "shape": p.shape, "frac": p.frac })).collect()
+        let public =
+            |p: &PublicTensor| json!({ "name": p.name, "shape": p.shape, "frac": p.frac, "private": !p.is_stated() });
+        publics.map(public).collect()
     };
     facts.add("inputs", "inputs (a value is q/2^frac)", shape(Role::Input));
     facts.add("outputs", "outputs", shape(Role::Output));

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use vouch_circuits::architecture::Architecture;
 use vouch_circuits::lowering::LowerError;
 use vouch_program::Program;
-use vouch_prover::{Needs, ProvingKey, SetupError, setup};
+use vouch_prover::{Needs, ProvingKey, SetupError, SetupOptions, setup};
+use vouch_verifier::printable;
 
 use crate::args::Setup;
 use crate::artifacts::{ARCHITECTURE, NewFile, PROVING_KEY, VERIFYING_KEY, read_model, write_folder};
@@ -20,8 +21,11 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
     let mut progress = Progress::new(out);
     progress.begin("reading the model");
     let program = read_model(&args.dir)?;
-    let chunk_bits = args.chunk_bits.map(usize::from);
-    let key = make(program, chunk_bits, args.srs.as_deref(), args.salt, out, &mut progress)?;
+    let options = SetupOptions {
+        chunk_bits: args.chunk_bits.map(usize::from),
+        private_inputs: args.private_input.iter().cloned().collect(),
+    };
+    let key = make(program, &options, args.srs.as_deref(), args.salt, out, &mut progress)?;
     progress.begin("writing the keys");
     let sizes = write(&args.dir, &key)?;
     let table = progress.finish();
@@ -36,6 +40,9 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         path.display(),
         size(sizes.architecture)
     ));
+    if !args.private_input.is_empty() {
+        out.say(format!("private        {}", args.private_input.join(", ")));
+    }
     out.say(format!("commitments    {}", commitments(&key)));
     out.say(format!("shell          {}", shell(&key)));
     out.say(&table);
@@ -46,6 +53,7 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         "model_id": model_id,
         "key_digest": hex::encode(key.core.key_digest),
         "chunk_bits": key.verifying_key.chunk_bits,
+        "private_inputs": args.private_input,
         "shell_rows_bits": key.shell.shape.k,
         "permutations": key.shell.shape.permutations,
         "weight_commitments": key.verifying_key.w_commitments.len(),
@@ -73,28 +81,30 @@ pub fn shell(key: &ProvingKey) -> String {
 /// Makes the keys.
 pub fn make(
     program: Program,
-    chunk_bits: Option<usize>,
+    options: &SetupOptions,
     srs: Option<&Path>,
     salt: Option<[u8; 32]>,
     out: &Output,
     progress: &mut Progress,
 ) -> Result<ProvingKey, Failure> {
+    let names: Vec<String> = program.inputs.iter().map(|port| format!("{:?}", printable(&port.name))).collect();
     let fail = |error: SetupError| {
         let failure = Failure::unusable("no keys can be made for this model").because(&error);
         match error {
+            SetupError::NoSuchInput(_) => failure.advice(format!("its inputs are {}", names.join(", "))),
             SetupError::Lower(LowerError::PublishesWeights(_)) => {
                 failure.advice("remove that output from the model before compiling")
             }
             _ => failure,
         }
     };
-    let needs = Needs::of(&program, chunk_bits).map_err(fail)?;
+    let needs = Needs::of(&program, options).map_err(fail)?;
     let srs = match srs {
         Some(path) => reference::foreign(path, needs, progress)?,
         None => reference::development(needs, out, progress),
     };
     let salt = salt.unwrap_or_else(rand::random);
-    setup(program, needs.chunk_bits, srs, salt, &mut |stage| progress.begin(stage)).map_err(fail)
+    setup(program, options, srs, salt, &mut |stage| progress.begin(stage)).map_err(fail)
 }
 
 /// Sizes of the key files, in bytes.
