@@ -13,6 +13,7 @@ use crate::argument::opening::OpeningPoints;
 use crate::encoding::put_system;
 use crate::ir::{ConstraintSystem, Role, Visibility, shape_bits};
 use crate::layout::Chunks;
+use crate::points::encode_g2;
 use crate::shell::ShellKey;
 use crate::validate::{
     InvalidSystem, MAX_CHUNK_BITS, MIN_CHUNK_BITS, Problem, check_public_range, check_shape, check_visibility,
@@ -104,6 +105,11 @@ impl PublicTensor {
         check_visibility(self.role, self.visibility)?;
         check_public_range(self.range, self.frac)
     }
+}
+
+/// Names a structured reference string, however many of its powers one has: the Keccak-256 digest of `[τ]_2`.
+pub fn srs_id(tau_g2: &G2Affine) -> [u8; 32] {
+    Keccak256::digest(encode_g2(tau_g2)).into()
 }
 
 /// Names a constraint system.

@@ -1,5 +1,5 @@
 //! What a user waits for: setup, prove (by stage) and verify, with peak memory, for the sample models and for a multilayer perceptron of
-//! a million parameters (784-1024-256-10, random weights: only its shape matters for speed).
+//! a million parameters (784-1024-256-10, random weights: only its shape matters for speed). First, how the shell grows with depth (`shapes`).
 //!
 //! Each model runs in a process of its own, so that the peak memory is its own. Figures are medians.
 //! `cargo bench -p vouch-prover --bench prove [-- MODEL …]`
@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use vouch_circuits::layout::Layout;
+use vouch_circuits::lowering::lower;
+use vouch_circuits::shell::{Shape, record_shape};
 use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
 use vouch_prover::commit::Srs;
-use vouch_prover::{Needs, ProvingKey, SetupOptions, prove, setup};
+use vouch_prover::{Needs, ProvingKey, SetupOptions, chunk_bits_for, prove, setup};
 use vouch_verifier::{PreparedKey, verify};
 
 const RUNS: usize = 5;
@@ -26,6 +29,9 @@ fn main() {
     let all = vouch_models::zoo::entries().iter().map(|m| m.name).chain([MILLION]);
     let wanted = all.filter(|name| arguments.is_empty() || arguments.iter().any(|a| a == name));
     println!("medians of {RUNS} runs on {} threads; milliseconds\n", rayon::current_num_threads());
+    if arguments.is_empty() || arguments.iter().any(|a| a == "shapes") {
+        shapes();
+    }
     for name in wanted {
         let own = std::env::current_exe().expect("a running program has a path");
         let status = Command::new(own).args(["--one", name]).status().expect("the benchmark can start itself");
@@ -109,14 +115,31 @@ fn sample(name: &str) -> (Program, Vec<Vec<i64>>) {
     (program, inputs)
 }
 
-/// A multilayer perceptron with pseudo-random weights of the usual sizes.
+/// What the shell takes for perceptrons of more and more layers of 32.
+fn shapes() {
+    println!("perceptrons of layers 32 wide: the shell's permutations, rows, k");
+    for layers in [2, 20, 200] {
+        let (program, _) = perceptron(&vec![32; layers + 1]);
+        let (system, bits) = (lower(&program).expect("it lowers").system, chunk_bits_for(&program).expect("it lowers"));
+        let shape = Shape::of(&record_shape(&system, &Layout::new(&system, bits)));
+        println!("  {layers:3} layers: {} {} {}", shape.permutations, shape.rows, shape.k);
+    }
+    println!();
+}
+
+/// Of a million parameters, in the usual sizes.
 fn million() -> (Program, Vec<Vec<i64>>) {
+    let (program, inputs) = perceptron(&[784, 1024, 256, 10]);
+    (Program { name: MILLION.into(), ..program }, inputs)
+}
+
+/// A multilayer perceptron with pseudo-random weights.
+fn perceptron(widths: &[usize]) -> (Program, Vec<Vec<i64>>) {
     let mut state = 1u64;
     let mut random = move |bound: i64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((state >> 33) as i64) % (2 * bound) - bound
     };
-    let widths = [784usize, 1024, 256, 10];
     let mut nodes = Vec::new();
     let mut push = |op: Op, shape: Vec<usize>| {
         nodes.push(Node { op, shape, frac: 12, source: "synthetic".into() });
@@ -138,7 +161,8 @@ fn million() -> (Program, Vec<Vec<i64>>) {
         last = push(Op::Apply { input: sum, shift: 14, func, bits: 16, saturate: true }, vec![to]);
     }
     let port = |name: &str, node, len| Port { name: name.into(), node, shape: vec![1, len] };
-    let (inputs, outputs) = (vec![port("input", input, widths[0])], vec![port("output", last, widths[3])]);
+    let outputs = vec![port("output", last, widths[widths.len() - 1])];
+    let inputs = vec![port("input", input, widths[0])];
     let values = (0..widths[0]).map(|_| random(1 << 12)).collect();
-    (Program { name: MILLION.into(), nodes, tables: Vec::new(), inputs, outputs }, vec![values])
+    (Program { name: "perceptron".into(), nodes, tables: Vec::new(), inputs, outputs }, vec![values])
 }

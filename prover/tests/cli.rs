@@ -100,6 +100,12 @@ fn the_whole_way() {
     let inspected = json(folder, &["inspect", "m"]);
     assert_eq!(inspected["files"].as_array().unwrap().len(), 5);
     assert_eq!(json(folder, &["inspect", "p"])["kind"], "proof");
+    // The reference string has an id, and another one is refused.
+    let srs = verified["verified"]["srs_id"].as_str().unwrap();
+    json(folder, &["verify", "--key", "m", "--proof", "p", "--srs-id", srs]);
+    let zeros = "00".repeat(32);
+    fails(folder, &["verify", "--key", "m", "--proof", "p", "--srs-id", &zeros], REFUSED, &["reference string", srs]);
+    assert_eq!(json(folder, &["inspect", "m/verifying.key"])["srs_id"], srs);
     // A setup that keeps the input to the prover.
     let name = verified["verified"]["inputs"][0]["name"].as_str().unwrap();
     json(

@@ -9,7 +9,7 @@ use vouch_circuits::argument::key::{public_at, statement};
 use vouch_circuits::argument::opening::OpeningPoints;
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::shape_bits;
-use vouch_circuits::key::{InvalidKey, Proof, PublicTensor, VerifyingKey};
+use vouch_circuits::key::{InvalidKey, Proof, PublicTensor, VerifyingKey, srs_id};
 use vouch_circuits::layout::Chunks;
 use vouch_circuits::shell::Instances;
 use vouch_circuits::shell::instances::{export_count, exports_of};
@@ -126,6 +126,9 @@ pub struct Verified {
     /// The model's id.
     #[serde(serialize_with = "as_hex")]
     pub model_id: [u8; 32],
+    /// The id of the reference string that the key rests on.
+    #[serde(serialize_with = "as_hex")]
+    pub srs_id: [u8; 32],
     /// What the proof is bound to, if to anything.
     #[serde(serialize_with = "as_hex_if_any")]
     pub context: Option<[u8; 32]>,
@@ -206,6 +209,7 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
     Ok(Verified {
         model: key.name.clone(),
         model_id: *model_id,
+        srs_id: srs_id(&key.tau_g2),
         context: proof.context,
         development: key.development,
         inputs,

@@ -43,6 +43,8 @@ fn one_proof_one_key_one_answer() {
         (&["--key", "key", "--proof", "lie"][..], 1, "does not fit the statement"),
         (&["--key", "other", "--proof", "proof"], 1, "another verifying key"),
         (&["--key", "other", "--proof", "proof", "--model-id", &id], 1, "another model"),
+        (&["--key", "key", "--proof", "proof", "--srs-id", &id], 1, "another reference string"),
+        (&["--key", "key", "--proof", "proof", "--context", &id], 1, "another context: none"),
         (&["--key", "key", "--proof", "cut"], 2, "cut"),
         (&["--key", "key", "--proof", "missing"], 2, "missing"),
         (&["--key", "proof", "--proof", "proof"], 2, "is a proof, not a verifying key"),

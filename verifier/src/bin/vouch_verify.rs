@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use serde_json::{Value, json};
-use vouch_circuits::key::{Proof, VerifyingKey};
+use vouch_circuits::key::{Proof, VerifyingKey, srs_id};
 use vouch_verifier::{PreparedKey, verify};
 
 /// Checks that a proof made by vouch is right: that the model behind a verifying key gave the stated output on the stated input.
@@ -36,6 +36,9 @@ struct Args {
     /// Refuse unless the proof is bound to this context
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     context: Option<[u8; 32]>,
+    /// Refuse unless the key rests on the reference string with this id, that of a ceremony that you trust
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    srs_id: Option<[u8; 32]>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -81,6 +84,11 @@ fn run(args: &Args) -> Result<(Value, String), Failure> {
     let id = hex::encode(key.model_id());
     if args.model_id.is_some_and(|expected| expected != key.model_id()) {
         return Err(Failure::Refused(format!("the verifying key is of another model: its model id is {id}")));
+    }
+    let rests_on = srs_id(&key.key().tau_g2);
+    if args.srs_id.is_some_and(|expected| expected != rests_on) {
+        let id = hex::encode(rests_on);
+        return Err(Failure::Refused(format!("the verifying key rests on another reference string: its id is {id}")));
     }
     let start = Instant::now();
     let verified = verify(&key, &proof).map_err(|refusal| Failure::Refused(refusal.to_string()))?;

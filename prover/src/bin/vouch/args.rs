@@ -180,6 +180,9 @@ pub struct Verify {
     /// Refuse unless the proof is bound to this context
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub context: Option<[u8; 32]>,
+    /// Refuse unless the key rests on the reference string with this id, that of a ceremony that you trust
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    pub srs_id: Option<[u8; 32]>,
 }
 
 /// `vouch verify-key`.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::ir::{ConstraintSystem, Origin, Role};
-use vouch_circuits::key::{Proof, PublicTensor, VerifyingKey, system_digest};
+use vouch_circuits::key::{Proof, PublicTensor, VerifyingKey, srs_id, system_digest};
 use vouch_circuits::validate::MIN_CHUNK_BITS;
 use vouch_models::AccuracyReport;
 use vouch_program::{Op, Program};
@@ -157,6 +157,7 @@ fn inspect(path: &Path) -> Result<Facts, Failure> {
         Kind::ReferenceString => {
             let body = files::open(&bytes, kind).map_err(|e| bad(&e))?;
             let srs = Srs::read_from(body, Trust::Foreign).map_err(|e| bad(&e))?;
+            facts.add("srs_id", "id", hex::encode(srs_id(&srs.tau_g2)));
             facts.add("powers", "powers", srs.powers.len());
             facts.add("largest_chunk_bits", "largest --chunk-bits", json!(srs.max_log_chunk()));
             facts.add("development", "for development only", srs.development);
@@ -229,6 +230,7 @@ fn key_facts(key: &VerifyingKey, facts: &mut Facts) {
     facts.add("name", "model", key.name.as_str());
     facts.add("model_id", "model id", hex::encode(key.model_id()));
     facts.add("key_digest", "key digest", hex::encode(key.digest()));
+    facts.add("srs_id", "reference string's id", hex::encode(srs_id(&key.tau_g2)));
     facts.add("development", "development reference string", key.development);
     facts.add("chunk_bits", "chunk bits", key.chunk_bits);
     facts.add("weight_commitments", "weight commitments", key.w_commitments.len());

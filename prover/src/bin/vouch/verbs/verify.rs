@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use vouch_circuits::key::srs_id;
 use vouch_verifier::{PreparedKey, verify};
 
 use crate::args::Verify;
@@ -22,6 +23,12 @@ pub fn run(args: &Verify, out: &Output) -> Result<Value, Failure> {
         return Err(Failure::refused("the verifying key is of another model")
             .because(&std::io::Error::other(format!("its model id is {}", hex::encode(model_id))))
             .advice("get the verifying key from the model's owner, or check --model-id"));
+    }
+    let rests_on = srs_id(&key.key().tau_g2);
+    if args.srs_id.is_some_and(|expected| expected != rests_on) {
+        return Err(Failure::refused("the verifying key rests on another reference string")
+            .because(&std::io::Error::other(format!("its id is {}", hex::encode(rests_on))))
+            .advice("whoever knows a reference string's secret can forge proofs: ask for a key that rests on yours"));
     }
     let start = Instant::now();
     let verified = verify(&key, &proof).map_err(|refusal| {
