@@ -178,7 +178,7 @@ impl VerifyingKey {
     }
 }
 
-/// A proof: zero-knowledge, and the same few kilobytes whatever the model's depth.
+/// A proof: zero-knowledge, and of few kilobytes; it grows with the number of chunks, not with the model's depth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proof {
     /// Digest of the verifying key that it was made for.

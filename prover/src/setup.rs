@@ -17,7 +17,7 @@ use vouch_program::Program;
 
 use crate::commit::Srs;
 use crate::core_key::{CoreProvingKey, commit_weights, weight_blinds, weight_vector};
-use crate::shell::{ShellError, ShellProvingKey};
+use crate::shell::{ShellError, ShellProvingKey, check_size};
 use crate::witness::model_values;
 
 /// Why a setup fails.
@@ -119,8 +119,9 @@ impl Needs {
             None => fitting_chunk_bits(system),
         };
         validate(system, chunk_bits)?;
-        let k = Shape::of(&record_shape(system, &Layout::new(system, chunk_bits))).k;
-        Ok(Self { chunk_bits, k })
+        let shape = Shape::of(&record_shape(system, &Layout::new(system, chunk_bits)));
+        check_size(&shape)?;
+        Ok(Self { chunk_bits, k: shape.k })
     }
 
     /// Powers.

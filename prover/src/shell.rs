@@ -14,6 +14,7 @@ use vouch_circuits::argument::key::{CoreProof, public_at, statement};
 use vouch_circuits::ir::ConstraintSystem;
 use vouch_circuits::layout::Layout;
 use vouch_circuits::shell::keccak::{Challenge, End};
+use vouch_circuits::shell::key::MAX_K;
 use vouch_circuits::shell::trace::Messages;
 use vouch_circuits::shell::{Recording, Shape, Shell, ShellKey, convert, record, record_shape};
 use vouch_circuits::transcript::points_digest;
@@ -30,6 +31,14 @@ pub enum ShellError {
         have: usize,
         /// Powers needed.
         need: usize,
+    },
+    /// A model whose transcript is too long for any shell.
+    #[error(
+        "the model's shell would have 2^{k} rows, at most 2^{MAX_K} are supported; the model has too many different parts"
+    )]
+    TooLarge {
+        /// Binary logarithm of the rows.
+        k: u32,
     },
     /// Halo2 refused. A recording of the key's own system gives it no reason to.
     #[error("the shell could not be proven: {0}")]
@@ -54,6 +63,7 @@ impl ShellProvingKey {
     pub fn new(system: &ConstraintSystem, layout: &Layout, srs: &mut Srs) -> Result<Self, ShellError> {
         let circuit = Shell(record_shape(system, layout));
         let shape = Shape::of(&circuit.0);
+        check_size(&shape)?;
         let params = parameters(srs, shape.k)?;
         let key = keygen_vk(&params, &circuit).map_err(refused)?;
         let verifying_key = ShellKey::of(&key, shape.k);
@@ -107,6 +117,15 @@ impl ShellProvingKey {
     }
 }
 
+/// Refuses a circuit that no verifier takes.
+///
+/// # Errors
+/// More than `2^MAX_K` rows.
+pub fn check_size(shape: &Shape) -> Result<(), ShellError> {
+    let k = shape.k;
+    if k <= MAX_K { Ok(()) } else { Err(ShellError::TooLarge { k }) }
+}
+
 /// Records the verifier's run on a core proof.
 pub fn record_proof(system: &ConstraintSystem, layout: &Layout, proof: &CoreProof) -> Recording {
     let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.publics);
@@ -132,4 +151,16 @@ fn parameters(srs: &mut Srs, k: u32) -> Result<ParamsKZG<Bn256>, ShellError> {
 
 fn refused(error: plonk::Error) -> ShellError {
     ShellError::Halo2(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn circuits_beyond_what_verifiers_take_are_refused() {
+        let shape = |k: u32| Shape { permutations: 1, arithmetic: 1, rows: 1usize << (k - 1), instances: 1, k };
+        assert!(check_size(&shape(MAX_K)).is_ok());
+        assert!(matches!(check_size(&shape(MAX_K + 1)), Err(ShellError::TooLarge { k }) if k == MAX_K + 1));
+    }
 }

@@ -10,8 +10,8 @@ use halo2_proofs::poly::EvaluationDomain;
 use super::circuit::{CELLS, Shell};
 use super::convert;
 
-/// Largest size of a shell's circuit, as a binary logarithm of its rows.
-pub const MAX_K: u32 = 20;
+/// Largest size of a shell's circuit, as a binary logarithm of its rows: a key from elsewhere must not cost a verifier much memory.
+pub const MAX_K: u32 = 18;
 /// Smallest size: the rows that blind the columns must fit.
 pub const MIN_K: u32 = 4;
 /// Fixed columns.

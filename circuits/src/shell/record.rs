@@ -81,7 +81,7 @@ fn run<'a>(
         trace.arithmetizer.fail(check);
         no_exports()
     });
-    let leaf = exports.leaf[..exported_leaf(system)].to_vec();
+    let leaf = exports.leaf.iter().take(exported_leaf(system)).cloned().collect();
     let exports = Exports { leaf, ..exports };
     let points = trace.points.clone();
     (trace, Instances { statement, points, publics, exports })
