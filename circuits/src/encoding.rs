@@ -173,7 +173,7 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).expect("it can be written to memory")
 }
 
-fn put_count(out: &mut Vec<u8>, count: usize) {
+pub(crate) fn put_count(out: &mut Vec<u8>, count: usize) {
     // No list of a key or a proof comes near 2^32 entries: it would not have been made.
     out.extend(u32::try_from(count).unwrap_or(u32::MAX).to_be_bytes());
 }
@@ -189,7 +189,7 @@ pub(crate) fn put_points(out: &mut Vec<u8>, points: &[G1Affine]) {
 }
 
 /// Bytes that are still to be read.
-struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
     fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
@@ -198,7 +198,7 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
-    fn number(&mut self, what: &'static str) -> Result<usize, DecodeError> {
+    pub(crate) fn number(&mut self, what: &'static str) -> Result<usize, DecodeError> {
         Ok(self.take(4, what)?.iter().fold(0usize, |number, byte| number << 8 | usize::from(*byte)))
     }
 
@@ -211,7 +211,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn digest(&mut self, what: &'static str) -> Result<[u8; 32], DecodeError> {
+    pub(crate) fn digest(&mut self, what: &'static str) -> Result<[u8; 32], DecodeError> {
         self.take(32, what)?.try_into().map_err(|_| DecodeError::Field(what))
     }
 
@@ -231,7 +231,7 @@ impl<'a> Fields<'a> {
         self.take(count, what)
     }
 
-    fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         what: &'static str,
         size: usize,
@@ -242,7 +242,7 @@ impl<'a> Fields<'a> {
         entries.map(|bytes| decode(bytes).ok_or(DecodeError::Field(what))).collect()
     }
 
-    fn g1(&mut self, what: &'static str) -> Result<G1Affine, DecodeError> {
+    pub(crate) fn g1(&mut self, what: &'static str) -> Result<G1Affine, DecodeError> {
         decode_g1(self.take(G1_BYTES, what)?).ok_or(DecodeError::Field(what))
     }
 

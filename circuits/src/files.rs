@@ -15,7 +15,7 @@ use thiserror::Error;
 /// First bytes of every file.
 const MAGIC: &[u8; 6] = b"VOUCH\n";
 /// Version of the container and of all bodies.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 const LENGTH_AT: usize = MAGIC.len() + 2 + 2;
 const HEAD: usize = LENGTH_AT + 8;
 const DIGEST: usize = 32;
@@ -36,16 +36,19 @@ pub enum Kind {
     Proof = 6,
     /// A model's constraints.
     Architecture = 7,
+    /// What opens a committed input or output.
+    TensorOpening = 8,
 }
 
 impl Kind {
-    const ALL: [Kind; 6] = [
+    const ALL: [Kind; 7] = [
         Kind::FixedPointModel,
         Kind::ProvingKey,
         Kind::VerifyingKey,
         Kind::ReferenceString,
         Kind::Proof,
         Kind::Architecture,
+        Kind::TensorOpening,
     ];
 }
 
@@ -58,6 +61,7 @@ impl fmt::Display for Kind {
             Kind::Proof => "proof",
             Kind::ReferenceString => "reference string",
             Kind::Architecture => "model architecture",
+            Kind::TensorOpening => "opening of a committed tensor",
         })
     }
 }

@@ -250,15 +250,18 @@ pub enum Role {
 }
 
 /// What a proof shows of an input or output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Visibility {
     /// Its values, which are part of the statement.
     Public,
+    /// A hiding commitment to its values, which whoever has their opening can show to others.
+    Committed,
     /// Nothing but that some values were used, in the declared range. For inputs only: an output that nobody sees says nothing.
     Private,
 }
 
-/// An input or output. If it is [`Visibility::Public`], the tensor's true entries are public values of the statement.
+/// An input or output. If it is [`Visibility::Public`], the tensor's true entries are public values of the statement; if it is
+/// [`Visibility::Committed`], the tensor lies alone in its chunks of `x`, and is zero in its padding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Public {
     /// The tensor that is bound.
@@ -298,6 +301,11 @@ impl Public {
     /// Whether its values are part of the statement.
     pub fn is_stated(&self) -> bool {
         self.visibility == Visibility::Public
+    }
+
+    /// Whether it has commitments of its own.
+    pub fn is_committed(&self) -> bool {
+        self.visibility == Visibility::Committed
     }
 }
 

@@ -3,6 +3,8 @@
 //! The key names the constraints by a digest only: that the shell's key is of a circuit that checks them, whoever holds the
 //! constraints can recompute.
 
+use std::ops::Range;
+
 use ark_bn254::{Fr, G1Affine, G2Affine};
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
@@ -12,7 +14,7 @@ use crate::argument::key::check_points;
 use crate::argument::opening::OpeningPoints;
 use crate::encoding::put_system;
 use crate::ir::{ConstraintSystem, Role, Visibility, shape_bits};
-use crate::layout::Chunks;
+use crate::layout::{Chunks, Layout};
 use crate::points::encode_g2;
 use crate::shell::ShellKey;
 use crate::validate::{
@@ -20,7 +22,7 @@ use crate::validate::{
 };
 
 /// Version of the protocol; part of every key's digest.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
 /// Most chunks of one vector.
 pub const MAX_CHUNKS: usize = 1 << 20;
 
@@ -64,11 +66,15 @@ pub struct PublicTensor {
     pub frac: i32,
     /// Least and greatest value that an honest run can have.
     pub range: (i64, i64),
+    /// The first chunk of `x` that holds it alone and the one after the last, if it is committed; else both 0.
+    pub chunks: (u32, u32),
 }
 
 impl PublicTensor {
     /// A system's, in order.
-    pub fn all_of(system: &ConstraintSystem) -> Vec<Self> {
+    pub fn all_of(system: &ConstraintSystem, layout: &Layout) -> Vec<Self> {
+        // A vector has at most 2^20 chunks.
+        let chunks = |chunks: Range<usize>| (chunks.start as u32, chunks.end as u32);
         let public = |public: &crate::ir::Public| Self {
             role: public.role,
             visibility: public.visibility,
@@ -77,6 +83,7 @@ impl PublicTensor {
             shape: public.shape.clone(),
             frac: public.frac,
             range: public.range,
+            chunks: if public.is_committed() { chunks(layout.chunks_of(public.tensor)) } else { (0, 0) },
         };
         system.publics.iter().map(public).collect()
     }
@@ -91,19 +98,37 @@ impl PublicTensor {
         self.visibility == Visibility::Public
     }
 
+    /// Whether it has commitments of its own.
+    pub fn is_committed(&self) -> bool {
+        self.visibility == Visibility::Committed
+    }
+
     /// Number of values that a proof states.
     pub fn values(&self) -> usize {
         if self.is_stated() { self.elements() } else { 0 }
     }
 
-    fn check(&self) -> Result<(), Problem> {
+    /// The chunks of `x` that hold it alone; none unless it is committed.
+    pub fn commitments(&self) -> Range<usize> {
+        self.chunks.0 as usize..self.chunks.1 as usize
+    }
+
+    /// For vectors that are cut like this.
+    fn check(&self, cut: &Chunks) -> Result<(), Problem> {
         check_shape(&self.tensor_shape)?;
         check_shape(&self.shape)?;
         if self.elements() != self.shape.iter().product::<usize>() {
             return Err(Problem::Public);
         }
         check_visibility(self.role, self.visibility)?;
-        check_public_range(self.range, self.frac)
+        check_public_range(self.range, self.frac)?;
+        let (chunks, bits) = (self.commitments(), shape_bits(&self.tensor_shape));
+        let fits = match self.visibility {
+            // The last one is the mask's.
+            Visibility::Committed => chunks.len() == 1 << bits.saturating_sub(cut.bits) && chunks.end < cut.x,
+            _ => self.chunks == (0, 0),
+        };
+        if fits { Ok(()) } else { Err(Problem::Chunks) }
     }
 }
 
@@ -171,7 +196,7 @@ impl VerifyingKey {
         }
         for (i, public) in self.publics.iter().enumerate() {
             let place = format!("public tensor {i} ({:?})", public.name);
-            public.check().map_err(|problem| InvalidSystem { place, problem })?;
+            public.check(&chunks).map_err(|problem| InvalidSystem { place, problem })?;
         }
         check_points(&self.tau_g2, &self.w_commitments)?;
         if self.shell.is_well_formed() { Ok(()) } else { Err(InvalidKey::Shell) }

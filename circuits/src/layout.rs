@@ -1,8 +1,13 @@
 //! Where everything lies: tensors in the flat vectors `x` and `w`, lookups and tables among the leaves of the fraction tree.
 //!
 //! Blocks have power-of-two sizes and are laid out by falling size, so each begins at a multiple of its size: a claim about a block is
-//! a claim about the flat vector at a point whose high coordinates are the bits of the block's number. The layout
+//! a claim about the flat vector at a point whose high coordinates are the bits of the block's number. A tensor that is committed to by
+//! itself ([`crate::ir::Visibility::Committed`]) shares its chunks with no other; one that is smaller than a chunk goes between the
+//! blocks of whole chunks and the smaller ones, so that nothing is wasted but the rest of its chunk. The layout
 //! is a function of the constraint system and the chunk size alone, so prover and verifier derive the same one.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::ir::{ConstraintSystem, Origin, TableId, TensorId};
 
@@ -99,16 +104,22 @@ impl Layout {
     /// Lays out `system` in chunks of `2^chunk_bits`.
     pub fn new(system: &ConstraintSystem, chunk_bits: usize) -> Self {
         let mut blocks = vec![(Vector::X, Block { offset: 0, bits: 0 }); system.tensors.len()];
+        let alone: BTreeSet<usize> =
+            system.publics.iter().filter(|p| p.is_committed()).map(|p| p.tensor.0 as usize).collect();
         let mut place = |vector, origin, start: usize| -> usize {
             let mut ids: Vec<usize> =
                 (0..system.tensors.len()).filter(|&i| system.tensors[i].origin == origin).collect();
-            ids.sort_by_key(|&i| std::cmp::Reverse(system.tensors[i].bits()));
-            let alignment = ids.first().map_or(1, |&i| 1usize << system.tensors[i].bits());
+            // The room that each takes.
+            let room = |i: usize| {
+                let bits = system.tensors[i].bits();
+                if alone.contains(&i) { bits.max(chunk_bits) } else { bits }
+            };
+            ids.sort_by_key(|&i| std::cmp::Reverse(room(i)));
+            let alignment = ids.first().map_or(1, |&i| 1usize << room(i));
             let mut offset = start.next_multiple_of(alignment);
             for i in ids {
-                let bits = system.tensors[i].bits();
-                blocks[i] = (vector, Block { offset, bits });
-                offset += 1 << bits;
+                blocks[i] = (vector, Block { offset, bits: system.tensors[i].bits() });
+                offset += 1 << room(i);
             }
             offset
         };
@@ -128,6 +139,13 @@ impl Layout {
     /// Vector and block of a tensor.
     pub fn block(&self, id: TensorId) -> (Vector, Block) {
         self.blocks[id.0 as usize]
+    }
+
+    /// The chunks of `x` that a tensor lies in.
+    pub fn chunks_of(&self, id: TensorId) -> Range<usize> {
+        let (_, block) = self.block(id);
+        let size = 1 << self.chunk_bits;
+        block.offset / size..block.range().end.div_ceil(size)
     }
 
     /// Chunks of `x` that hold tensors; one more, the last, holds the mask.

@@ -15,5 +15,6 @@ pub mod points;
 pub mod poseidon;
 pub mod shell;
 pub mod sponge;
+pub mod tensor_opening;
 pub mod transcript;
 pub mod validate;

@@ -93,6 +93,12 @@ pub enum Problem {
     /// An output that no proof would show.
     #[error("an output is not private")]
     Visibility,
+    /// A tensor that two inputs or outputs commit to.
+    #[error("a tensor is committed to by one input or output alone")]
+    CommittedTwice,
+    /// Chunks that do not belong to an input or output of this size and visibility.
+    #[error("a committed tensor has as many chunks as its size takes, the mask's not among them; others have none")]
+    Chunks,
     /// A range that is empty or leaves 32 bits, or a `frac` out of bounds.
     #[error("a public tensor's range is not empty and fits 32 bits, its frac lies within ±{MAX_FRAC}")]
     Range,
@@ -118,6 +124,9 @@ pub fn validate(system: &ConstraintSystem, chunk_bits: usize) -> Result<(), Inva
     for (i, tensor) in system.tensors.iter().enumerate() {
         check_shape(&tensor.shape).map_err(at("tensor", i, &tensor.name))?;
     }
+    let committed = system.publics.iter().filter(|public| public.is_committed());
+    // Each takes whole chunks.
+    check_total(committed.map(|_| chunk_bits)).map_err(whole("all committed inputs and outputs together"))?;
     for origin in [Origin::Witness, Origin::Model, Origin::Fixed] {
         let tensors = system.tensors.iter().filter(|t| t.origin == origin);
         check_total(tensors.map(Tensor::bits)).map_err(whole("all tensors together"))?;
@@ -138,8 +147,10 @@ pub fn validate(system: &ConstraintSystem, chunk_bits: usize) -> Result<(), Inva
     for (i, equal) in system.equals.iter().enumerate() {
         rules.value(equal).map_err(at("equality", i, ""))?;
     }
+    let mut committed = BTreeSet::new();
     for (i, public) in system.publics.iter().enumerate() {
-        rules.public(public).map_err(at("public tensor", i, &public.name))?;
+        let alone = !public.is_committed() || committed.insert(public.tensor);
+        rules.public(public, alone).map_err(at("public tensor", i, &public.name))?;
     }
     if rules.wiring_steps() > MAX_WIRING_STEPS {
         return Err(whole("all operands together")(Problem::Wiring));
@@ -288,7 +299,7 @@ impl Rules<'_> {
         if table.columns.len() == lookup.columns.len() { Ok(()) } else { Err(Problem::Columns) }
     }
 
-    fn public(&self, public: &Public) -> Result<(), Problem> {
+    fn public(&self, public: &Public, alone: bool) -> Result<(), Problem> {
         let tensor = self.tensor(public.tensor)?;
         check_shape(&public.shape)?;
         let len: usize = public.shape.iter().product();
@@ -296,6 +307,9 @@ impl Rules<'_> {
             return Err(Problem::Public);
         }
         check_visibility(public.role, public.visibility)?;
+        if !alone {
+            return Err(Problem::CommittedTwice);
+        }
         check_public_range(public.range, public.frac)
     }
 

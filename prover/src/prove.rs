@@ -12,6 +12,7 @@ use vouch_circuits::blinds::blind_base;
 use vouch_circuits::ir::{Origin, Public, TensorId};
 use vouch_circuits::key::Proof;
 use vouch_circuits::layout::Layout;
+use vouch_circuits::tensor_opening::TensorOpening;
 use vouch_circuits::transcript::Writer;
 
 use crate::batch::{self, Mask};
@@ -19,6 +20,7 @@ use crate::commit::{commit_chunks, commit_sparse, open, random_scalar};
 use crate::contractions;
 use crate::core_key::{CoreProvingKey, weight_vector};
 use crate::lookups;
+use crate::openings::{ReuseError, expect_same, openings_of, use_again};
 use crate::setup::ProvingKey;
 use crate::shell::{ShellError, record_proof};
 use crate::small::combine_rows;
@@ -39,6 +41,26 @@ pub enum ProveError {
     /// The shell cannot be proven.
     #[error(transparent)]
     Shell(#[from] ShellError),
+    /// An earlier commitment cannot be used again.
+    #[error(transparent)]
+    Reuse(#[from] ReuseError),
+}
+
+/// What a proof is made with beside the inputs.
+#[derive(Clone, Copy, Default)]
+pub struct ProveOptions<'a> {
+    /// What the proof is bound to: a request's id, a contract's address.
+    pub context: Option<[u8; 32]>,
+    /// Openings of earlier proofs whose commitments are to be this proof's too.
+    pub openings: &'a [TensorOpening],
+}
+
+/// A proof, and what stays with the prover.
+pub struct Proven {
+    /// The proof.
+    pub proof: Proof,
+    /// What opens its committed inputs and outputs, in the key's order; as secret as their values.
+    pub openings: Vec<TensorOpening>,
 }
 
 /// Proves a run of the key's program on integer inputs, bound to `context` if there is one. `progress` is told at the beginning of each
@@ -52,7 +74,37 @@ pub fn prove(
     context: Option<[u8; 32]>,
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<Proof, ProveError> {
-    let core = prove_core(&key.core, inputs, context, progress)?;
+    let options = ProveOptions { context, ..ProveOptions::default() };
+    prove_with(key, inputs, &options, progress).map(|proven| proven.proof)
+}
+
+/// Like [`prove`], with earlier commitments used again; gives the openings of committed tensors too.
+///
+/// # Errors
+/// As [`prove`], and openings that do not fit the key or the run.
+pub fn prove_with(
+    key: &ProvingKey,
+    inputs: &[Vec<i64>],
+    options: &ProveOptions,
+    progress: &mut dyn FnMut(&'static str),
+) -> Result<Proven, ProveError> {
+    let ProveOptions { context, openings } = *options;
+    let place = (&key.core.key.system, &key.core.layout);
+    progress("witness");
+    let witness = witness_of(&key.core, inputs)?;
+    let mut blinds = draw_blinds(&key.core)?;
+    use_again(openings, &key.core.key_digest, place, &mut blinds)?;
+    let commitments = Commitments::new(&key.core, &witness, blinds, progress)?;
+    expect_same(openings, place, &commitments.points)?;
+    let blinds = commitments.blinds.clone();
+    let core = prove_committed(&key.core, &witness, commitments, context, progress)?;
+    let openings = openings_of(place, &key.core.srs, &witness, &core, &blinds);
+    let proof = wrap(key, core, progress)?;
+    Ok(Proven { proof, openings })
+}
+
+/// The shell around a core proof.
+fn wrap(key: &ProvingKey, core: CoreProof, progress: &mut dyn FnMut(&'static str)) -> Result<Proof, ProveError> {
     progress("shell");
     let recording = record_proof(&key.core.key.system, &key.core.layout, &core);
     if let Some(check) = recording.failure {
@@ -60,7 +112,7 @@ pub fn prove(
     }
     let exports = recording.exports.clone();
     let shell = key.shell.prove(recording)?;
-    let CoreProof { key_digest, publics, x_commitments, opening, .. } = core;
+    let CoreProof { key_digest, context, publics, x_commitments, opening, .. } = core;
     Ok(Proof { key_digest, context, publics, x_commitments, opening, exports, shell })
 }
 
@@ -75,8 +127,11 @@ pub fn prove_core(
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProof, ProveError> {
     progress("witness");
-    let (witness, _) = generate(&key.lowered, model_values(&key.program, &key.lowered), inputs)?;
-    prove_witness(key, &witness, context, progress)
+    prove_witness(key, &witness_of(key, inputs)?, context, progress)
+}
+
+fn witness_of(key: &CoreProvingKey, inputs: &[Vec<i64>]) -> Result<Witness, WitnessError> {
+    generate(&key.lowered, model_values(&key.program, &key.lowered), inputs).map(|(witness, _)| witness)
 }
 
 /// Proves whatever the witness holds; the proof verifies only if it satisfies every constraint. Of use beside [`prove_core`] to
@@ -90,22 +145,65 @@ pub fn prove_witness(
     context: Option<[u8; 32]>,
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProof, ProveError> {
-    let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| ProveError::Randomness)?;
+    let commitments = Commitments::new(key, witness, draw_blinds(key)?, progress)?;
+    prove_committed(key, witness, commitments, context, progress)
+}
+
+fn randomness() -> Result<StdRng, ProveError> {
+    StdRng::try_from_rng(&mut SysRng).map_err(|_| ProveError::Randomness)
+}
+
+/// A fresh blind for each chunk of `x`, the mask's among them.
+fn draw_blinds(key: &CoreProvingKey) -> Result<Vec<Fr>, ProveError> {
+    let mut rng = randomness()?;
+    Ok((0..key.layout.chunks().x).map(|_| random_scalar(&mut rng)).collect())
+}
+
+/// The vector `x` and the mask chunk, committed to.
+struct Commitments {
+    x: Vec<i32>,
+    mask: Mask,
+    /// One for each chunk, the mask's last.
+    blinds: Vec<Fr>,
+    points: Vec<G1Affine>,
+}
+
+impl Commitments {
+    fn new(
+        key: &CoreProvingKey,
+        witness: &Witness,
+        blinds: Vec<Fr>,
+        progress: &mut dyn FnMut(&'static str),
+    ) -> Result<Self, ProveError> {
+        progress("commitments");
+        let mut rng = randomness()?;
+        let (layout, c) = (&key.layout, key.layout.chunk_bits);
+        let x = flatten(witness_blocks(key, &witness.values), layout.x_len);
+        let mask = Mask { entries: mask_positions(c).into_iter().map(|p| (p, random_scalar(&mut rng))).collect() };
+        let mut points = commit_chunks(&key.srs, c, &x, &blinds[..layout.x_chunks()]);
+        points.push(commit_mask(key, &mask, blinds[layout.mask_chunk()]));
+        Ok(Self { x, mask, blinds, points })
+    }
+}
+
+/// The argument over what was committed to.
+fn prove_committed(
+    key: &CoreProvingKey,
+    witness: &Witness,
+    commitments: Commitments,
+    context: Option<[u8; 32]>,
+    progress: &mut dyn FnMut(&'static str),
+) -> Result<CoreProof, ProveError> {
+    let mut rng = randomness()?;
     let (system, layout) = (&key.lowered.system, &key.layout);
     let c = layout.chunk_bits;
+    let Commitments { x, mask, blinds, points: x_commitments } = commitments;
+    let w = weight_vector(&key.lowered, layout, &witness.values);
     let stated = |public: &Public| {
         let values = || unpad(&system.tensor(public.tensor).shape, &witness.values[public.tensor.0 as usize]);
         if public.is_stated() { values() } else { Vec::new() }
     };
     let publics: Vec<Vec<i64>> = system.publics.iter().map(stated).collect();
-
-    progress("commitments");
-    let x = flatten(witness_blocks(key, &witness.values), layout.x_len);
-    let w = weight_vector(&key.lowered, layout, &witness.values);
-    let blinds: Vec<Fr> = (0..=layout.x_chunks()).map(|_| random_scalar(&mut rng)).collect();
-    let mask = Mask { entries: mask_positions(c).into_iter().map(|p| (p, random_scalar(&mut rng))).collect() };
-    let mut x_commitments = commit_chunks(&key.srs, c, &x, &blinds[..layout.x_chunks()]);
-    x_commitments.push(commit_mask(key, &mask, blinds[layout.mask_chunk()]));
 
     let mut transcript = Writer::default();
     transcript.label(Step::Statement);

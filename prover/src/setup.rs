@@ -1,6 +1,6 @@
 //! Setup: the proving and the verifying key of a program.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use ark_bn254::G1Affine;
 use thiserror::Error;
@@ -8,12 +8,12 @@ use vouch_circuits::argument::key::CoreKey;
 use vouch_circuits::ir::{ConstraintSystem, Role, Visibility};
 use vouch_circuits::key::{PublicTensor, VerifyingKey, system_digest};
 use vouch_circuits::layout::Layout;
-use vouch_circuits::lowering::{LowerError, Lowered, lower};
+use vouch_circuits::lowering::{LowerError, Lowered, lower, lower_with};
 use vouch_circuits::shell::instances::{export_count, exported_leaf};
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_circuits::validate::{InvalidSystem, validate};
 pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
-use vouch_program::Program;
+use vouch_program::{Port, Program};
 
 use crate::commit::Srs;
 use crate::core_key::{CoreProvingKey, commit_weights, weight_blinds, weight_vector};
@@ -42,9 +42,15 @@ pub enum SetupError {
     /// The chunk size is outside the supported range.
     #[error("chunks of 2^{0} entries are not supported; choose between 2^{MIN_CHUNK_BITS} and 2^{MAX_CHUNK_BITS}")]
     ChunkBits(usize),
-    /// An input that was to be private.
+    /// An input that was to be less than public.
     #[error("the model has no input `{0}`")]
     NoSuchInput(String),
+    /// An output that was to be committed.
+    #[error("the model has no output `{0}`")]
+    NoSuchOutput(String),
+    /// An output that no proof would show.
+    #[error("the output `{0}` cannot be private: a proof that shows nothing of it says nothing about it")]
+    PrivateOutput(String),
     /// The shell has no keys.
     #[error(transparent)]
     Shell(#[from] ShellError),
@@ -68,8 +74,10 @@ pub struct ProvingKey {
 pub struct SetupOptions {
     /// Binary logarithm of the chunk size; picked from the program if not given ([`chunk_bits_for`]).
     pub chunk_bits: Option<usize>,
-    /// Names of inputs that no proof shows.
-    pub private_inputs: BTreeSet<String>,
+    /// What proofs show of inputs, by name; of all others, their values.
+    pub inputs: BTreeMap<String, Visibility>,
+    /// What they show of outputs.
+    pub outputs: BTreeMap<String, Visibility>,
 }
 
 impl SetupOptions {
@@ -78,17 +86,34 @@ impl SetupOptions {
         Self { chunk_bits: Some(bits), ..Self::default() }
     }
 
-    /// Lowers the program and says what is private.
+    /// The chunk size and the visibilities of a key.
+    pub fn of(key: &VerifyingKey) -> Self {
+        let of_role = |role| {
+            let publics = key.publics.iter().filter(|public| public.role == role);
+            publics.map(|public| (public.name.clone(), public.visibility)).collect()
+        };
+        Self { chunk_bits: Some(key.chunk_bits), inputs: of_role(Role::Input), outputs: of_role(Role::Output) }
+    }
+
+    /// Lowers the program, as visible as these say.
     fn lower(&self, program: &Program) -> Result<Lowered, SetupError> {
-        let mut lowered = lower(program)?;
-        let mut unknown = self.private_inputs.clone();
-        for public in lowered.system.publics.iter_mut().filter(|public| public.role == Role::Input) {
-            if self.private_inputs.contains(&public.name) {
-                public.visibility = Visibility::Private;
-                unknown.remove(&public.name);
-            }
+        let missing = |names: &BTreeMap<String, Visibility>, ports: &[Port]| {
+            names.keys().find(|name| ports.iter().all(|port| port.name != **name)).cloned()
+        };
+        if let Some(name) = missing(&self.inputs, &program.inputs) {
+            return Err(SetupError::NoSuchInput(name));
         }
-        unknown.pop_first().map_or(Ok(lowered), |name| Err(SetupError::NoSuchInput(name)))
+        if let Some(name) = missing(&self.outputs, &program.outputs) {
+            return Err(SetupError::NoSuchOutput(name));
+        }
+        if let Some((name, _)) = self.outputs.iter().find(|(_, visibility)| **visibility == Visibility::Private) {
+            return Err(SetupError::PrivateOutput(name.clone()));
+        }
+        let visibility = |role, name: &str| {
+            let named = if role == Role::Input { &self.inputs } else { &self.outputs };
+            named.get(name).copied().unwrap_or(Visibility::Public)
+        };
+        Ok(lower_with(program, &visibility)?)
     }
 }
 
@@ -183,7 +208,7 @@ pub fn setup(
         w_commitments: core.key.w_commitments.clone(),
         tau_g2: core.srs.tau_g2,
         development: core.srs.development,
-        publics: PublicTensor::all_of(&core.key.system),
+        publics: PublicTensor::all_of(&core.key.system, &core.layout),
         shell: shell.verifying_key.clone(),
     };
     core.key_digest = verifying_key.digest();
@@ -201,13 +226,11 @@ impl ProvingKey {
         mut srs: Srs,
         salt: [u8; 32],
     ) -> Result<Self, SetupError> {
-        let private = verifying_key.publics.iter().filter(|public| !public.is_stated());
-        let private_inputs = private.map(|public| public.name.clone()).collect();
-        let lowered = SetupOptions { private_inputs, ..SetupOptions::default() }.lower(&program)?;
+        let lowered = SetupOptions::of(&verifying_key).lower(&program)?;
         let layout = Layout::new(&lowered.system, verifying_key.chunk_bits);
         let same = system_digest(&lowered.system) == verifying_key.system_digest
             && layout.chunks() == verifying_key.chunks()
-            && PublicTensor::all_of(&lowered.system) == verifying_key.publics;
+            && PublicTensor::all_of(&lowered.system, &layout) == verifying_key.publics;
         if !same {
             return Err(SetupError::Inconsistent("the verifying key is another program's"));
         }

@@ -48,7 +48,7 @@ pub fn verify_key(key: &VerifyingKey, architecture: &Architecture, srs: &mut Srs
     if layout.chunks() != key.chunks() {
         return Err(KeyMismatch::Field("number of chunks"));
     }
-    if PublicTensor::all_of(system) != key.publics {
+    if PublicTensor::all_of(system, &layout) != key.publics {
         return Err(KeyMismatch::Field("list of inputs and outputs"));
     }
     if srs.tau_g2 != key.tau_g2 || srs.development != key.development {

@@ -112,13 +112,49 @@ fn the_whole_way() {
         folder,
         &["compile", zoo("digits8x8_mlp.onnx").to_str().unwrap(), "--calibration", "data.json", "--out", "hidden"],
     );
-    fails(folder, &["setup", "hidden", "--private-input", "nothing"], UNUSABLE, &["no input `nothing`", name]);
-    json(folder, &["setup", "hidden", "--private-input", name]);
+    let private = |name: &str| format!("{name}=private");
+    fails(folder, &["setup", "hidden", "--input", &private("nothing")], UNUSABLE, &["no input `nothing`", name]);
+    fails(folder, &["setup", "hidden", "--output", "private"], UNUSABLE, &["cannot be private", "committed"]);
+    json(folder, &["setup", "hidden", "--input", &private(name)]);
     json(folder, &["prove", "hidden", "--input", "x.json", "--out", "hidden.proof"]);
     let hidden = json(folder, &["verify", "--key", "hidden", "--proof", "hidden.proof"]);
     assert_eq!(hidden["verified"]["private_inputs"][0], name);
     assert!(hidden["verified"]["inputs"].as_array().unwrap().is_empty());
     assert_eq!(hidden["verified"]["outputs"][0]["integers"], verified["verified"]["outputs"][0]["integers"]);
+    // One that commits to the input, and publishes the weights.
+    let set_up = json(folder, &["setup", "hidden", "--input", "committed", "--published-weights"]);
+    assert_eq!(set_up["committed"][0], name);
+    let recomputed = json(folder, &["model-id", "hidden", "--key", "hidden"]);
+    assert_eq!(recomputed["model_id"], set_up["model_id"]);
+    let salt = "01".repeat(32);
+    fails(
+        folder,
+        &["model-id", "hidden", "--key", "hidden", "--salt", &salt],
+        REFUSED,
+        &["weights differ, or the salt"],
+    );
+    let proven = json(folder, &["prove", "hidden", "--input", "x.json", "--out", "hidden.proof"]);
+    let opening = proven["openings"][0]["file"].as_str().unwrap();
+    assert!(opening.starts_with("hidden.proof.") && opening.ends_with(".opening"), "{opening}");
+    let open = ["open", "--key", "hidden", "--opening", opening, "--proof", "hidden.proof"];
+    let opened = json(folder, &open);
+    assert_eq!(opened["opened"]["integers"], verified["verified"]["inputs"][0]["integers"]);
+    let committed = json(folder, &["verify", "--key", "hidden", "--proof", "hidden.proof"]);
+    assert_eq!(committed["verified"]["committed_inputs"][0]["id"], opened["commitment"]);
+    assert!(committed["sentence"].as_str().unwrap().contains("maps a committed input to class "));
+    assert_eq!(json(folder, &["inspect", opening])["kind"], "opening of a committed tensor (secret)");
+    // The same commitment again, for the same input only.
+    let again = ["prove", "hidden", "--input", "x.json", "--out", "again.proof", "--opening", opening];
+    json(folder, &again);
+    let second = json(folder, &["verify", "--key", "hidden", "--proof", "again.proof"]);
+    assert_eq!(second["verified"]["committed_inputs"], committed["verified"]["committed_inputs"]);
+    json(folder, &["open", "--key", "hidden", "--opening", opening, "--proof", "again.proof"]);
+    let other = ["prove", "hidden", "--input", "data.json", "--index", "1", "--out", "other.proof"];
+    fails(folder, &[&other[..], &["--opening", opening]].concat(), UNUSABLE, &["other values", "leave --opening out"]);
+    assert!(!folder.join("other.proof").exists());
+    json(folder, &other);
+    let others = ["open", "--key", "hidden", "--opening", opening, "--proof", "other.proof"];
+    fails(folder, &others, REFUSED, &["commits to another"]);
     // The key is recomputed from what was published beside it.
     let recompute = ["verify-key", "--key", "m/verifying.key", "--architecture", "m/architecture.vouch"];
     assert_eq!(json(folder, &recompute)["model_id"], id);

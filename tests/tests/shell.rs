@@ -56,7 +56,7 @@ fn every_sample_model_is_proven_in_few_kilobytes_and_verified() {
         let read = PreparedKey::new(VerifyingKey::from_bytes(&key_bytes).unwrap()).unwrap();
         let proof = Proof::from_bytes(&bytes).unwrap();
         let verified = verify(&read, &proof).unwrap();
-        assert_eq!(verified.inputs[0].integers, inputs[0], "{name}");
+        assert_eq!(verified.shown.inputs[0].integers, inputs[0], "{name}");
 
         // Altered bytes of the proof, behind a right checksum.
         let body = files::open(&bytes, Kind::Proof).unwrap();

@@ -9,7 +9,7 @@ use vouch_circuits::layout::Layout;
 use vouch_circuits::transcript::Reader;
 
 use crate::pairing::GroupEquation;
-use crate::values::Stated;
+use crate::values::Shown;
 use crate::verify::{Refused, check_counts, check_publics};
 
 /// A core key, checked, with what follows from it for every proof.
@@ -28,7 +28,8 @@ impl PreparedCore {
     /// A key that is not well formed.
     pub fn new(key: CoreKey, digest: [u8; 32]) -> Result<Self, InvalidKey> {
         key.check()?;
-        let (layout, publics) = (key.layout(), PublicTensor::all_of(&key.system));
+        let layout = key.layout();
+        let publics = PublicTensor::all_of(&key.system, &layout);
         Ok(Self { key, layout, publics, digest })
     }
 
@@ -42,7 +43,7 @@ impl PreparedCore {
 ///
 /// # Errors
 /// The first check that the proof fails.
-pub fn verify_core(key: &PreparedCore, proof: &CoreProof) -> Result<Stated, Refused> {
+pub fn verify_core(key: &PreparedCore, proof: &CoreProof) -> Result<Shown, Refused> {
     let PreparedCore { key, layout, publics, digest } = key;
     if proof.key_digest != *digest {
         return Err(Refused::OtherKey);
@@ -60,7 +61,7 @@ pub fn verify_core(key: &PreparedCore, proof: &CoreProof) -> Result<Stated, Refu
         tau_g2: key.tau_g2,
     };
     equation.check()?;
-    Ok(Stated::new(publics, &proof.publics))
+    Ok(Shown::new(publics, &proof.publics, &proof.x_commitments))
 }
 
 /// The core argument over the proof's scalars.

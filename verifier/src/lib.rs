@@ -8,9 +8,11 @@
 mod core_proof;
 pub mod pairing;
 pub mod shell;
+mod tensor_opening;
 mod values;
 mod verify;
 
 pub use core_proof::{PreparedCore, verify_core};
-pub use values::{Stated, TensorValues, argmax, printable};
+pub use tensor_opening::{Opened, OpeningRefused, verify_opening};
+pub use values::{CommittedTensor, Shown, TensorValues, argmax, printable};
 pub use verify::{PreparedKey, Refused, Verified, verify};

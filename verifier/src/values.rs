@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use serde::Serialize;
-use vouch_circuits::ir::Role;
+use ark_bn254::G1Affine;
+use serde::{Serialize, Serializer};
+use vouch_circuits::ir::{Role, Visibility};
 use vouch_circuits::key::PublicTensor;
+use vouch_circuits::points::encode_g1;
+use vouch_circuits::tensor_opening::commitment_id;
 
 /// How many values people are shown.
 const SHOWN: usize = 12;
@@ -50,6 +53,17 @@ impl TensorValues {
         }
         format!("{:?} {:?}: {}", printable(&self.name), self.shape, values.join("  "))
     }
+
+    /// What it says, in few words: its value, the class with the largest score if it is one row of scores, else its size.
+    fn in_words(&self) -> String {
+        match (&self.values[..], self.values.get(self.argmax)) {
+            ([value], _) => format!("{value}"),
+            (scores, Some(largest)) if self.shape.iter().filter(|len| **len > 1).count() == 1 => {
+                format!("class {} (of {} scores the largest, {largest:.4})", self.argmax, scores.len())
+            }
+            (values, _) => format!("{} values of shape {:?}", values.len(), self.shape),
+        }
+    }
 }
 
 /// The line, and the largest value where there are several.
@@ -65,28 +79,108 @@ impl fmt::Display for TensorValues {
     }
 }
 
-/// What a proof states.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stated {
-    /// What the model was run on, as far as it is stated.
-    pub inputs: Vec<TensorValues>,
-    /// Names of inputs of which only the prover knows the values.
-    pub private_inputs: Vec<String>,
-    /// What it gave.
-    pub outputs: Vec<TensorValues>,
+/// An input or output that a proof commits to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CommittedTensor {
+    /// Its name in the ONNX file.
+    pub name: String,
+    /// Its shape there.
+    pub shape: Vec<usize>,
+    /// What names the commitments ([`commitment_id`]).
+    #[serde(serialize_with = "as_hex")]
+    pub id: [u8; 32],
+    /// One commitment for each chunk of it, uncompressed.
+    #[serde(serialize_with = "points_as_hex")]
+    pub commitments: Vec<G1Affine>,
 }
 
-impl Stated {
-    /// From the public tensors' integers, in the key's order.
-    pub fn new(publics: &[PublicTensor], values: &[Vec<i64>]) -> Self {
-        let tensors = |role| {
+pub(crate) fn as_hex<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex::encode(bytes))
+}
+
+fn points_as_hex<S: Serializer>(points: &[G1Affine], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(points.iter().map(|point| hex::encode(encode_g1(point))))
+}
+
+/// What a proof shows of a run: values, commitments, or that there was something.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shown {
+    /// What the model was run on, as far as it is stated.
+    pub inputs: Vec<TensorValues>,
+    /// What it was run on, where only a commitment is shown.
+    pub committed_inputs: Vec<CommittedTensor>,
+    /// Names of inputs of which only the prover knows the values.
+    pub private_inputs: Vec<String>,
+    /// What it gave, as far as it is stated.
+    pub outputs: Vec<TensorValues>,
+    /// What it gave, where only a commitment is shown.
+    pub committed_outputs: Vec<CommittedTensor>,
+}
+
+impl Shown {
+    /// From the public tensors' integers, in the key's order, and the commitments of as many chunks as the key has.
+    pub fn new(publics: &[PublicTensor], values: &[Vec<i64>], x_commitments: &[G1Affine]) -> Self {
+        let stated = |role| {
             let stated = publics.iter().zip(values).filter(|(public, _)| public.is_stated());
             let publics = stated.filter(move |(public, _)| public.role == role);
             publics.map(|(public, q)| TensorValues::new(&public.name, &public.shape, public.frac, q)).collect()
         };
-        let private = publics.iter().filter(|public| !public.is_stated());
-        let private_inputs = private.map(|public| public.name.clone()).collect();
-        Self { inputs: tensors(Role::Input), private_inputs, outputs: tensors(Role::Output) }
+        let committed = |role| {
+            let committed = publics.iter().filter(move |public| public.is_committed() && public.role == role);
+            let tensor = |public: &PublicTensor| {
+                let commitments = x_commitments.get(public.commitments()).unwrap_or_default().to_vec();
+                let id = commitment_id(&commitments);
+                CommittedTensor { name: public.name.clone(), shape: public.shape.clone(), id, commitments }
+            };
+            committed.map(tensor).collect()
+        };
+        let private = publics.iter().filter(|public| public.visibility == Visibility::Private);
+        Self {
+            inputs: stated(Role::Input),
+            committed_inputs: committed(Role::Input),
+            private_inputs: private.map(|public| public.name.clone()).collect(),
+            outputs: stated(Role::Output),
+            committed_outputs: committed(Role::Output),
+        }
+    }
+
+    /// What the model did: "maps a committed input to class 7 …".
+    pub fn sentence(&self) -> String {
+        let count = |count: usize, kind: &str| match (count, kind) {
+            (0, _) => None,
+            (1, kind) => Some(format!("a {kind}")),
+            (count, kind) => Some(format!("{count} {kind}s")),
+        };
+        let inputs = [
+            count(self.inputs.len(), "public input"),
+            count(self.committed_inputs.len(), "committed input"),
+            count(self.private_inputs.len(), "private input"),
+        ];
+        let inputs: Vec<String> = inputs.into_iter().flatten().collect();
+        let inputs = if inputs.is_empty() { "no input".to_string() } else { inputs.join(" and ") };
+        let mut outputs: Vec<String> = self.outputs.iter().map(TensorValues::in_words).collect();
+        outputs.extend(count(self.committed_outputs.len(), "committed output"));
+        let outputs = if outputs.is_empty() { "no output".to_string() } else { outputs.join(" and ") };
+        format!("maps {inputs} to {outputs}")
+    }
+}
+
+/// A line for each input and output.
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let committed = |tensor: &CommittedTensor| {
+            format!("{:?} {:?}: commitment {}", printable(&tensor.name), tensor.shape, hex::encode(tensor.id))
+        };
+        let inputs = self.inputs.iter().map(|input| format!("on the input {}", input.line()));
+        let committed_inputs =
+            self.committed_inputs.iter().map(|input| format!("on the committed input {}", committed(input)));
+        let private = self.private_inputs.iter().map(|name| format!("on a private input {:?}", printable(name)));
+        let outputs = self.outputs.iter().map(|output| format!("gave the output {output}"));
+        let committed_outputs =
+            self.committed_outputs.iter().map(|output| format!("gave the committed output {}", committed(output)));
+        let lines: Vec<String> =
+            inputs.chain(committed_inputs).chain(private).chain(outputs).chain(committed_outputs).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -114,5 +208,35 @@ mod tests {
         let none = TensorValues::new("none", &[0], 0, &[]);
         assert_eq!(none.to_string(), "\"none\" [0]: ");
         assert!(TensorValues::new("many", &[20], 0, &[0; 20]).to_string().contains('…'));
+    }
+
+    #[test]
+    fn a_sentence_says_what_was_proven() {
+        let public = |role, visibility, name: &str, shape: &[usize]| PublicTensor {
+            role,
+            visibility,
+            name: name.into(),
+            tensor_shape: shape.to_vec(),
+            shape: shape.to_vec(),
+            frac: 1,
+            range: (-9, 9),
+            chunks: if visibility == Visibility::Committed { (0, 1) } else { (0, 0) },
+        };
+        let points = [G1Affine::default()];
+        let shown = |publics: &[PublicTensor], values: &[Vec<i64>]| Shown::new(publics, values, &points);
+        let scores = public(Role::Output, Visibility::Public, "scores", &[1, 3]);
+        let image = public(Role::Input, Visibility::Committed, "image", &[2, 2]);
+        let one = shown(&[image.clone(), scores], &[vec![], vec![1, -3, 5]]);
+        assert_eq!(one.sentence(), "maps a committed input to class 2 (of 3 scores the largest, 2.5000)");
+        assert!(one.to_string().contains(&hex::encode(commitment_id(&points))));
+        let hidden = public(Role::Input, Visibility::Private, "seed", &[1]);
+        let price = public(Role::Output, Visibility::Public, "price", &[1]);
+        let mask = public(Role::Output, Visibility::Public, "mask", &[2, 2]);
+        let two = [image.clone(), image, hidden, price, mask];
+        let values = [vec![], vec![], vec![], vec![3], vec![0; 4]];
+        let expected = "maps 2 committed inputs and a private input to 1.5 and 4 values of shape [2, 2]";
+        assert_eq!(shown(&two, &values).sentence(), expected);
+        let embedding = public(Role::Output, Visibility::Committed, "embedding", &[3]);
+        assert_eq!(shown(&[embedding], &[vec![]]).sentence(), "maps no input to a committed output");
     }
 }

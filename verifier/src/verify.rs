@@ -17,7 +17,7 @@ use vouch_circuits::transcript::points_digest;
 
 use crate::pairing::{GroupEquation, Refusal};
 use crate::shell::PreparedShell;
-use crate::values::{Stated, TensorValues, printable};
+use crate::values::{Shown, as_hex, printable};
 
 /// A verifying key, checked, with what follows from it for every proof.
 #[derive(Clone, Debug)]
@@ -43,6 +43,11 @@ impl PreparedKey {
     /// The key itself.
     pub fn key(&self) -> &VerifyingKey {
         &self.key
+    }
+
+    /// The key's digest, by which proofs name it.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// The id of the model that proofs for this key are about.
@@ -134,16 +139,9 @@ pub struct Verified {
     pub context: Option<[u8; 32]>,
     /// Whether the key's reference string was made locally: then its maker could have forged the proof.
     pub development: bool,
-    /// What the model was run on, as far as it is stated.
-    pub inputs: Vec<TensorValues>,
-    /// Names of inputs of which only the prover knows the values.
-    pub private_inputs: Vec<String>,
-    /// What it gave.
-    pub outputs: Vec<TensorValues>,
-}
-
-fn as_hex<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&hex::encode(bytes))
+    /// What the model was run on and what it gave, as far as the proof shows it.
+    #[serde(flatten)]
+    pub shown: Shown,
 }
 
 fn as_hex_if_any<S: Serializer>(bytes: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -152,14 +150,19 @@ fn as_hex_if_any<S: Serializer>(bytes: &Option<[u8; 32]>, serializer: S) -> Resu
 
 impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "model {:?}, id {}", printable(&self.model), hex::encode(self.model_id))?;
+        write!(f, "{}\nmodel {:?}, id {}", self.sentence(), printable(&self.model), hex::encode(self.model_id))?;
         if let Some(context) = self.context {
             write!(f, "\nin the context {}", hex::encode(context))?;
         }
-        self.inputs.iter().try_for_each(|input| write!(f, "\non the input {}", input.line()))?;
-        let mut private = self.private_inputs.iter();
-        private.try_for_each(|name| write!(f, "\non a private input {:?}", printable(name)))?;
-        self.outputs.iter().try_for_each(|output| write!(f, "\ngave the output {output}"))
+        write!(f, "\n{}", self.shown)
+    }
+}
+
+impl Verified {
+    /// What was proven, in one sentence.
+    pub fn sentence(&self) -> String {
+        let id = hex::encode(self.model_id);
+        format!("model {}…{} {}", &id[..2], &id[62..], self.shown.sentence())
     }
 }
 
@@ -205,16 +208,13 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
     };
     equation.check()?;
 
-    let Stated { inputs, private_inputs, outputs } = Stated::new(&key.publics, &proof.publics);
     Ok(Verified {
         model: key.name.clone(),
         model_id: *model_id,
         srs_id: srs_id(&key.tau_g2),
         context: proof.context,
         development: key.development,
-        inputs,
-        private_inputs,
-        outputs,
+        shown: Shown::new(&key.publics, &proof.publics, &proof.x_commitments),
     })
 }
 

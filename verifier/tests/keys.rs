@@ -23,7 +23,7 @@ fn keys_and_proofs_return() {
     let read = Proof::from_bytes(&proof.to_bytes()).unwrap();
     assert_eq!(read, proof);
     let verified = verify(&PreparedKey::new(vk.clone()).unwrap(), &read).unwrap();
-    assert_eq!(verified.inputs[0].integers, [17, -100, 127]);
+    assert_eq!(verified.shown.inputs[0].integers, [17, -100, 127]);
     assert_eq!(verified.model_id, vk.model_id());
     assert!(verified.development);
 }

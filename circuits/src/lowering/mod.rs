@@ -12,6 +12,9 @@
 //! | `Gather` | `(index, y)` among the rows `(position, x)` |
 //! | `ArgMax` | [`argmax`]: monotone flags and range checks of differences |
 //!
+//! An output that is to be committed to by itself is copied first where its padding may hold anything: what is committed to is zero there, so
+//! that the values alone determine it.
+//!
 //! This module knows operators and constraints; it knows neither witness values nor the argument.
 
 mod argmax;
@@ -58,8 +61,13 @@ pub enum LowerError {
 /// The most summands of one virtual tensor.
 pub const MAX_TERMS: usize = 4096;
 
-/// Lowers a program. Safe on untrusted programs.
+/// Lowers a program whose inputs and outputs are all public. Safe on untrusted programs.
 pub fn lower(program: &Program) -> Result<Lowered, LowerError> {
+    lower_with(program, &|_, _| Visibility::Public)
+}
+
+/// Lowers a program, each input and output as visible as `visibility` says of its name. Safe on untrusted programs.
+pub fn lower_with(program: &Program, visibility: &dyn Fn(Role, &str) -> Visibility) -> Result<Lowered, LowerError> {
     let intervals = intervals(program)?;
     let mut lowering = Lowering {
         program,
@@ -76,7 +84,7 @@ pub fn lower(program: &Program) -> Result<Lowered, LowerError> {
         let value = lowering.node(NodeId(index as u32))?;
         lowering.values.push(value);
     }
-    lowering.bind_ports()?;
+    lowering.bind_ports(visibility)?;
     lowering.tables.finish(&mut lowering.system);
     let Lowering { system, plan, model, fixed, .. } = lowering;
     check_coefficients(&system)?;
@@ -262,7 +270,7 @@ impl Lowering<'_> {
         out
     }
 
-    fn bind_ports(&mut self) -> Result<(), LowerError> {
+    fn bind_ports(&mut self, visibility: &dyn Fn(Role, &str) -> Visibility) -> Result<(), LowerError> {
         let program = self.program;
         let inputs = program.inputs.iter().map(|port| (Role::Input, port));
         let outputs = program.outputs.iter().map(|port| (Role::Output, port));
@@ -273,10 +281,15 @@ impl Lowering<'_> {
             }
             // Exact bounds of an output would follow from the weights.
             let range = self.intervals[port.node.index()].outward();
+            let visibility = visibility(role, &port.name);
+            let mut tensor = self.tensor_of(port.node);
+            if visibility == Visibility::Committed {
+                tensor = self.for_commitment(role, tensor, &port.name);
+            }
             self.system.publics.push(Public {
-                tensor: self.tensor_of(port.node),
+                tensor,
                 role,
-                visibility: Visibility::Public,
+                visibility,
                 name: port.name.clone(),
                 shape: port.shape.clone(),
                 frac: node.frac,
@@ -284,6 +297,21 @@ impl Lowering<'_> {
             });
         }
         Ok(())
+    }
+
+    /// A tensor of the same values whose padding is zero and that nothing else commits to.
+    fn for_commitment(&mut self, role: Role, tensor: TensorId, name: &str) -> TensorId {
+        let shape = self.system.tensor(tensor).shape.clone();
+        let taken = self.system.publics.iter().any(|public| public.is_committed() && public.tensor == tensor);
+        // Inputs are zero in their padding as it is.
+        if !taken && (role == Role::Input || !has_padding(&shape)) {
+            return tensor;
+        }
+        let value = Virtual::zero(&shape).plus(1, Source::Read(Operand::identity(tensor, shape.len())));
+        let out = self.commit(Origin::Witness, &shape, format!("committed {name}"));
+        self.system.equals.push(value.clone().plus_raw(-1, out));
+        self.plan.push(Recipe::Store { value, out });
+        out
     }
 
     fn check_bits(&self, id: NodeId, bits: u32, limit: u32) -> Result<(), LowerError> {

@@ -129,7 +129,7 @@ fn divide_by_cubic(f: &[Fr], [d0, d1, d2]: &[Fr; 3]) -> (Vec<Fr>, [Fr; 3]) {
 }
 
 /// The quotient by `X − z`; the remainder is dropped.
-fn divide_by_linear(f: &[Fr], z: &Fr) -> Vec<Fr> {
+pub(crate) fn divide_by_linear(f: &[Fr], z: &Fr) -> Vec<Fr> {
     let mut quotient = vec![Fr::ZERO; f.len() - 1];
     let mut carry = Fr::ZERO;
     for (quotient, coefficient) in quotient.iter_mut().zip(&f[1..]).rev() {

@@ -5,6 +5,7 @@
 //! told along a way on which the truth is accepted.
 
 mod cheat;
+mod committed_lies;
 mod contractions;
 mod encoding_lies;
 mod key_lies;

@@ -201,7 +201,20 @@ pub static PRODUCTS: LazyLock<Case> = LazyLock::new(|| {
     )
 });
 
-/// All but [`LIMBS`], whose tables are large.
+/// Two tensors of more than one chunk each: a table of the one, not zero at zero, and their products summed line by line.
+pub static WIDE: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("wide");
+    let (x, z) = (b.input("x", 4, &[3, 50]), b.input("z", 4, &[3, 50]));
+    let f = b.table("f", 4, |v| 3 - v);
+    let y = b.apply("y", x, (0, 4), f, false);
+    let (lhs, rhs) = (View::identity(x, 2), Some(View::identity(z, 2)));
+    let product = b.push("product", Op::Contract { vars: vec![3, 50], lhs, rhs }, &[3]);
+    let sums = b.apply("sums", product, (6, 8), Func::Identity, false);
+    let values = |k: i64| (0..150).map(|i| (i * i + k * i) % 15 - 7).collect::<Vec<i64>>();
+    b.finish(&[sums, y], &[&values(3), &values(5)])
+});
+
+/// All but [`LIMBS`], whose tables are large, and [`WIDE`].
 pub fn all() -> [&'static Case; 9] {
     [&*DENSE, &*FRACTIONS, &*CLAMPS, &*TABLES, &*POOL, &*ARGMAX, &*GATHER, &*FAN_OUT, &*PRODUCTS]
 }

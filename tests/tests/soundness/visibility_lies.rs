@@ -1,6 +1,5 @@
 //! Inputs that no proof shows: what is stated then, and lies about which inputs are.
 
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use vouch_circuits::backend::Check;
@@ -16,8 +15,8 @@ use crate::scene::CHUNK_BITS;
 use crate::wrapped::{Wrapped, wrapped};
 
 fn options(names: &[&str]) -> SetupOptions {
-    let private_inputs: BTreeSet<String> = names.iter().map(|name| name.to_string()).collect();
-    SetupOptions { private_inputs, ..SetupOptions::chunk_bits(CHUNK_BITS) }
+    let inputs = names.iter().map(|name| (name.to_string(), Visibility::Private)).collect();
+    SetupOptions { inputs, ..SetupOptions::chunk_bits(CHUNK_BITS) }
 }
 
 /// The name of the one input.
@@ -44,10 +43,10 @@ fn a_private_input_is_not_stated() {
         let proof = proven(&PRIVATE.key, inputs);
         assert!(proof.publics[0].is_empty());
         let verified = verify(&PRIVATE.prepared, &proof).unwrap();
-        assert_eq!((verified.inputs.len(), &verified.private_inputs[..]), (0, &[input().to_string()][..]));
+        assert_eq!((verified.shown.inputs.len(), &verified.shown.private_inputs[..]), (0, &[input().to_string()][..]));
         let public = verify(&wrapped().prepared, &proven(&wrapped().key, inputs)).unwrap();
-        assert_eq!(public.inputs[0].integers, inputs[0]);
-        assert_eq!(verified.outputs, public.outputs, "the same outputs either way");
+        assert_eq!(public.shown.inputs[0].integers, inputs[0]);
+        assert_eq!(verified.shown.outputs, public.shown.outputs, "the same outputs either way");
         assert!(verified.to_string().contains("on a private input"));
     }
     // Nobody needs to know the input's extension either: the shell has one public value less, and those of the outputs' point.
@@ -117,6 +116,15 @@ fn only_inputs_that_exist_can_be_private() {
         let outcome = Needs::of(&DENSE.program, &options(&[name]));
         assert!(matches!(outcome, Err(SetupError::NoSuchInput(unknown)) if unknown == name));
     }
+    let output = DENSE.program.outputs[0].name.clone();
+    let said = |name: &str, visibility| SetupOptions {
+        outputs: [(name.to_string(), visibility)].into(),
+        ..SetupOptions::chunk_bits(CHUNK_BITS)
+    };
+    let outcome = Needs::of(&DENSE.program, &said(&output, Visibility::Private));
+    assert!(matches!(outcome, Err(SetupError::PrivateOutput(name)) if name == output));
+    let outcome = Needs::of(&DENSE.program, &said("nothing", Visibility::Committed));
+    assert!(matches!(outcome, Err(SetupError::NoSuchOutput(name)) if name == "nothing"));
     let mut key = PRIVATE.key.verifying_key.clone();
     assert_eq!(key.publics[1].role, Role::Output);
     key.publics[1].visibility = Visibility::Private;
@@ -134,8 +142,8 @@ fn inputs_are_private_each_for_itself() {
     let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
     let proof = proven(&key, &PRODUCTS.inputs);
     let verified = verify(&prepared, &proof).unwrap();
-    assert_eq!((&verified.private_inputs, &verified.inputs[0].name), (&vec![first.clone()], second));
-    assert_eq!(verified.inputs[0].integers, PRODUCTS.inputs[1]);
+    assert_eq!((&verified.shown.private_inputs, &verified.shown.inputs[0].name), (&vec![first.clone()], second));
+    assert_eq!(verified.shown.inputs[0].integers, PRODUCTS.inputs[1]);
     for position in 0..proof.publics[1].len() {
         let mut other = proof.clone();
         let value = &mut other.publics[1][position];

@@ -11,7 +11,8 @@ use std::time::Instant;
 use clap::Parser;
 use serde_json::{Value, json};
 use vouch_circuits::key::{Proof, VerifyingKey, srs_id};
-use vouch_verifier::{PreparedKey, verify};
+use vouch_circuits::tensor_opening::TensorOpening;
+use vouch_verifier::{PreparedKey, verify, verify_opening};
 
 /// Checks that a proof made by vouch is right: that the model behind a verifying key gave the stated output on the stated input.
 #[derive(Parser)]
@@ -39,6 +40,9 @@ struct Args {
     /// Refuse unless the key rests on the reference string with this id, that of a ceremony that you trust
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     srs_id: Option<[u8; 32]>,
+    /// The opening of a committed input or output, to be checked and shown; may be given several times
+    #[arg(long, value_name = "OPENING")]
+    opening: Vec<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -101,13 +105,24 @@ fn run(args: &Args) -> Result<(Value, String), Failure> {
         let warning = "the key rests on a development reference string: whoever made it could forge this proof";
         let _ = writeln!(std::io::stderr(), "warning: {warning}");
     }
-    let text = format!("{verified}\naccepted in {:.1} ms", seconds * 1e3);
+    let mut text = verified.to_string();
+    let mut opened = Vec::new();
+    for path in &args.opening {
+        let opening = read(path, "opening", TensorOpening::from_bytes)?;
+        let tensor = verify_opening(&key, &opening, Some(&proof))
+            .map_err(|refusal| Failure::Refused(format!("{}: {refusal}", path.display())))?;
+        text += &format!("\nopened: {}", tensor.values);
+        opened.push(tensor.values);
+    }
+    text += &format!("\naccepted in {:.1} ms", seconds * 1e3);
     let object = json!({
         "ok": true,
         "accepted": true,
         "model_id": id,
         "development": verified.development,
+        "sentence": verified.sentence(),
         "verified": verified,
+        "opened": opened,
         "seconds": seconds,
     });
     Ok((object, text))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use vouch_circuits::ir::Visibility;
 
 const ABOUT: &str = "Proves that a specific machine-learning model gave a specific output.";
 
@@ -11,8 +12,8 @@ const LONG_ABOUT: &str = "Proves that a specific machine-learning model gave a s
 vouch turns a trained ONNX model into exact integer arithmetic and proves runs of it. A small standalone program
 (vouch-verify) checks the proof without the model.
 
-Weights and inner values stay hidden. Outputs are public: they are in the proof. So are inputs, unless setup is told
-that they are private.";
+Weights and inner values stay hidden. Of each input and output a proof shows the values, a commitment, or (of inputs)
+nothing, as setup is told; the values if it is told nothing.";
 
 const AFTER: &str = "The whole way, on a bundled model and a real image:
   vouch demo
@@ -60,8 +61,12 @@ pub enum Verb {
     Prove(Prove),
     /// Check a proof against a verifying key; the same check as vouch-verify
     Verify(Verify),
+    /// Check what a committed input or output of a proof holds, given its opening
+    Open(Open),
     /// Recompute a verifying key from the published architecture
     VerifyKey(VerifyKey),
+    /// Recompute a model id from the model itself, where its owner published the weights
+    ModelId(ModelId),
     /// Run the model and check every constraint, without a proof
     Check(Check),
     /// Say what a vouch file is and what is in it; never shows secrets
@@ -100,7 +105,12 @@ pub struct Compile {
 #[command(after_help = "Example:
   vouch setup lenet
   vouch setup lenet --srs powers.srs
-  vouch setup lenet --private-input image
+  vouch setup lenet --input committed
+  vouch setup lenet --input image=private --output scores=committed
+
+--input and --output say what proofs show: `public` the values (the default), `committed` a hiding commitment, which
+`vouch prove` writes the opening of beside the proof, `private` (inputs only) nothing at all. Without a name they speak of all
+inputs, or all outputs.
 
 Writes lenet/proving.key (secret: it holds the weights and their blinds), lenet/verifying.key and lenet/architecture.vouch
 (public: the key, and the constraints that it is about, without the weights).
@@ -117,12 +127,39 @@ pub struct Setup {
     /// Entries of a commitment, as a power of two; picked from the model if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=26))]
     pub chunk_bits: Option<u8>,
-    /// An input that no proof shows, by its name; may be given several times. Others, and all outputs, are public
-    #[arg(long, value_name = "NAME")]
-    pub private_input: Vec<String>,
+    /// What proofs show of the inputs, or of one by its name; may be given several times
+    #[arg(long, value_name = "[NAME=]public|committed|private", value_parser = visibility)]
+    pub input: Vec<Shows>,
+    /// What proofs show of the outputs, or of one by its name
+    #[arg(long, value_name = "[NAME=]public|committed", value_parser = visibility)]
+    pub output: Vec<Shows>,
     /// 32 bytes that, with the model, determine the keys and the model id; drawn at random if not given
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub salt: Option<[u8; 32]>,
+    /// The weights are public: use a salt of zeros, so that whoever has the model can recompute its id with `vouch model-id`
+    #[arg(long, conflicts_with = "salt")]
+    pub published_weights: bool,
+}
+
+/// What proofs show of one input or output, or of all.
+#[derive(Clone, Debug)]
+pub struct Shows {
+    /// Of which; of all, if it has no name.
+    pub name: Option<String>,
+    /// What.
+    pub visibility: Visibility,
+}
+
+fn visibility(text: &str) -> Result<Shows, String> {
+    // Names may have an equals sign in them.
+    let (name, word) = text.rsplit_once('=').map_or((None, text), |(name, word)| (Some(name.to_string()), word));
+    let visibility = match word {
+        "public" => Visibility::Public,
+        "committed" => Visibility::Committed,
+        "private" => Visibility::Private,
+        _ => return Err(format!("{word:?} is none of public, committed and private")),
+    };
+    Ok(Shows { name, visibility })
 }
 
 /// `vouch prove`.
@@ -131,7 +168,10 @@ pub struct Setup {
   vouch prove lenet --input images.npy --index 3 --out three.proof
 
 The input has the form of calibration data, and the scaling of training. The proof is verified before it is written. It
-shows the output, and the input if setup did not make it private, and nothing else of what was computed.
+shows the outputs and inputs as far as setup was told to show them, and nothing else of what was computed.
+
+What opens a committed input or output is written beside the proof, as PROOF.NAME.opening: keep it as secret as the values. With
+--opening an earlier proof's commitment is used again, so that others see that two proofs are about the same input.
 
 --context binds the proof to 32 bytes of your choice, a request's id or a contract's address, so that it cannot be used elsewhere.")]
 pub struct Prove {
@@ -147,6 +187,9 @@ pub struct Prove {
     /// 32 bytes that the proof is bound to
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub context: Option<[u8; 32]>,
+    /// The opening of an earlier proof, whose commitment this one is to have too; refused if the values are others
+    #[arg(long, value_name = "OPENING")]
+    pub opening: Vec<PathBuf>,
 }
 
 /// A file of samples, and which one.
@@ -183,6 +226,53 @@ pub struct Verify {
     /// Refuse unless the key rests on the reference string with this id, that of a ceremony that you trust
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub srs_id: Option<[u8; 32]>,
+}
+
+/// `vouch open`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch open --key lenet/verifying.key --opening three.proof.image.opening --proof three.proof
+
+An opening shows what a proof's committed input or output holds. With --proof, the proof is verified too, and must have this very
+commitment; without it, compare the commitment that is printed with the one that you know.
+
+Exits with 0 if the values are what the commitment holds, with 1 if not, with 2 if a file is unusable.")]
+pub struct Open {
+    /// The verifying key, or the folder that holds it
+    #[arg(long, short, value_name = "VK")]
+    pub key: PathBuf,
+    /// The opening that `vouch prove` wrote
+    #[arg(long, short, value_name = "OPENING")]
+    pub opening: PathBuf,
+    /// The proof that it is of
+    #[arg(long, short, value_name = "PROOF")]
+    pub proof: Option<PathBuf>,
+}
+
+/// `vouch model-id`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch model-id lenet --key verifying.key --srs powers.srs
+  vouch model-id lenet --key verifying.key --salt 5c0f…
+
+For models whose owner published the compiled model (model.vouch), the weights in it: makes the keys again, with the salt and
+the reference string, and compares. After this nothing of the key is its maker's word but the name. The salt is zeros
+(`vouch setup --published-weights`) unless one is given. Chunk size and visibilities are taken from the key.
+
+Exits with 0 if the key is this model's, with 1 if it is another's, with 2 if a file is unusable.")]
+pub struct ModelId {
+    /// The folder with the compiled model
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The verifying key, or the folder that holds it
+    #[arg(long, short, value_name = "VK")]
+    pub key: PathBuf,
+    /// The salt that the owner published
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    pub salt: Option<[u8; 32]>,
+    /// The structured reference string that the key rests on; without it, this machine's development string
+    #[arg(long, value_name = "FILE")]
+    pub srs: Option<PathBuf>,
 }
 
 /// `vouch verify-key`.
@@ -231,8 +321,8 @@ pub struct Check {
   vouch inspect lenet
   vouch inspect three.proof --json
 
-Knows fixed-point models, proving and verifying keys, proofs, reference strings and accuracy reports; of a folder, all that it
-holds. Weights, salt and blinds are never shown.")]
+Knows fixed-point models, proving and verifying keys, proofs, openings, reference strings and accuracy reports; of a folder,
+all that it holds. Weights, salt and blinds are never shown.")]
 pub struct Inspect {
     /// A file, or a folder of them
     #[arg(value_name = "FILE")]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::{Proof, VerifyingKey};
+use vouch_circuits::tensor_opening::TensorOpening;
 use vouch_program::Program;
 use vouch_prover::ProvingKey;
 
@@ -24,7 +25,6 @@ pub const REPORT: &str = "report.json";
 pub const PROVING_KEY: &str = "proving.key";
 /// The verifying key in a folder.
 pub const VERIFYING_KEY: &str = "verifying.key";
-
 /// The published constraints in a folder.
 pub const ARCHITECTURE: &str = "architecture.vouch";
 
@@ -120,6 +120,12 @@ pub fn read_architecture(path: &Path) -> Result<Architecture, Failure> {
 pub fn read_proof(path: &Path) -> Result<Proof, Failure> {
     let bytes = read(path, "the proof")?;
     Proof::from_bytes(&bytes).map_err(|error| unusable(path, "proof", &error))
+}
+
+/// The opening of a committed input or output.
+pub fn read_opening(path: &Path) -> Result<TensorOpening, Failure> {
+    let bytes = read(path, "the opening")?;
+    TensorOpening::from_bytes(&bytes).map_err(|error| unusable(path, "opening", &error))
 }
 
 /// Writes one file, whole or not at all. A private one is readable by its owner only.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vouch_circuits::ir::Role;
 use vouch_circuits::key::{Proof, VerifyingKey};
 use vouch_models::zoo::{self, ZooModel};
-use vouch_prover::SetupOptions;
+use vouch_prover::{ProveOptions, SetupOptions};
 use vouch_verifier::{PreparedKey, TensorValues, argmax, verify};
 
 use super::{prove, setup};
@@ -75,7 +75,7 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
 
     out.heading("3. prove: run the model on the image, and prove the run");
     let mut progress = Progress::new(out);
-    let proof = prove::make(&key, &inputs, None, &mut progress)?;
+    let proof = prove::make(&key, &inputs, &ProveOptions::default(), &mut progress)?.proof;
     let prove_table = progress.finish();
     let outputs = stated_outputs(vk, &proof);
     let Some(scores) = outputs.first() else { return Err(Failure::fault("the bundled model has no output")) };

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
-use vouch_circuits::ir::{ConstraintSystem, Origin, Role};
+use vouch_circuits::ir::{ConstraintSystem, Origin, Role, Visibility};
 use vouch_circuits::key::{Proof, PublicTensor, VerifyingKey, srs_id, system_digest};
+use vouch_circuits::tensor_opening::{TensorOpening, commitment_id};
 use vouch_circuits::validate::MIN_CHUNK_BITS;
 use vouch_models::AccuracyReport;
 use vouch_program::{Op, Program};
@@ -154,6 +155,13 @@ fn inspect(path: &Path) -> Result<Facts, Failure> {
             facts.add("constraints", "constraints' digest", hex::encode(system_digest(system)));
             system_facts(system, &mut facts);
         }
+        Kind::TensorOpening => {
+            let opening = TensorOpening::from_bytes(&bytes).map_err(|e| bad(&e))?;
+            facts.add("key_digest", "made for the key with digest", hex::encode(opening.key_digest));
+            facts.add("tensor", "number of the input or output", opening.tensor);
+            facts.add("commitment", "commitment", hex::encode(commitment_id(&opening.commitments)));
+            facts.add("values", "values (not shown)", opening.values.len());
+        }
         Kind::ReferenceString => {
             let body = files::open(&bytes, kind).map_err(|e| bad(&e))?;
             let srs = Srs::read_from(body, Trust::Foreign).map_err(|e| bad(&e))?;
@@ -173,6 +181,7 @@ fn words(kind: Kind) -> &'static str {
         Kind::VerifyingKey => "verifying key",
         Kind::Proof => "proof",
         Kind::Architecture => "architecture (constraints without weights)",
+        Kind::TensorOpening => "opening of a committed tensor (secret)",
         Kind::ReferenceString => "structured reference string",
     }
 }
@@ -239,12 +248,19 @@ fn key_facts(key: &VerifyingKey, facts: &mut Facts) {
     facts.add("constraints", "constraints' digest", hex::encode(key.system_digest));
     let shape = |role| -> Vec<Value> {
         let publics = key.publics.iter().filter(|public| public.role == role);
-        let public =
-            |p: &PublicTensor| json!({ "name": p.name, "shape": p.shape, "frac": p.frac, "private": !p.is_stated() });
+        let public = |p: &PublicTensor| json!({ "name": p.name, "shape": p.shape, "frac": p.frac, "shown": shown(p.visibility) });
         publics.map(public).collect()
     };
     facts.add("inputs", "inputs (a value is q/2^frac)", shape(Role::Input));
     facts.add("outputs", "outputs", shape(Role::Output));
+}
+
+fn shown(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Public => "public",
+        Visibility::Committed => "committed",
+        Visibility::Private => "private",
+    }
 }
 
 fn proof_facts(proof: &Proof, facts: &mut Facts) {

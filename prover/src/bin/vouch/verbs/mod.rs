@@ -4,6 +4,8 @@ pub mod check;
 pub mod compile;
 pub mod demo;
 pub mod inspect;
+pub mod model_id;
+pub mod open;
 pub mod prove;
 pub mod setup;
 pub mod verify;

@@ -1,12 +1,16 @@
-//! `vouch prove`: a run of the model, and its proof.
+//! `vouch prove`: a run of the model, its proof, and the openings of what it commits to.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use vouch_circuits::key::Proof;
-use vouch_prover::{ProveError, ProvingKey, prove};
-use vouch_verifier::{PreparedKey, Verified, verify};
+use vouch_circuits::key::{Proof, VerifyingKey};
+use vouch_circuits::tensor_opening::TensorOpening;
+use vouch_prover::{ProveError, ProveOptions, Proven, ProvingKey, prove_with};
+use vouch_verifier::{PreparedKey, Verified, printable, verify, verify_opening};
 
 use crate::args::Prove;
-use crate::artifacts::{VERIFYING_KEY, expect_writable, read_proving_key, write_file};
+use crate::artifacts::{VERIFYING_KEY, expect_writable, read_opening, read_proving_key, write_file};
 use crate::failure::Failure;
 use crate::output::{Output, size};
 use crate::progress::Progress;
@@ -18,57 +22,101 @@ pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
     let mut progress = Progress::new(out);
     progress.begin("reading the key");
     let key = read_proving_key(&args.dir)?;
+    let earlier = args.opening.iter().map(|path| read_opening(path)).collect::<Result<Vec<_>, _>>()?;
     progress.begin("reading the input");
     let samples = read_samples(&args.input.input, key.program())?;
     let sample = pick(samples, args.input.index, &args.input.input)?;
     let inputs = to_integers(key.program(), &sample)?;
-    let proof = make(&key, &inputs, args.context, &mut progress)?;
+    let options = ProveOptions { context: args.context, openings: &earlier };
+    let Proven { proof, openings } = make(&key, &inputs, &options, &mut progress)?;
     progress.begin("verifying");
     // A proof that does not verify is worth nothing: better to know now.
-    let verified = check_own(&key, &proof)?;
+    let verified = check_own(&key, &proof, &openings)?;
     progress.begin("writing the proof");
     let bytes = proof.to_bytes();
+    let files = opening_files(&args.out, &key.verifying_key, &openings);
+    // The proof last: where it is, its openings are.
+    for (opening, file) in openings.iter().zip(&files) {
+        write_file(file, &opening.to_bytes(), true)?;
+    }
     write_file(&args.out, &bytes, false)?;
     let table = progress.finish();
 
-    verified.outputs.iter().for_each(|output| out.say(format!("output {output}")));
+    let publics = &key.verifying_key.publics;
+    verified.shown.outputs.iter().for_each(|output| out.say(format!("output {output}")));
     out.say(&table);
     out.say(format!("wrote {} ({}), a zero-knowledge proof", args.out.display(), size(bytes.len() as u64)));
+    for (opening, file) in openings.iter().zip(&files) {
+        let name = printable(&publics[opening.tensor].name);
+        out.say(format!("wrote {}, what opens the committed {name:?}: as secret as its values", file.display()));
+    }
     let vk = args.dir.join(VERIFYING_KEY);
     out.say(format!("next: vouch verify --key {} --proof {}", vk.display(), args.out.display()));
+    let openings: Vec<Value> = (openings.iter().zip(&files))
+        .map(|(opening, file)| json!({ "name": publics[opening.tensor].name, "file": file }))
+        .collect();
     Ok(json!({
         "command": "prove",
         "model": key.program().name,
         "model_id": hex::encode(key.verifying_key.model_id()),
         "context": args.context.map(hex::encode),
         "development": key.verifying_key.development,
-        "outputs": verified.outputs,
+        "outputs": verified.shown.outputs,
         "file": args.out,
         "bytes": bytes.len(),
+        "openings": openings,
         "stages": table,
     }))
+}
+
+/// Where the openings go: beside the proof, by the tensor's name as far as that can be in a file's.
+fn opening_files(proof: &Path, key: &VerifyingKey, openings: &[TensorOpening]) -> Vec<PathBuf> {
+    let safe = |opening: &TensorOpening| -> String {
+        let letter = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
+        // Names of files have their bounds too.
+        key.publics[opening.tensor].name.chars().map(letter).take(60).collect()
+    };
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    openings.iter().for_each(|opening| *count.entry(safe(opening)).or_default() += 1);
+    let file = |opening: &TensorOpening| {
+        let mut name = proof.file_name().unwrap_or_default().to_os_string();
+        let tensor = safe(opening);
+        name.push(if count[&tensor] == 1 { format!(".{tensor}") } else { format!(".{tensor}-{}", opening.tensor) });
+        name.push(".opening");
+        proof.with_file_name(name)
+    };
+    openings.iter().map(file).collect()
 }
 
 /// Proves a run.
 pub fn make(
     key: &ProvingKey,
     inputs: &[Vec<i64>],
-    context: Option<[u8; 32]>,
+    options: &ProveOptions,
     progress: &mut Progress,
-) -> Result<Proof, Failure> {
-    prove(key, inputs, context, &mut |stage| progress.begin(stage)).map_err(|error| {
+) -> Result<Proven, Failure> {
+    prove_with(key, inputs, options, &mut |stage| progress.begin(stage)).map_err(|error| {
         let failure = match error {
             ProveError::Witness(_) | ProveError::Randomness => Failure::unusable("no proof can be made for this input"),
+            ProveError::Reuse(_) => Failure::unusable("an earlier commitment cannot be used again"),
             ProveError::Refused(_) | ProveError::Shell(_) => Failure::fault("no proof could be made"),
         };
-        failure.because(&error)
+        let failure = failure.because(&error);
+        match error {
+            ProveError::Reuse(_) => failure.advice("leave --opening out: the proof gets a commitment of its own"),
+            _ => failure,
+        }
     })
 }
 
-/// The verifier's check of a proof that was made here.
-pub fn check_own(key: &ProvingKey, proof: &Proof) -> Result<Verified, Failure> {
+/// The verifier's check of a proof that was made here, and of its openings.
+pub fn check_own(key: &ProvingKey, proof: &Proof, openings: &[TensorOpening]) -> Result<Verified, Failure> {
     let fault =
         |error: &dyn std::error::Error| Failure::fault("the proof that was just made does not verify").because(error);
     let prepared = PreparedKey::new(key.verifying_key.clone()).map_err(|error| fault(&error))?;
-    verify(&prepared, proof).map_err(|refusal| fault(&refusal))
+    let verified = verify(&prepared, proof).map_err(|refusal| fault(&refusal))?;
+    for opening in openings {
+        verify_opening(&prepared, opening, Some(proof)).map_err(|refusal| fault(&refusal))?;
+    }
+    Ok(verified)
 }

@@ -1,15 +1,17 @@
 //! `vouch setup`: the keys of a compiled model.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
 use vouch_circuits::architecture::Architecture;
+use vouch_circuits::ir::Visibility;
 use vouch_circuits::lowering::LowerError;
-use vouch_program::Program;
+use vouch_program::{Port, Program};
 use vouch_prover::{Needs, ProvingKey, SetupError, SetupOptions, setup};
 use vouch_verifier::printable;
 
-use crate::args::Setup;
+use crate::args::{Setup, Shows};
 use crate::artifacts::{ARCHITECTURE, NewFile, PROVING_KEY, VERIFYING_KEY, read_model, write_folder};
 use crate::failure::Failure;
 use crate::output::{Output, count, size};
@@ -23,9 +25,11 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
     let program = read_model(&args.dir)?;
     let options = SetupOptions {
         chunk_bits: args.chunk_bits.map(usize::from),
-        private_inputs: args.private_input.iter().cloned().collect(),
+        inputs: visibilities(&args.input, &program.inputs),
+        outputs: visibilities(&args.output, &program.outputs),
     };
-    let key = make(program, &options, args.srs.as_deref(), args.salt, out, &mut progress)?;
+    let salt = if args.published_weights { Some(PUBLISHED_SALT) } else { args.salt };
+    let key = make(program, &options, args.srs.as_deref(), salt, out, &mut progress)?;
     progress.begin("writing the keys");
     let sizes = write(&args.dir, &key)?;
     let table = progress.finish();
@@ -40,8 +44,12 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         path.display(),
         size(sizes.architecture)
     ));
-    if !args.private_input.is_empty() {
-        out.say(format!("private        {}", args.private_input.join(", ")));
+    for visibility in [Visibility::Committed, Visibility::Private] {
+        let names: Vec<String> = named(&key, visibility).iter().map(|name| printable(name)).collect();
+        if !names.is_empty() {
+            let word = if visibility == Visibility::Private { "private" } else { "committed" };
+            out.say(format!("{word:<14} {}", names.join(", ")));
+        }
     }
     out.say(format!("commitments    {}", commitments(&key)));
     out.say(format!("shell          {}", shell(&key)));
@@ -53,7 +61,9 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         "model_id": model_id,
         "key_digest": hex::encode(key.core.key_digest),
         "chunk_bits": key.verifying_key.chunk_bits,
-        "private_inputs": args.private_input,
+        "private": named(&key, Visibility::Private),
+        "committed": named(&key, Visibility::Committed),
+        "published_weights": args.published_weights,
         "shell_rows_bits": key.shell.shape.k,
         "permutations": key.shell.shape.permutations,
         "weight_commitments": key.verifying_key.w_commitments.len(),
@@ -63,6 +73,25 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         "architecture": { "file": path, "bytes": sizes.architecture },
         "stages": table,
     }))
+}
+
+/// The salt of models whose weights are published.
+pub const PUBLISHED_SALT: [u8; 32] = [0; 32];
+
+/// What is said of each port by its name; what is said last counts.
+fn visibilities(said: &[Shows], ports: &[Port]) -> BTreeMap<String, Visibility> {
+    let all = |shows: &Shows| ports.iter().map(|port| (port.name.clone(), shows.visibility)).collect::<Vec<_>>();
+    let named = |shows: &Shows| match &shows.name {
+        Some(name) => vec![(name.clone(), shows.visibility)],
+        None => all(shows),
+    };
+    said.iter().flat_map(named).collect()
+}
+
+/// Names of the inputs and outputs that proofs show so much of.
+fn named(key: &ProvingKey, visibility: Visibility) -> Vec<String> {
+    let publics = key.verifying_key.publics.iter().filter(|public| public.visibility == visibility);
+    publics.map(|public| public.name.clone()).collect()
 }
 
 /// How the weights are committed, in words.
@@ -87,11 +116,15 @@ pub fn make(
     out: &Output,
     progress: &mut Progress,
 ) -> Result<ProvingKey, Failure> {
-    let names: Vec<String> = program.inputs.iter().map(|port| format!("{:?}", printable(&port.name))).collect();
+    let names =
+        |ports: &[Port]| ports.iter().map(|port| format!("{:?}", printable(&port.name))).collect::<Vec<_>>().join(", ");
+    let (inputs, outputs) = (names(&program.inputs), names(&program.outputs));
     let fail = |error: SetupError| {
         let failure = Failure::unusable("no keys can be made for this model").because(&error);
         match error {
-            SetupError::NoSuchInput(_) => failure.advice(format!("its inputs are {}", names.join(", "))),
+            SetupError::NoSuchInput(_) => failure.advice(format!("its inputs are {inputs}")),
+            SetupError::NoSuchOutput(_) => failure.advice(format!("its outputs are {outputs}")),
+            SetupError::PrivateOutput(_) => failure.advice("make it committed"),
             SetupError::Lower(LowerError::PublishesWeights(_)) => {
                 failure.advice("remove that output from the model before compiling")
             }

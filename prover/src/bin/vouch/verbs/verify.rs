@@ -51,6 +51,7 @@ pub fn run(args: &Verify, out: &Output) -> Result<Value, Failure> {
         "accepted": true,
         "model_id": hex::encode(model_id),
         "development": verified.development,
+        "sentence": verified.sentence(),
         "verified": verified,
         "seconds": taken.as_secs_f64(),
     }))
