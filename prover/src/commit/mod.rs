@@ -5,7 +5,9 @@
 //! as `Σ_i v_i·[τ^i] + b·B` (KZG; Kate, Zaverucha, Goldberg, Asiacrypt 2010), `B` being
 //! [`vouch_circuits::blinds::blind_base`]. So the commitment of a chunk with a uniform blind is uniform.
 
+pub mod ceremony;
 pub mod hyperkzg;
+pub mod lagrange;
 pub mod msm;
 pub mod srs;
 
@@ -13,6 +15,7 @@ use ark_bn254::Fr;
 use ark_ff::PrimeField;
 use rand::CryptoRng;
 
+pub use ceremony::{Ceremony, CeremonyError};
 pub use hyperkzg::{OpeningPoints, open};
 pub use msm::{commit_chunks, commit_small, commit_sparse, msm};
 pub use srs::{Srs, SrsError, Trust};

@@ -13,20 +13,16 @@ use std::sync::LazyLock;
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::pairing::Pairing;
 use ark_ec::{AdditiveGroup, AffineRepr, CurveGroup, PrimeGroup};
-use ark_ff::{BigInt, BigInteger, Field, PrimeField, Zero, batch_inversion};
-use halo2_proofs::arithmetic::g_to_lagrange;
-use halo2_proofs::halo2curves::bn256;
-use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
-use halo2_proofs::poly::EvaluationDomain;
+use ark_ff::{BigInt, BigInteger, Field, PrimeField, Zero};
 use rand::CryptoRng;
 use rayon::prelude::*;
 use thiserror::Error;
 use vouch_circuits::points::{
     G1_BYTES, G2_BYTES, decode_g1_unchecked, decode_g2_unchecked, encode_g1, encode_g2, is_in_g2,
 };
-use vouch_circuits::shell::convert;
 use zeroize::Zeroize;
 
+use super::lagrange;
 use super::msm::{BatchAdder, msm};
 use super::random_scalar;
 
@@ -85,8 +81,7 @@ pub struct Srs {
     pub tau_g2: G2Affine,
     /// Made here, by one party who could have kept `τ`: proofs convince only those who trust that party.
     pub development: bool,
-    /// The first `2^k` powers in Lagrange form, for some `k`: `[L_i(τ)]_1`, where `L_i` is 1 at the `i`-th power of Halo2's `2^k`-th
-    /// root of unity and 0 at the others. By rising `k`.
+    /// The first `2^k` powers in Lagrange form ([`lagrange`]), for some `k`, by rising `k`.
     pub lagrange: Vec<Vec<G1Affine>>,
 }
 
@@ -103,7 +98,7 @@ impl Srs {
     pub fn development_with_lagrange(len: usize, sizes: &[u32], rng: &mut impl CryptoRng) -> Self {
         let mut tau = random_scalar(rng);
         let mut srs = Self::development_with_tau(len, &tau);
-        srs.lagrange = sizes.iter().map(|k| lagrange_with_tau(*k, &tau)).collect();
+        srs.lagrange = sizes.iter().map(|k| lagrange::from_tau(*k, &tau)).collect();
         tau.zeroize();
         srs
     }
@@ -147,7 +142,7 @@ impl Srs {
         self.lagrange.iter().map(Vec::as_slice).find(|points| points.len() == 1 << k)
     }
 
-    /// The first `2^k` powers in Lagrange form; computed if they are not there, by an FFT over the group, which takes ten seconds at `k`
+    /// The first `2^k` powers in Lagrange form; computed if they are not there, by an FFT over the group, which takes four seconds at `k`
     /// = 14.
     ///
     /// # Panics
@@ -155,9 +150,7 @@ impl Srs {
     pub fn ensure_lagrange(&mut self, k: u32) -> &[G1Affine] {
         let at = self.lagrange.partition_point(|points| points.len() < 1 << k);
         if self.lagrange.get(at).is_none_or(|points| points.len() != 1 << k) {
-            let powers = self.powers[..1 << k].iter().map(|power| convert::g1(power).to_curve()).collect();
-            let points: Vec<bn256::G1Affine> = g_to_lagrange(powers, k);
-            self.lagrange.insert(at, points.iter().map(convert::g1_back).collect());
+            self.lagrange.insert(at, lagrange::from_powers(&self.powers, k));
         }
         &self.lagrange[at]
     }
@@ -209,10 +202,7 @@ impl Srs {
             return Err(SrsError::Power(index));
         }
         let values: Vec<Fr> = (0..need).map(|_| random_scalar(rng)).collect();
-        let domain = domain(need.trailing_zeros());
-        let polynomial =
-            domain.lagrange_to_coeff(domain.lagrange_from_vec(values.iter().map(convert::scalar).collect()));
-        let coefficients: Vec<Fr> = polynomial.iter().map(convert::scalar_back).collect();
+        let coefficients = lagrange::coefficients(&values);
         if msm(points, &values) == msm(&self.powers, &coefficients) { Ok(()) } else { Err(SrsError::Inconsistent) }
     }
 
@@ -285,26 +275,7 @@ fn read_points(bytes: &[u8], trust: Trust) -> Result<Vec<G1Affine>, SrsError> {
     bytes.par_chunks_exact(G1_BYTES).enumerate().map(point).collect()
 }
 
-/// Halo2's domain of `2^k` rows, whose root of unity counts.
-fn domain(k: u32) -> EvaluationDomain<bn256::Fr> {
-    EvaluationDomain::new(1, k)
-}
-
-/// `[L_i(τ)]_1` for `2^k` rows: `L_i(τ) = ω^i·(τ^n − 1) / (n·(τ − ω^i))`.
-fn lagrange_with_tau(k: u32, tau: &Fr) -> Vec<G1Affine> {
-    let n = Fr::from(1u64 << k);
-    let root = convert::scalar_back(&domain(k).get_omega());
-    let roots: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |power| Some(*power * root)).take(1 << k).collect();
-    let mut values: Vec<Fr> = roots.iter().map(|power| n * (*tau - power)).collect();
-    batch_inversion(&mut values);
-    let common = tau.pow([1u64 << k]) - Fr::ONE;
-    values.iter_mut().zip(&roots).for_each(|(value, power)| *value *= common * power);
-    let points = multiply_generator(&values);
-    values.zeroize();
-    points
-}
-
-fn check_g2(point: &G2Affine) -> Result<(), SrsError> {
+pub(super) fn check_g2(point: &G2Affine) -> Result<(), SrsError> {
     if !point.is_zero() && is_in_g2(point) { Ok(()) } else { Err(SrsError::G2) }
 }
 
@@ -346,7 +317,7 @@ fn generator_table() -> &'static [G1Affine] {
 }
 
 /// The generator of G1 times each scalar.
-fn multiply_generator(scalars: &[Fr]) -> Vec<G1Affine> {
+pub(super) fn multiply_generator(scalars: &[Fr]) -> Vec<G1Affine> {
     /// Points whose additions are interleaved.
     const PIECE: usize = 1 << 10;
     let table = generator_table();

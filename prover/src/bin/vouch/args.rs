@@ -67,6 +67,8 @@ pub enum Verb {
     VerifyKey(VerifyKey),
     /// Recompute a model id from the model itself, where its owner published the weights
     ModelId(ModelId),
+    /// Make or import a structured reference string
+    Srs(Srs),
     /// Run the model and check every constraint, without a proof
     Check(Check),
     /// Say what a vouch file is and what is in it; never shows secrets
@@ -104,7 +106,7 @@ pub struct Compile {
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   vouch setup lenet
-  vouch setup lenet --srs powers.srs
+  vouch setup lenet --srs powersOfTau28_hez_final_16.ptau
   vouch setup lenet --input committed
   vouch setup lenet --input image=private --output scores=committed
 
@@ -121,8 +123,9 @@ pub struct Setup {
     /// The folder that `vouch compile` wrote
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
-    /// A structured reference string from a ceremony that you trust; it is checked when read
-    #[arg(long, value_name = "FILE")]
+    /// A structured reference string from a ceremony that you trust: a file (.ptau, Halo2's raw parameters, or vouch's own), which is
+    /// checked when read, or the id of one that `vouch srs import` checked
+    #[arg(long, value_name = "FILE|ID")]
     pub srs: Option<PathBuf>,
     /// Entries of a commitment, as a power of two; picked from the model if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=26))]
@@ -271,8 +274,66 @@ pub struct ModelId {
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub salt: Option<[u8; 32]>,
     /// The structured reference string that the key rests on; without it, this machine's development string
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE|ID")]
     pub srs: Option<PathBuf>,
+}
+
+/// `vouch srs`.
+#[derive(Args, Debug)]
+#[command(arg_required_else_help = true)]
+pub struct Srs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: SrsVerb,
+}
+
+/// What `vouch srs` does.
+#[derive(Debug, Subcommand)]
+pub enum SrsVerb {
+    /// Make a reference string for development, on this machine
+    New(SrsNew),
+    /// Check the outcome of a ceremony and keep it for setups
+    Import(SrsImport),
+}
+
+/// `vouch srs new`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch srs new --bits 16 --out development.srs
+
+Whoever makes a reference string can keep its secret and forge proofs with it. This one says that it is for development, and so do all
+keys and proofs that rest on it. It is for teams that try things out with one string on several machines.")]
+pub struct SrsNew {
+    /// Number of powers, as a power of two
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u8).range(6..=24))]
+    pub bits: u8,
+    /// The file to write
+    #[arg(long, short, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `vouch srs import`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch srs import powersOfTau28_hez_final_16.ptau
+  vouch setup lenet --srs ID
+
+Knows snarkjs' powers of tau (.ptau), Halo2's raw parameter files, and vouch's own reference strings. Every point is checked to be in
+its group, and by pairings that the powers are those of one secret. Of the ceremony itself (that somebody forgot their part) no check can
+speak: compare the id with that of others, and check the contributions with the ceremony's own tools.
+
+The id is Keccak-256 of the point [tau] in G2, whatever the format and the number of powers; `vouch verify --srs-id ID` demands it.
+What was imported is kept in the user's cache folder; --out writes it to a file of vouch's own format too.")]
+pub struct SrsImport {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Number of powers to keep, as a power of two; all, but at most 2^16, if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(6..=26))]
+    pub bits: Option<u8>,
+    /// Write it to this file too
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// `vouch verify-key`.
@@ -293,7 +354,7 @@ pub struct VerifyKey {
     #[arg(long, short, value_name = "FILE")]
     pub architecture: PathBuf,
     /// The structured reference string that the key rests on; without it, this machine's development string
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE|ID")]
     pub srs: Option<PathBuf>,
 }
 

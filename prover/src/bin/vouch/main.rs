@@ -56,6 +56,7 @@ fn run(verb: &Verb, out: &Output) -> Result<serde_json::Value, Failure> {
         Verb::Verify(args) => verbs::verify::run(args, out),
         Verb::Open(args) => verbs::open::run(args, out),
         Verb::ModelId(args) => verbs::model_id::run(args, out),
+        Verb::Srs(args) => verbs::srs::run(args, out),
         Verb::VerifyKey(args) => verbs::verify_key::run(args, out),
         Verb::Check(args) => verbs::check::run(args, out),
         Verb::Inspect(args) => verbs::inspect::run(args, out),

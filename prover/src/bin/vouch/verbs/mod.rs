@@ -8,5 +8,6 @@ pub mod model_id;
 pub mod open;
 pub mod prove;
 pub mod setup;
+pub mod srs;
 pub mod verify;
 pub mod verify_key;

@@ -1,6 +1,8 @@
 //! The `vouch` command as its users meet it: the whole way, and every kind of bad input. Bad input ends in an exit code, words
 //! that say what to do, and no file that was not there before.
 
+mod srs;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -297,7 +299,12 @@ fn bad_folders_and_inputs_are_refused() {
     fails(folder, &["prove", "m", "--input", "x.json", "--out", "m"], UNUSABLE, &["is a folder"]);
     fails(folder, &["setup", "empty"], UNUSABLE, &["vouch compile"]);
     fails(folder, &["prove", "empty", "--input", "x.json", "--out", "q"], UNUSABLE, &["vouch compile"]);
-    fails(folder, &["setup", "m", "--srs", "foreign.srs"], UNUSABLE, &["foreign.srs", "no file of vouch's"]);
+    fails(
+        folder,
+        &["setup", "m", "--srs", "foreign.srs"],
+        UNUSABLE,
+        &["foreign.srs", "neither snarkjs' powers of tau"],
+    );
     fails(folder, &["setup", "m", "--srs", "m/verifying.key"], UNUSABLE, &["is a verifying key"]);
     fails(folder, &["setup", "m", "--chunk-bits", "3"], UNUSABLE, &["chunks of 2^3"]);
 
