@@ -128,6 +128,8 @@ fn the_whole_way() {
     assert_eq!(set_up["committed"][0], name);
     let recomputed = json(folder, &["model-id", "hidden", "--key", "hidden"]);
     assert_eq!(recomputed["model_id"], set_up["model_id"]);
+    assert_eq!(json(folder, &["model-id", "hidden", "--input", "committed"])["model_id"], set_up["model_id"]);
+    assert_ne!(json(folder, &["model-id", "hidden"])["model_id"], set_up["model_id"]);
     let salt = "01".repeat(32);
     fails(
         folder,

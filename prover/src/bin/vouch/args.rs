@@ -123,6 +123,20 @@ pub struct Setup {
     /// The folder that `vouch compile` wrote
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
+    /// What the keys are made with
+    #[command(flatten)]
+    pub options: KeyOptions,
+    /// 32 bytes that, with the model, determine the keys and the model id; drawn at random if not given
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    pub salt: Option<[u8; 32]>,
+    /// The weights are public: use a salt of zeros, so that whoever has the model can recompute its id with `vouch model-id`
+    #[arg(long, conflicts_with = "salt")]
+    pub published_weights: bool,
+}
+
+/// What keys are made with, beside the model and the salt.
+#[derive(Args, Debug)]
+pub struct KeyOptions {
     /// A structured reference string from a ceremony that you trust: a file (.ptau, Halo2's raw parameters, or vouch's own), which is
     /// checked when read, or the id of one that `vouch srs import` checked
     #[arg(long, value_name = "FILE|ID")]
@@ -136,12 +150,6 @@ pub struct Setup {
     /// What proofs show of the outputs, or of one by its name
     #[arg(long, value_name = "[NAME=]public|committed", value_parser = visibility)]
     pub output: Vec<Shows>,
-    /// 32 bytes that, with the model, determine the keys and the model id; drawn at random if not given
-    #[arg(long, value_name = "HEX", value_parser = bytes32)]
-    pub salt: Option<[u8; 32]>,
-    /// The weights are public: use a salt of zeros, so that whoever has the model can recompute its id with `vouch model-id`
-    #[arg(long, conflicts_with = "salt")]
-    pub published_weights: bool,
 }
 
 /// What proofs show of one input or output, or of all.
@@ -255,27 +263,28 @@ pub struct Open {
 /// `vouch model-id`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
-  vouch model-id lenet --key verifying.key --srs powers.srs
-  vouch model-id lenet --key verifying.key --salt 5c0f…
+  vouch model-id lenet --key verifying.key --srs powers.ptau
+  vouch model-id lenet --srs powers.ptau --input committed --salt 5c0f…
 
-For models whose owner published the compiled model (model.vouch), the weights in it: makes the keys again, with the salt and
-the reference string, and compares. After this nothing of the key is its maker's word but the name. The salt is zeros
-(`vouch setup --published-weights`) unless one is given. Chunk size and visibilities are taken from the key.
+For models whose owner published the compiled model (model.vouch), the weights in it: makes the keys again, from the model, the salt,
+the reference string and setup's options, and prints their id. With --key, chunk size and visibilities are the key's, and the ids are
+compared: after this nothing of the key is its maker's word but the name. The salt is zeros (`vouch setup --published-weights`)
+unless one is given.
 
-Exits with 0 if the key is this model's, with 1 if it is another's, with 2 if a file is unusable.")]
+Exits with 0 if all is well, with 1 if the key is another model's, with 2 if a file is unusable.")]
 pub struct ModelId {
     /// The folder with the compiled model
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
-    /// The verifying key, or the folder that holds it
-    #[arg(long, short, value_name = "VK")]
-    pub key: PathBuf,
+    /// A verifying key to compare with, or the folder that holds it
+    #[arg(long, short, value_name = "VK", conflicts_with_all = ["chunk_bits", "input", "output"])]
+    pub key: Option<PathBuf>,
+    /// What the keys were made with
+    #[command(flatten)]
+    pub options: KeyOptions,
     /// The salt that the owner published
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub salt: Option<[u8; 32]>,
-    /// The structured reference string that the key rests on; without it, this machine's development string
-    #[arg(long, value_name = "FILE|ID")]
-    pub srs: Option<PathBuf>,
 }
 
 /// `vouch srs`.

@@ -11,7 +11,7 @@ use vouch_program::{Port, Program};
 use vouch_prover::{Needs, ProvingKey, SetupError, SetupOptions, setup};
 use vouch_verifier::printable;
 
-use crate::args::{Setup, Shows};
+use crate::args::{KeyOptions, Setup, Shows};
 use crate::artifacts::{ARCHITECTURE, NewFile, PROVING_KEY, VERIFYING_KEY, read_model, write_folder};
 use crate::failure::Failure;
 use crate::output::{Output, count, size};
@@ -23,13 +23,9 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
     let mut progress = Progress::new(out);
     progress.begin("reading the model");
     let program = read_model(&args.dir)?;
-    let options = SetupOptions {
-        chunk_bits: args.chunk_bits.map(usize::from),
-        inputs: visibilities(&args.input, &program.inputs),
-        outputs: visibilities(&args.output, &program.outputs),
-    };
+    let options = options_of(&args.options, &program);
     let salt = if args.published_weights { Some(PUBLISHED_SALT) } else { args.salt };
-    let key = make(program, &options, args.srs.as_deref(), salt, out, &mut progress)?;
+    let key = make(program, &options, args.options.srs.as_deref(), salt, out, &mut progress)?;
     progress.begin("writing the keys");
     let sizes = write(&args.dir, &key)?;
     let table = progress.finish();
@@ -77,6 +73,15 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
 
 /// The salt of models whose weights are published.
 pub const PUBLISHED_SALT: [u8; 32] = [0; 32];
+
+/// What the command line says, of this program.
+pub fn options_of(said: &KeyOptions, program: &Program) -> SetupOptions {
+    SetupOptions {
+        chunk_bits: said.chunk_bits.map(usize::from),
+        inputs: visibilities(&said.input, &program.inputs),
+        outputs: visibilities(&said.output, &program.outputs),
+    }
+}
 
 /// What is said of each port by its name; what is said last counts.
 fn visibilities(said: &[Shows], ports: &[Port]) -> BTreeMap<String, Visibility> {
