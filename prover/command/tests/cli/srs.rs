@@ -63,7 +63,7 @@ fn reference_strings_are_imported_and_used() {
 fn strings_that_are_none_or_too_short_are_refused() {
     let workplace = workplace();
     let folder = workplace.path();
-    let ptau = include_bytes!("../fixtures/power4.ptau");
+    let ptau = include_bytes!("../../../tests/fixtures/power4.ptau");
     fs::write(folder.join("short.ptau"), ptau).unwrap();
     let imported = json(folder, &["srs", "import", "short.ptau"]);
     assert_eq!(imported["powers"], 31);

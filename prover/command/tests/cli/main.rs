@@ -16,7 +16,7 @@ const REFUSED: i32 = 1;
 const UNUSABLE: i32 = 2;
 
 fn zoo(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/zoo").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/zoo").join(name)
 }
 
 /// Runs `vouch` in a folder, its cache in a folder of the tests' own.
