@@ -27,7 +27,7 @@ impl Block {
     }
 
     /// The positions.
-    pub fn range(&self) -> std::ops::Range<usize> {
+    pub fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.size()
     }
 }

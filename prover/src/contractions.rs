@@ -11,22 +11,12 @@ use vouch_circuits::argument::contractions::{
 };
 use vouch_circuits::backend::Plain;
 use vouch_circuits::ir::*;
+use vouch_circuits::layout::log2_ceil;
 use vouch_circuits::mle::{eq_table, eq_weights};
 use vouch_circuits::transcript::Writer;
 
 use crate::operands::operand_table;
-
-/// Fewer pairs than this are not worth a second thread.
-const PARALLEL: usize = 1 << 10;
-
-/// One contraction in the sumcheck: `weight · Σ factors[0]·factors[1]·…`.
-struct Instance {
-    weight: Fr,
-    /// The operands' tables, then the public factor's, if there is one.
-    factors: Vec<Vec<Fr>>,
-    /// How many of them are operands'.
-    operands: usize,
-}
+use crate::sumcheck::{Product, Round, send_round};
 
 /// Proves the contractions with their weights, all claimed at first coordinates of `p`.
 pub fn prove(
@@ -40,7 +30,8 @@ pub fn prove(
         return OperandClaims::none(&mut Plain);
     }
     let all_roles: Vec<Roles> = weights.iter().map(|(id, _)| roles(system, system.contraction(*id))).collect();
-    let mut instances: Vec<Instance> = (weights.par_iter().zip(&all_roles))
+    // The operands' tables, then the public factor's, if there is one.
+    let mut products: Vec<Product> = (weights.par_iter().zip(&all_roles))
         .map(|((id, weight), roles)| {
             let contraction = system.contraction(*id);
             // Bound variables have no point yet; operands do not ask for it.
@@ -49,51 +40,49 @@ pub fn prove(
                 .chain(&contraction.rhs)
                 .map(|o| operand_table(system, contraction, roles, o, &values[o.tensor.0 as usize], &points))
                 .collect();
-            let operands = factors.len();
             factors.extend(public_table(contraction, roles, p));
-            Instance { weight: *weight, factors, operands }
+            Product { weight: *weight, factors }
         })
         .collect();
-    let total: Fr = instances.iter().map(|i| i.weight * i.sum()).sum();
+    let total: Fr = products.iter().map(Product::sum).sum();
     transcript.write(total);
 
     let degree = degree(system);
     let rounds = all_roles.iter().map(|r| r.bits).max().unwrap_or(0);
     let mut bound = Vec::with_capacity(rounds);
     for _ in 0..rounds {
-        let parts: Vec<[Fr; 4]> = instances.par_iter().map(Instance::round).collect();
-        let polynomial: [Fr; 4] = std::array::from_fn(|k| parts.iter().map(|p| p[k]).sum());
-        transcript.write(polynomial[0]);
-        polynomial[2..=degree].iter().for_each(|c| transcript.write(*c));
-        let challenge = transcript.challenge();
-        instances.par_iter_mut().for_each(|i| i.fold(challenge));
+        let parts: Vec<Round> = products.par_iter().map(Product::round).collect();
+        let round: Round = std::array::from_fn(|k| parts.iter().map(|part| part[k]).sum());
+        let challenge = send_round(transcript, &round, degree);
+        products.par_iter_mut().for_each(|product| product.fold(&challenge));
         bound.push(challenge);
     }
 
     let factors = known_factors(&mut Plain, system, weights, &all_roles, p, &bound);
-    let (numbers, values) = prove_numbers(factors, &instances, transcript);
+    let operand = |product: &Product, id: ContractionId, k: usize| {
+        let there = k == 0 || system.contraction(id).rhs.is_some();
+        if there { product.factors[k][0] } else { Fr::one() }
+    };
+    let side = |k: usize| weights.iter().zip(&products).map(|((id, _), product)| operand(product, *id, k)).collect();
+    let (numbers, values) = prove_numbers([factors, side(0), side(1)], transcript);
     let sides = operand_claims(&mut Plain, system, weights, &all_roles, &numbers, values);
     OperandClaims { total, bound, sides }
 }
 
 /// The sum of the contractions' `factor·lhs·rhs` by a sumcheck over their numbers: `eq(ζ, i)` of each, and both sides' values.
-fn prove_numbers(factors: Vec<Fr>, instances: &[Instance], transcript: &mut Writer) -> (Vec<Fr>, [Fr; 2]) {
-    let side = |k: usize| instances.iter().map(|i| if k < i.operands { i.factors[k][0] } else { Fr::one() }).collect();
-    let mut tables: [Vec<Fr>; 3] = [factors, side(0), side(1)];
-    tables.iter_mut().for_each(|table| table.resize(instances.len().next_power_of_two(), Fr::zero()));
+fn prove_numbers(mut tables: [Vec<Fr>; 3], transcript: &mut Writer) -> (Vec<Fr>, [Fr; 2]) {
+    let count = tables[0].len();
+    tables.iter_mut().for_each(|table| table.resize(count.next_power_of_two(), Fr::zero()));
+    let mut product = Product { weight: Fr::one(), factors: tables.to_vec() };
     let mut zeta = Vec::new();
-    while tables[0].len() > 1 {
-        let [constant, _, square, cube] = (0..tables[0].len() / 2)
-            .map(|j| product_round(tables.iter().map(|table| (table[2 * j], table[2 * j + 1] - table[2 * j]))))
-            .fold([Fr::zero(); NUMBER_DEGREE + 1], |a, b| std::array::from_fn(|k| a[k] + b[k]));
-        [constant, square, cube].into_iter().for_each(|c| transcript.write(c));
-        let challenge = transcript.challenge();
-        tables.iter_mut().for_each(|table| *table = fold(table, challenge));
+    for _ in 0..log2_ceil(count) {
+        let challenge = send_round(transcript, &product.round(), NUMBER_DEGREE);
+        product.fold(&challenge);
         zeta.push(challenge);
     }
-    let values = [tables[1][0], tables[2][0]];
+    let values = [product.factors[1][0], product.factors[2][0]];
     values.into_iter().for_each(|value| transcript.write(value));
-    (eq_weights(&mut Plain, &zeta, &Fr::one(), instances.len()), values)
+    (eq_weights(&mut Plain, &zeta, &Fr::one(), count), values)
 }
 
 /// The unbound variables' points.
@@ -120,54 +109,4 @@ fn public_table(contraction: &Contraction, roles: &Roles, p: &[Fr]) -> Option<Ve
         table = table.iter().flat_map(|t| factor.iter().map(move |f| *t * f)).collect();
     }
     Some(table)
-}
-
-impl Instance {
-    fn sum(&self) -> Fr {
-        let len = self.factors[0].len();
-        (0..len).into_par_iter().with_min_len(PARALLEL).map(|i| self.factors.iter().map(|f| f[i]).product::<Fr>()).sum()
-    }
-
-    /// Coefficients of the round polynomial. A finished instance is its value times `1 - X`.
-    fn round(&self) -> [Fr; 4] {
-        let len = self.factors[0].len();
-        if len == 1 {
-            let value = self.weight * self.sum();
-            return [value, -value, Fr::zero(), Fr::zero()];
-        }
-        let coefficients = (0..len / 2)
-            .into_par_iter()
-            .with_min_len(PARALLEL)
-            .map(|j| product_round(self.factors.iter().map(|f| (f[2 * j], f[2 * j + 1] - f[2 * j]))))
-            .reduce(|| [Fr::zero(); 4], |a, b| std::array::from_fn(|k| a[k] + b[k]));
-        coefficients.map(|c| c * self.weight)
-    }
-
-    fn fold(&mut self, r: Fr) {
-        if self.factors[0].len() == 1 {
-            self.weight *= Fr::one() - r;
-            return;
-        }
-        self.factors.iter_mut().for_each(|factor| *factor = fold(factor, r));
-    }
-}
-
-/// The coefficients of a product of up to three lines, given as their values at 0 and their rises.
-fn product_round(lines: impl Iterator<Item = (Fr, Fr)>) -> [Fr; 4] {
-    let mut product = [Fr::one(), Fr::zero(), Fr::zero(), Fr::zero()];
-    for (k, (low, rise)) in lines.enumerate() {
-        if k == 0 {
-            product = [low, rise, Fr::zero(), Fr::zero()];
-            continue;
-        }
-        for c in (0..=k + 1).rev() {
-            let carried = if c > 0 { product[c - 1] * rise } else { Fr::zero() };
-            product[c] = product[c] * low + carried;
-        }
-    }
-    product
-}
-
-fn fold(table: &[Fr], r: Fr) -> Vec<Fr> {
-    table.par_chunks(2).with_min_len(PARALLEL).map(|pair| pair[0] + r * (pair[1] - pair[0])).collect()
 }

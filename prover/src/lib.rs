@@ -17,6 +17,7 @@ pub mod prove;
 pub mod setup;
 pub mod shell;
 pub mod small;
+pub mod sumcheck;
 pub mod verify_key;
 pub mod witness;
 

@@ -14,10 +14,8 @@ use vouch_circuits::layout::{Layout, Leaf};
 use vouch_circuits::transcript::Writer;
 
 use crate::evaluate::Evaluator;
+use crate::sumcheck::{PARALLEL, fold_with, pair, sum_over};
 use crate::witness::Witness;
-
-/// Fewer pairs than this are not worth a second thread.
-const PARALLEL: usize = 1 << 10;
 
 /// A fraction `numerator / denominator`.
 #[derive(Clone, Copy)]
@@ -91,14 +89,8 @@ pub fn prove(leaves: Vec<Fraction>, leaf_bits: usize, transcript: &mut Writer) -
     for _ in 1..leaf_bits {
         // The vector is never empty: it begins with the leaves.
         let below = &layers[layers.len() - 1];
-        let mut layer = vec![Fraction::NONE(); below.len().div_ceil(2)];
-        layer.par_iter_mut().with_min_len(PARALLEL).zip(below.par_chunks(2)).for_each(|(node, children)| {
-            *node = match children {
-                [left, right] => left.plus(right),
-                [left] => *left,
-                _ => Fraction::NONE(),
-            };
-        });
+        // A child that is missing changes nothing.
+        let layer = fold_with(below, &Fraction::NONE(), Fraction::plus);
         layers.push(layer);
     }
     let top = layers.pop().unwrap_or_default();
@@ -149,14 +141,14 @@ fn prove_layer(layer: &[Fraction], claim: &LeafClaim<Fr>, transcript: &mut Write
     let mut point = Vec::with_capacity(claim.point.len() + 1);
     for (i, z_inverse) in inverses.iter().enumerate() {
         // Absent nodes contribute λ each; taken out of every node, only present ones are left to sum.
-        let (mut constant, square) = round(&terms, &weights[i + 1], &absent, lambda);
+        let [mut constant, square] = round(&terms, &weights[i + 1], &absent, lambda);
         constant += lambda;
         let linear = (sum - constant) * z_inverse - square;
         transcript.write(linear);
         transcript.write(square);
         let r = transcript.challenge();
         sum = constant + r * (linear + r * square);
-        terms = fold(&terms, &absent, r);
+        terms = fold_with(&terms, &absent, |low, high| std::array::from_fn(|k| low[k] + r * (high[k] - low[k])));
         point.push(r);
     }
     let [shifted, q1, p1, q0] = terms.first().copied().unwrap_or(absent);
@@ -165,29 +157,13 @@ fn prove_layer(layer: &[Fraction], claim: &LeafClaim<Fr>, transcript: &mut Write
 }
 
 /// `Σ_j weight_j·(f_j(0) - λ)` and `Σ_j weight_j·(f_j's leading coefficient)` over pairs of nodes.
-fn round(terms: &[Terms], weights: &[Fr], absent: &Terms, lambda: Fr) -> (Fr, Fr) {
-    terms
-        .par_chunks(2)
-        .zip(weights)
-        .with_min_len(PARALLEL)
-        .map(|(pair, weight)| {
-            let (low, high) = (&pair[0], pair.get(1).unwrap_or(absent));
-            let constant = low[0] * low[1] + low[2] * low[3] - lambda;
-            let square = (high[0] - low[0]) * (high[1] - low[1]) + (high[2] - low[2]) * (high[3] - low[3]);
-            (constant * weight, square * weight)
-        })
-        .reduce(|| (Fr::zero(), Fr::zero()), |a, b| (a.0 + b.0, a.1 + b.1))
-}
-
-fn fold(terms: &[Terms], absent: &Terms, r: Fr) -> Vec<Terms> {
-    terms
-        .par_chunks(2)
-        .with_min_len(PARALLEL)
-        .map(|pair| {
-            let (low, high) = (&pair[0], pair.get(1).unwrap_or(absent));
-            std::array::from_fn(|k| low[k] + r * (high[k] - low[k]))
-        })
-        .collect()
+fn round(terms: &[Terms], weights: &[Fr], absent: &Terms, lambda: Fr) -> [Fr; 2] {
+    sum_over(terms.len().div_ceil(2), |j| {
+        let (low, high) = pair(terms, absent, j);
+        let constant = low[0] * low[1] + low[2] * low[3] - lambda;
+        let square = (high[0] - low[0]) * (high[1] - low[1]) + (high[2] - low[2]) * (high[3] - low[3]);
+        [constant * weights[j], square * weights[j]]
+    })
 }
 
 /// For each `i`, the table of `eq(point[i..], ·)`, as far as `len` nodes folded `i` times reach.

@@ -5,7 +5,9 @@
 use serde::Serialize;
 use thiserror::Error;
 use vouch_circuits::ir::*;
-use vouch_circuits::lowering::{Lowered, Recipe, Rescale, RescaleFunc, padded_positions};
+use vouch_circuits::lowering::{
+    ArgMaxFlags, Gather, Input, Lowered, Max, Recipe, Rescale, RescaleFunc, Store, padded_positions,
+};
 use vouch_program::{Op, Program, half};
 
 use crate::evaluate::{Evaluator, NotWhole};
@@ -182,7 +184,7 @@ fn follow(
             .collect()
     };
     match recipe {
-        Recipe::Input { port, out } => {
+        Recipe::Input(Input { port, out }) => {
             let shape = &system.tensor(*out).shape;
             // Ranges were checked: inputs have at most 16 bits.
             values[out.0 as usize] = pad(shape, inputs[*port].iter().map(|v| *v as i32));
@@ -191,16 +193,16 @@ fn follow(
             let accumulators = rows(&rescale.value, &rescale.out, values)?;
             follow_rescale(rescale, accumulators, &name(&rescale.out), values)?;
         }
-        Recipe::Max { lhs, rhs, out } => {
+        Recipe::Max(Max { lhs, rhs, out }) => {
             let (lhs, rhs) = (rows(lhs, out, values)?, rows(rhs, out, values)?);
             values[out.0 as usize] = narrow(lhs.into_iter().zip(rhs).map(|(a, b)| a.max(b)).collect(), out)?;
         }
-        Recipe::Store { value, out } => values[out.0 as usize] = narrow(rows(value, out, values)?, out)?,
-        Recipe::Gather { input, index, out } => {
+        Recipe::Store(Store { value, out }) => values[out.0 as usize] = narrow(rows(value, out, values)?, out)?,
+        Recipe::Gather(Gather { input, index, out }) => {
             let (input, index) = (&values[input.0 as usize], &values[index.0 as usize]);
             values[out.0 as usize] = index.iter().map(|i| input[*i as usize]).collect();
         }
-        Recipe::ArgMaxFlags { input, axis, before } => {
+        Recipe::ArgMaxFlags(ArgMaxFlags { input, axis, before }) => {
             values[before.0 as usize] = argmax_flags(&system.tensor(*input).shape, *axis, &values[input.0 as usize]);
         }
     }

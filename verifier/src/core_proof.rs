@@ -1,6 +1,7 @@
 //! The check of a core proof, which no command takes: for those who test the core argument, its shell left out.
 
 use ark_bn254::{Fr, G1Affine};
+use ark_ff::AdditiveGroup;
 use vouch_circuits::argument::key::{CoreKey, CoreProof, public_at, statement};
 use vouch_circuits::argument::{self, Exports};
 use vouch_circuits::backend::Check;
@@ -71,7 +72,8 @@ fn check_argument(key: &CoreKey, layout: &Layout, proof: &CoreProof) -> Result<E
     let mut reader = Reader::new(&proof.scalars, &groups);
     let system = &key.system;
     let mut at = |_: &mut Reader, i: usize, point: &[Fr]| {
-        public_at(&system.tensor(system.publics[i].tensor).shape, &proof.publics[i], point)
+        let public = system.publics.get(i).zip(proof.publics.get(i));
+        public.map_or(Fr::ZERO, |(public, values)| public_at(&system.tensor(public.tensor).shape, values, point))
     };
     let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.publics);
     let exports = argument::verify(&mut reader, system, layout, &statement, &mut at)?;

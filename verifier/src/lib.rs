@@ -3,7 +3,10 @@
 //! What a proof shows: whoever made it knows weights behind the key's commitments with which the key's constraints turn the
 //! proof's input into the proof's output. docs/PROTOCOL.md states every check. This crate knows neither ONNX nor proving.
 
-#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)
+)]
 
 mod core_proof;
 pub mod pairing;

@@ -186,7 +186,7 @@ impl fmt::Display for Shown {
 
 /// Position of the largest, the first on ties.
 pub fn argmax(values: &[i64]) -> usize {
-    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
+    values.iter().enumerate().rev().max_by_key(|(_, value)| **value).map_or(0, |(position, _)| position)
 }
 
 /// A name that came from a file, without what could play tricks on a terminal.

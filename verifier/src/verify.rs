@@ -186,7 +186,8 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
     let [folds, quotient] = proof.opening.groups();
     let stated = key.publics.iter().zip(&proof.publics).filter(|(public, _)| public.is_stated());
     let extensions = stated.map(|(public, values)| {
-        let point = &exports.leaf[..shape_bits(&public.tensor_shape)];
+        // The leaf point has as many coordinates as the widest of them.
+        let point = exports.leaf.get(..shape_bits(&public.tensor_shape)).unwrap_or_default();
         public_at(&public.tensor_shape, values, point)
     });
     let instances = Instances {

@@ -10,6 +10,7 @@ use crate::ir::ConstraintSystem;
 use crate::layout::Layout;
 
 use super::claims::BatchClaims;
+use super::sumcheck;
 
 /// The values of the committed vectors at the batching step's point.
 pub struct VectorClaims<S> {
@@ -31,14 +32,8 @@ pub fn verify<C: Channel>(
 ) -> Result<VectorClaims<C::Scalar>, Check> {
     ch.label(Step::Batch);
     let rounds = layout.x_bits().max(layout.w_bits());
-    let mut sum = target.clone();
-    let mut rho = Vec::with_capacity(rounds);
-    for _ in 0..rounds {
-        let challenge;
-        (sum, challenge) = super::sumcheck_round(ch, &sum, 2)?;
-        rho.push(challenge);
-    }
-    let late = super::late_factors(ch, &rho);
+    let (sum, rho) = sumcheck::rounds(ch, target, 2, rounds)?;
+    let late = sumcheck::late_factors(ch, &rho);
     let x = ch.read()?;
     let w = ch.read()?;
     let (q_x, q_w) = claims.evaluate(ch, system, layout, &rho);

@@ -186,6 +186,7 @@ pub fn operand_wires(system: &ConstraintSystem, operand: &Operand, spans: &[Span
 }
 
 /// The extension of a source that is known without any tensor.
+#[expect(clippy::unreachable, reason = "the caller handles tensors and contractions itself")]
 fn closed_form<A: Arithmetic>(ar: &mut A, source: &Source, domain: &[usize], point: &[A::Scalar]) -> A::Scalar {
     let one = ar.constant(Fr::one());
     match source {
@@ -221,6 +222,7 @@ fn middle<A: Arithmetic>(ar: &mut A, point: &[A::Scalar]) -> A::Scalar {
 }
 
 /// `2^-shift` in the field.
+#[expect(clippy::expect_used, reason = "2 has an inverse")]
 pub fn inverse_power_of_two(shift: u32) -> Fr {
     let half = Fr::from(2u64).inverse().expect("2 is not zero in a field of odd order");
     half.pow([u64::from(shift)])

@@ -15,6 +15,7 @@ use ark_bn254::Fr;
 use ark_ff::{One, Zero};
 
 use super::claims::{Point, Span, TensorClaim, operand_wires};
+use super::sumcheck;
 use crate::backend::{Arithmetic, Channel, Check};
 use crate::ir::*;
 use crate::layout::log2_ceil;
@@ -121,19 +122,8 @@ pub fn verify<C: Channel>(
     let degree = degree(system);
     let all_roles: Vec<Roles> = weights.iter().map(|(id, _)| roles(system, system.contraction(*id))).collect();
     let rounds = all_roles.iter().map(|r| r.bits).max().unwrap_or(0);
-    let mut sum = total.clone();
-    let mut bound = Vec::with_capacity(rounds);
-    for _ in 0..rounds {
-        let challenge;
-        (sum, challenge) = super::sumcheck_round(ch, &sum, degree)?;
-        bound.push(challenge);
-    }
-    let mut zeta = Vec::new();
-    for _ in 0..log2_ceil(weights.len()) {
-        let challenge;
-        (sum, challenge) = super::sumcheck_round(ch, &sum, NUMBER_DEGREE)?;
-        zeta.push(challenge);
-    }
+    let (sum, bound) = sumcheck::rounds(ch, &total, degree, rounds)?;
+    let (sum, zeta) = sumcheck::rounds(ch, &sum, NUMBER_DEGREE, log2_ceil(weights.len()))?;
     let [lhs, rhs] = [ch.read()?, ch.read()?];
 
     let factors = known_factors(ch, system, weights, &all_roles, p, &bound);
@@ -158,7 +148,7 @@ pub fn known_factors<A: Arithmetic>(
     p: &[A::Scalar],
     bound: &[A::Scalar],
 ) -> Vec<A::Scalar> {
-    let late = super::late_factors(ar, bound);
+    let late = sumcheck::late_factors(ar, bound);
     // Contractions of one shape share all but their weight.
     let mut known: BTreeMap<Shape, A::Scalar> = BTreeMap::new();
     let mut factors = Vec::with_capacity(weights.len());

@@ -8,15 +8,14 @@
 //! about a layer's `p` and `q` at a point to claims about the next one's; the last are about the leaves. Node `b` has children `2b` and
 //! `2b + 1`, and sumchecks bind the lowest variable first.
 //!
-//! The factor `eq(z, ·)` is kept out of the messages (Gruen 2024, "Some improvements for the PIOP for ZeroCheck", section 3): a round
-//! polynomial is `eq(z_i, X)·h(X)` with `h(X) = a + bX + cX²`, the claim is `(1 - z_i)·h(0) + z_i·h(1) = a + z_i·(b + c)`,
-//! so `b` and `c` are sent and `a` follows.
+//! The factor `eq(z, ·)` is kept out of the messages ([`sumcheck::weighted_round`]).
 
 use ark_bn254::Fr;
 use ark_ff::{One, Zero};
 
 use super::Challenges;
 use super::claims::Reduction;
+use super::sumcheck;
 use crate::backend::{Arithmetic, Channel, Check, Step};
 use crate::ir::*;
 use crate::layout::{Layout, Leaf};
@@ -58,14 +57,8 @@ pub fn verify<C: Channel>(ch: &mut C, leaf_bits: usize) -> Result<LeafClaim<C::S
         let mut sum = ch.mul_add(&claim.numerator, &lambda, &claim.denominator);
         let mut point = Vec::with_capacity(depth + 1);
         for z in &claim.point {
-            let linear = ch.read()?;
-            let square = ch.read()?;
-            let r = ch.challenge();
-            let rise = ch.add(&linear, &square);
-            let rise = ch.mul(z, &rise);
-            let constant = ch.sub(&sum, &rise);
-            let slope = ch.mul_add(&linear, &r, &square);
-            sum = ch.mul_add(&constant, &r, &slope);
+            let r;
+            (sum, r) = sumcheck::weighted_round(ch, &sum, z)?;
             point.push(r);
         }
         let [p0, p1, q0, q1] = read_children(ch)?;

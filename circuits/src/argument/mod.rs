@@ -7,7 +7,11 @@
 //! 5. [`batch`]: all claims on committed tensors become one evaluation of each committed vector.
 //! 6. [`opening`]: both evaluations are one HyperKZG opening; its group equation is left to the caller.
 //!
+//! Steps 2, 4 and 5 are sumchecks, whose rounds are in [`sumcheck`].
+//!
 //! docs/PROTOCOL.md states the same for people who write a second verifier.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
 
 pub mod batch;
 pub mod claims;
@@ -15,6 +19,7 @@ pub mod contractions;
 pub mod key;
 pub mod lookups;
 pub mod opening;
+pub mod sumcheck;
 
 use ark_bn254::Fr;
 use ark_ff::One;
@@ -150,33 +155,6 @@ pub fn batch_claims<A: Arithmetic>(
         indexed.extend(claims.into_iter().map(|claim| TensorClaim { coef: ar.mul(&claim.coef, &weight), ..claim }));
     }
     (BatchClaims { raw, points: Points { leaves, bound: operands.bound }, indexed }, target)
-}
-
-/// One round of a plain sumcheck of degree 2 or 3, `g(0) + g(1) = sum`: reads `g`'s coefficients but the linear one, and gives `g(r)` and `r`.
-fn sumcheck_round<C: Channel>(ch: &mut C, sum: &C::Scalar, degree: usize) -> Result<(C::Scalar, C::Scalar), Check> {
-    let constant = ch.read()?;
-    let higher: Vec<C::Scalar> = (2..=degree).map(|_| ch.read()).collect::<Result<_, _>>()?;
-    let twice = ch.add(&constant, &constant);
-    let linear = higher.iter().fold(ch.sub(sum, &twice), |rest, c| ch.sub(&rest, c));
-    let r = ch.challenge();
-    let mut value = higher.last().cloned().unwrap_or_else(|| linear.clone());
-    for coefficient in higher.iter().rev().skip(1).chain(std::iter::once(&linear)) {
-        value = ch.mul_add(coefficient, &r, &value);
-    }
-    let value = ch.mul_add(&constant, &r, &value);
-    Ok((value, r))
-}
-
-/// For each `n`, `Π_{t >= n} (1 - r_t)`: the factor of a part with `n` variables among longer ones.
-pub fn late_factors<A: Arithmetic>(ar: &mut A, r: &[A::Scalar]) -> Vec<A::Scalar> {
-    let mut factors = vec![ar.constant(Fr::one())];
-    for r in r.iter().rev() {
-        let clear = ar.complement(r);
-        let last = factors.last().cloned().unwrap_or_else(|| clear.clone());
-        factors.push(ar.mul(&last, &clear));
-    }
-    factors.reverse();
-    factors
 }
 
 /// What each chunk's commitment is multiplied by in the group equation: `eq(ρ_hi, j)` for `w`'s chunks, and `δ·eq(ρ_hi, j)` for `x`'s

@@ -8,8 +8,19 @@
 use vouch_program::NodeId;
 
 use super::tables::MAX_RELU_BITS;
-use super::{LowerError, Lowering, Recipe};
+use super::{LowerError, Lowering, Recipe, Store};
 use crate::ir::*;
+
+/// The flags `before[k] = 1` where position `k` is before the first largest element of `input` along `axis`.
+#[derive(Clone, Debug)]
+pub struct ArgMaxFlags {
+    /// What is searched.
+    pub input: TensorId,
+    /// Along which axis.
+    pub axis: usize,
+    /// Where the flags go; that axis is one shorter.
+    pub before: TensorId,
+}
 
 impl Lowering<'_> {
     pub(super) fn argmax(&mut self, id: NodeId, input: NodeId, axis: usize) -> Result<TensorId, LowerError> {
@@ -25,7 +36,7 @@ impl Lowering<'_> {
         if shape[axis] == 1 {
             let value = Virtual::zero(&out_shape);
             self.system.equals.push(value.clone().plus_raw(1, out));
-            self.plan.push(Recipe::Store { value, out });
+            self.plan.push(Recipe::Store(Store { value, out }));
             return Ok(out);
         }
         let spread_bits = 64 - (range.hi - range.lo).leading_zeros();
@@ -34,7 +45,7 @@ impl Lowering<'_> {
         let mut flags_shape = shape.clone();
         flags_shape[axis] -= 1;
         let before = self.commit(Origin::Witness, &flags_shape, format!("argmax flags {source}"));
-        self.plan.push(Recipe::ArgMaxFlags { input, axis, before });
+        self.plan.push(Recipe::ArgMaxFlags(ArgMaxFlags { input, axis, before }));
         self.zero_padding(before);
 
         // Variables: the input's axes, then one that runs over the flags.
@@ -80,7 +91,7 @@ impl Lowering<'_> {
             rhs: None,
         });
         self.system.equals.push(count.clone().plus_raw(-1, out));
-        self.plan.push(Recipe::Store { value: count, out });
+        self.plan.push(Recipe::Store(Store { value: count, out }));
         Ok(out)
     }
 }

@@ -4,102 +4,24 @@
 
 use vouch_program::NodeId;
 
-use crate::ir::{ConstraintSystem, TensorId, Virtual};
+use super::{ArgMaxFlags, Gather, Input, Max, Rescale, Store};
+use crate::ir::{ConstraintSystem, TensorId};
 
-/// One step of witness generation. All values are taken on padded domains.
+/// One step of witness generation; each operator's file says what its own does. All values are taken on padded domains.
 #[derive(Clone, Debug)]
 pub enum Recipe {
-    /// Input port `port`, zero in the padding.
-    Input {
-        /// Position among the program's inputs.
-        port: usize,
-        /// Where it goes.
-        out: TensorId,
-    },
+    /// An input's values.
+    Input(Input),
     /// A rescale, a clamp and a function.
     Rescale(Rescale),
-    /// `max(lhs, rhs)`.
-    Max {
-        /// First operand.
-        lhs: Virtual,
-        /// Second operand.
-        rhs: Virtual,
-        /// Where it goes.
-        out: TensorId,
-    },
+    /// The larger of two.
+    Max(Max),
     /// A virtual tensor's own values.
-    Store {
-        /// What is stored.
-        value: Virtual,
-        /// Where it goes.
-        out: TensorId,
-    },
-    /// `out[o] = input[index[o]]` over padded positions.
-    Gather {
-        /// What is read.
-        input: TensorId,
-        /// A fixed tensor of padded positions.
-        index: TensorId,
-        /// Where it goes.
-        out: TensorId,
-    },
-    /// The flags `before[k] = 1` where position `k` is before the first largest element of `input` along `axis`.
-    ArgMaxFlags {
-        /// What is searched.
-        input: TensorId,
-        /// Along which axis.
-        axis: usize,
-        /// Where the flags go; that axis is one shorter.
-        before: TensorId,
-    },
-}
-
-/// `q = floor((value + half) / 2^shift)`, `z = clamp(q)`, `y = func(z)`, and the cells that prove it; a cell that the case at hand does
-/// not need is absent.
-#[derive(Clone, Debug)]
-pub struct Rescale {
-    /// What is rescaled.
-    pub value: Virtual,
-    /// Bits dropped.
-    pub shift: u32,
-    /// Width of the function's domain.
-    pub bits: u32,
-    /// The function.
-    pub func: RescaleFunc,
-    /// The result.
-    pub out: TensorId,
-    /// The bits dropped: the low 16 and the rest, if `shift` is above 16; else all and none.
-    pub remainder: [Option<TensorId>; 2],
-    /// The cells of the clamp.
-    pub clamp: Option<Clamp>,
-}
-
-/// Cells that prove `z = clamp(q)`: `q = window_low + high · 2^low_bits + low`.
-#[derive(Clone, Debug)]
-pub struct Clamp {
-    /// `low`, in `[0, 2^low_bits)`.
-    pub low: TensorId,
-    /// Width of `low`.
-    pub low_bits: u32,
-    /// The least value of the window in which `z = q`.
-    pub window_low: i64,
-    /// `high`: 0 inside the window.
-    pub high: TensorId,
-    /// 1 where `high` is 0.
-    pub inside: TensorId,
-    /// `z`, where it is not the result itself.
-    pub clamped: Option<TensorId>,
-}
-
-/// The function of a [`Rescale`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RescaleFunc {
-    /// `z`.
-    Identity,
-    /// `max(z, 0)`.
-    Relu,
-    /// A fixed tensor's element at `z + 2^(bits-1)`.
-    Table(TensorId),
+    Store(Store),
+    /// Elements picked by a fixed index.
+    Gather(Gather),
+    /// The flags of a largest element.
+    ArgMaxFlags(ArgMaxFlags),
 }
 
 /// A program as constraints, with all that proving needs beside them.

@@ -13,11 +13,59 @@
 use vouch_program::{Func, NodeId, half, rescaled};
 
 use super::tables::{ClampShape, MAX_CLAMP_BITS};
-use super::{Clamp, LowerError, Lowering, Recipe, Rescale, RescaleFunc};
+use super::{LowerError, Lowering, Recipe};
 use crate::ir::*;
 
 /// Remainders are looked up in limbs of this width.
 const LIMB_BITS: u32 = 16;
+
+/// `q = floor((value + half) / 2^shift)`, `z = clamp(q)`, `y = func(z)`, and the cells that prove it; a cell that the case at hand does
+/// not need is absent.
+#[derive(Clone, Debug)]
+pub struct Rescale {
+    /// What is rescaled.
+    pub value: Virtual,
+    /// Bits dropped.
+    pub shift: u32,
+    /// Width of the function's domain.
+    pub bits: u32,
+    /// The function.
+    pub func: RescaleFunc,
+    /// The result.
+    pub out: TensorId,
+    /// The bits dropped: the low 16 and the rest, if `shift` is above 16; else all and none.
+    pub remainder: [Option<TensorId>; 2],
+    /// The cells of the clamp.
+    pub clamp: Option<Clamp>,
+}
+
+/// Cells that prove `z = clamp(q)`: `q = window_low + high · 2^low_bits + low`.
+#[derive(Clone, Debug)]
+pub struct Clamp {
+    /// `low`, in `[0, 2^low_bits)`.
+    pub low: TensorId,
+    /// Width of `low`.
+    pub low_bits: u32,
+    /// The least value of the window in which `z = q`.
+    pub window_low: i64,
+    /// `high`: 0 inside the window.
+    pub high: TensorId,
+    /// 1 where `high` is 0.
+    pub inside: TensorId,
+    /// `z`, where it is not the result itself.
+    pub clamped: Option<TensorId>,
+}
+
+/// The function of a [`Rescale`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RescaleFunc {
+    /// `z`.
+    Identity,
+    /// `max(z, 0)`.
+    Relu,
+    /// A fixed tensor's element at `z + 2^(bits-1)`.
+    Table(TensorId),
+}
 
 impl Lowering<'_> {
     pub(super) fn apply(

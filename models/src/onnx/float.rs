@@ -34,7 +34,7 @@ impl FloatModel {
         let fail = |reason: String| ModelError::Float { reason };
         let double_inputs = inputs.iter().map(|i| i.double).collect::<Vec<_>>();
         let typed = guarded(|| {
-            let onnx = tract_onnx::onnx().with_ignore_value_info(true);
+            let onnx = onnx().with_ignore_value_info(true);
             let folder = folder.map(|f| if f.as_os_str().is_empty() { "." } else { f.to_str().unwrap_or(".") });
             let mut parsed = onnx.parse(model, folder)?;
             let outlets = computed.iter().map(|name| parsed.outlets_by_name[name]).collect::<Vec<_>>();

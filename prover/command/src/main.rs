@@ -3,8 +3,6 @@
 //! [`args`] parses, [`verbs`] call the libraries, [`output`] and [`progress`] speak, [`failure`] explains. Everything that this program
 //! reads may be foreign: reading checks first. Exit codes are [`failure::Outcome`]'s.
 
-#![forbid(unsafe_code)]
-
 mod args;
 mod artifacts;
 mod failure;

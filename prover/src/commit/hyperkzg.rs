@@ -13,6 +13,7 @@ use vouch_circuits::transcript::Writer;
 
 use super::msm::msm;
 use super::srs::Srs;
+use crate::sumcheck::fold;
 
 pub use vouch_circuits::argument::opening::OpeningPoints;
 
@@ -79,11 +80,6 @@ fn open_batch(srs: &Srs, batched: Vec<Fr>, r: &Fr, transcript: &mut Writer) -> (
     linearized[0] -= (remainder[2] * z + remainder[1]) * z + remainder[0];
     let witness = msm(&srs.powers, &divide_by_linear(&linearized, &z)).into_affine();
     (quotient_point, witness)
-}
-
-/// `(1 − ρ)·even + ρ·odd`.
-fn fold(f: &[Fr], coordinate: &Fr) -> Vec<Fr> {
-    f.par_chunks_exact(2).with_min_len(1024).map(|pair| pair[0] + *coordinate * (pair[1] - pair[0])).collect()
 }
 
 /// The even and the odd part of `f` at `x` (so `f(±r)` for `x = r²`).

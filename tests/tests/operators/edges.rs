@@ -254,9 +254,9 @@ fn differences_of_up_to_18_bits() {
         let y = builder.max(a, b);
         let program = builder.finish(&[y]);
         if fits {
-            assert_proven(&program, &inputs)
+            assert_proven(&program, &inputs);
         } else {
-            assert_eq!(too_wide(&program), (19, 18))
+            assert_eq!(too_wide(&program), (19, 18));
         }
 
         let mut builder = Builder::new();
@@ -267,9 +267,9 @@ fn differences_of_up_to_18_bits() {
         let y = builder.argmax(stored, 0);
         let program = builder.finish(&[y]);
         if fits {
-            assert_proven(&program, &[inputs[0][..1].to_vec()])
+            assert_proven(&program, &[inputs[0][..1].to_vec()]);
         } else {
-            assert_eq!(too_wide(&program), (19, 18))
+            assert_eq!(too_wide(&program), (19, 18));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::argument::contractions::{OperandClaims, Roles, degree, operand_claims, roles};
-use vouch_circuits::argument::late_factors;
+use vouch_circuits::argument::sumcheck::late_factors;
 use vouch_circuits::backend::Plain;
 use vouch_circuits::ir::*;
 use vouch_circuits::mle::eq_table;

@@ -7,7 +7,7 @@ use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::*;
-use vouch_circuits::lowering::{Lowered, Recipe, Rescale, RescaleFunc};
+use vouch_circuits::lowering::{ArgMaxFlags, Gather, Input, Lowered, Max, Recipe, Rescale, RescaleFunc, Store};
 
 use crate::cheat::Cheat;
 use crate::programs::*;
@@ -44,7 +44,7 @@ fn lies(case: &Case) -> Vec<Values> {
         match recipe {
             Recipe::Rescale(rescale) => lies.extend(rescaled(case, rescale)),
             // Inputs have 4 bits: just outside.
-            Recipe::Input { port, .. } => lies.extend((0..case.inputs[*port].len()).flat_map(|i| {
+            Recipe::Input(Input { port, .. }) => lies.extend((0..case.inputs[*port].len()).flat_map(|i| {
                 [8, -9].map(|value| {
                     let mut inputs = case.inputs.clone();
                     inputs[*port][i] = value;
@@ -59,10 +59,10 @@ fn lies(case: &Case) -> Vec<Values> {
 
 fn written(recipe: &Recipe) -> TensorId {
     match recipe {
-        Recipe::Input { out, .. } | Recipe::Max { out, .. } | Recipe::Store { out, .. } => *out,
-        Recipe::Gather { out, .. } => *out,
+        Recipe::Input(Input { out, .. }) | Recipe::Max(Max { out, .. }) | Recipe::Store(Store { out, .. }) => *out,
+        Recipe::Gather(Gather { out, .. }) => *out,
         Recipe::Rescale(rescale) => rescale.out,
-        Recipe::ArgMaxFlags { before, .. } => *before,
+        Recipe::ArgMaxFlags(ArgMaxFlags { before, .. }) => *before,
     }
 }
 

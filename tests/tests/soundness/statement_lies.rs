@@ -171,10 +171,10 @@ fn a_key_with_other_constraints_refuses() {
         ("a role", |k| k.system.publics[0].role = Role::Output),
         ("which tensor is public", |k| k.system.publics[0].tensor = k.system.publics[1].tensor),
         ("a table's column", |k| {
-            k.system.tables[0].columns[0] = k.system.tables[0].columns[0].clone().plus_constant(1)
+            k.system.tables[0].columns[0] = k.system.tables[0].columns[0].clone().plus_constant(1);
         }),
         ("a lookup's column", |k| {
-            k.system.lookups[0].columns[0] = k.system.lookups[0].columns[0].clone().plus_constant(1)
+            k.system.lookups[0].columns[0] = k.system.lookups[0].columns[0].clone().plus_constant(1);
         }),
         ("a shift", |k| k.system.lookups[0].columns[0].shift += 1),
         ("a lookup", |k| drop(k.system.lookups.pop())),

@@ -8,7 +8,9 @@ use std::ops::Range;
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
 use vouch_circuits::ir::*;
-use vouch_circuits::lowering::{Lowered, Recipe, Rescale, RescaleFunc, padded_positions};
+use vouch_circuits::lowering::{
+    ArgMaxFlags, Gather, Input, Lowered, Max, Recipe, Rescale, RescaleFunc, Store, padded_positions,
+};
 use vouch_program::half;
 
 /// Each tensor's values on its padded domain.
@@ -233,7 +235,7 @@ fn follow(system: &ConstraintSystem, recipe: &Recipe, inputs: &[Vec<i64>], value
         rows(system, value, values).into_iter().map(|v| small(v).unwrap_or(0)).collect()
     };
     match recipe {
-        Recipe::Input { port, out } => {
+        Recipe::Input(Input { port, out }) => {
             let shape = &system.tensor(*out).shape;
             let mut padded = vec![Fr::ZERO; 1 << shape_bits(shape)];
             for (position, value) in padded_positions(shape).into_iter().zip(&inputs[*port]) {
@@ -247,21 +249,21 @@ fn follow(system: &ConstraintSystem, recipe: &Recipe, inputs: &[Vec<i64>], value
             follow_rescale(rescale, &accumulators, values);
             rescale.out
         }
-        Recipe::Max { lhs, rhs, out } => {
+        Recipe::Max(Max { lhs, rhs, out }) => {
             let (lhs, rhs) = (whole(lhs, values), whole(rhs, values));
             values[out.0 as usize] = lhs.iter().zip(rhs).map(|(a, b)| Fr::from(*a.max(&b))).collect();
             *out
         }
-        Recipe::Store { value, out } => {
+        Recipe::Store(Store { value, out }) => {
             values[out.0 as usize] = rows(system, value, values);
             *out
         }
-        Recipe::Gather { input, index, out } => {
+        Recipe::Gather(Gather { input, index, out }) => {
             let (input, index) = (&values[input.0 as usize], &values[index.0 as usize]);
             values[out.0 as usize] = index.iter().map(|i| input[small(*i).unwrap_or(0) as usize]).collect();
             *out
         }
-        Recipe::ArgMaxFlags { input, axis, before } => {
+        Recipe::ArgMaxFlags(ArgMaxFlags { input, axis, before }) => {
             let shape = system.tensor(*before).shape.clone();
             let read_at = |vars: &[usize], k: usize| {
                 let mut vars = vars.to_vec();

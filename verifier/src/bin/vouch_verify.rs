@@ -1,7 +1,5 @@
 //! The `vouch-verify` command: one proof, one verifying key, one answer.
 
-#![forbid(unsafe_code)]
-
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,39 @@
+//! `Gather`: `(index, out)` among the rows `(position, input)`; the index is a fixed tensor.
+
+use vouch_program::NodeId;
+
+use super::{Lowering, Recipe, padded_positions};
+use crate::ir::*;
+
+/// `out[o] = input[index[o]]` over padded positions.
+#[derive(Clone, Debug)]
+pub struct Gather {
+    /// What is read.
+    pub input: TensorId,
+    /// A fixed tensor of padded positions.
+    pub index: TensorId,
+    /// Where it goes.
+    pub out: TensorId,
+}
+
+impl Lowering<'_> {
+    /// `(index[o], out[o])` is one of the rows `(position, input[position])`.
+    pub(super) fn gather(&mut self, id: NodeId, input: NodeId, index: &[u32]) -> TensorId {
+        let node = self.program.node(id);
+        let input = self.tensor_of(input);
+        let input_shape = self.system.tensor(input).shape.clone();
+        let positions = padded_positions(&input_shape);
+        let mut padded = vec![0i32; 1 << shape_bits(&node.shape)];
+        for (&to, &from) in padded_positions(&node.shape).iter().zip(index) {
+            padded[to] = positions[from as usize] as i32;
+        }
+        let index = self.commit(Origin::Fixed, &node.shape, format!("index {}", node.source));
+        self.fixed.push((index, padded));
+        let out = self.commit(Origin::Witness, &node.shape, format!("gather {}", node.source));
+        let rows = vec![Virtual::zero(&input_shape).plus(1, Source::Position), Virtual::raw(input, &input_shape)];
+        let table = self.tables.rows(&mut self.system, format!("rows for {}", node.source), rows);
+        self.lookup(vec![Virtual::raw(index, &node.shape), Virtual::raw(out, &node.shape)], table);
+        self.plan.push(Recipe::Gather(Gather { input, index, out }));
+        out
+    }
+}

@@ -1,0 +1,37 @@
+//! `Max`: `(a - b, out - b)` is a row of the ReLU's table.
+
+use vouch_program::{Interval, NodeId};
+
+use super::tables::MAX_RELU_BITS;
+use super::{LowerError, Lowering, Recipe};
+use crate::ir::*;
+
+/// `max(lhs, rhs)`.
+#[derive(Clone, Debug)]
+pub struct Max {
+    /// First operand.
+    pub lhs: Virtual,
+    /// Second operand.
+    pub rhs: Virtual,
+    /// Where it goes.
+    pub out: TensorId,
+}
+
+impl Lowering<'_> {
+    pub(super) fn max(&mut self, id: NodeId, lhs: NodeId, rhs: NodeId) -> Result<TensorId, LowerError> {
+        let (a, b) = (self.intervals[lhs.index()], self.intervals[rhs.index()]);
+        // Saturated bounds are far too wide for any table.
+        let difference = Interval::new(a.lo.saturating_sub(b.hi), a.hi.saturating_sub(b.lo));
+        self.check_bits(id, self.intervals[id.index()].bits(), 32)?;
+        let (lhs, rhs) = (self.virtual_of(lhs), self.virtual_of(rhs));
+        let node = self.program.node(id);
+        let out = self.commit(Origin::Witness, &node.shape, format!("max {}", node.source));
+        let above = Virtual::raw(out, &node.shape).plus_virtual(-1, &rhs);
+        let difference_bits = difference.bits().max(2);
+        self.check_bits(id, difference_bits, MAX_RELU_BITS)?;
+        let table = self.tables.relu(&mut self.system, difference_bits);
+        self.lookup(vec![lhs.clone().plus_virtual(-1, &rhs), above], table);
+        self.plan.push(Recipe::Max(Max { lhs, rhs, out }));
+        Ok(out)
+    }
+}
