@@ -7,6 +7,7 @@ use super::activation::Activation;
 use super::build::Lowering;
 use super::linear::{Factors, Linear, power_of_two};
 use super::matmul::broadcast_shape;
+use super::operand::Operand;
 use super::operands::Operands;
 use super::rescale::Deferred;
 use super::value::Value;
@@ -15,24 +16,11 @@ use crate::error::ModelError;
 /// Bits to which a number that scales a tensor is rounded at least.
 const FACTOR_BITS: i32 = 12;
 
-enum Side {
-    Constant(ArrayD<f32>),
-    Computed(Value),
-}
-
 /// A summand.
 enum Summand {
-    Side(Side),
+    Operand(Operand),
     /// The accumulator of a linear operator, of the sum's own shape.
     Accumulator(Deferred),
-}
-
-fn side(low: &Lowering, operands: &Operands, position: usize) -> Result<Side, ModelError> {
-    let name = operands.required(position)?;
-    if low.graph.is_constant(name) {
-        return Ok(Side::Constant(operands.constant(position)?));
-    }
-    low.value(name).map(Side::Computed)
 }
 
 /// An activation that no operator before it took in.
@@ -74,7 +62,7 @@ fn sum(low: &mut Lowering, mut operands: Operands, sign: i64) -> Result<(), Mode
         shapes.push(operands.shape(name)?);
         summands.push(match low.take_deferred(name) {
             Some(deferred) => (Summand::Accumulator(deferred), sign),
-            None => (Summand::Side(side(low, &operands, position)?), sign),
+            None => (Summand::Operand(Operand::read(low, &operands, position)?), sign),
         });
     }
     let shape = check_rank(&operands, &shapes[0], &shapes[1])?;
@@ -84,11 +72,11 @@ fn sum(low: &mut Lowering, mut operands: Operands, sign: i64) -> Result<(), Mode
     let (mut finest, mut accumulated) = (i32::MIN, i32::MIN);
     for (summand, _) in &summands {
         worst += match summand {
-            Summand::Side(Side::Constant(array)) => largest(array),
-            Summand::Side(Side::Computed(value)) => {
-                finest = finest.max(value.frac);
-                let (lo, hi) = low.real_range(value);
-                lo.abs().max(hi.abs())
+            Summand::Operand(operand) => {
+                if let Operand::Computed(value) = operand {
+                    finest = finest.max(value.frac);
+                }
+                operand.largest(low)
             }
             Summand::Accumulator(deferred) => {
                 accumulated = accumulated.max(deferred.frac);
@@ -114,12 +102,12 @@ fn sum(low: &mut Lowering, mut operands: Operands, sign: i64) -> Result<(), Mode
                 let coef = sign * power_of_two(frac - deferred.frac)?;
                 terms.push(low.scaled_identity(deferred.node, coef));
             }
-            Summand::Side(Side::Computed(value)) => {
+            Summand::Operand(Operand::Computed(value)) => {
                 let value = low.addressed(&value)?;
                 let view = low.view_at(&value, &broadcast_index(&value.shape, shape.len()))?;
                 terms.push(AffineTerm::Scaled { coef: sign * power_of_two(frac - value.frac)?, view });
             }
-            Summand::Side(Side::Constant(array)) => {
+            Summand::Operand(Operand::Constant(array)) => {
                 let data: Vec<f64> = array.iter().map(|&x| sign as f64 * f64::from(x)).collect();
                 let (own, vars) = without_units(array.shape(), shape.len());
                 terms.push(low.constant_term(&data, &own, &vars, frac)?);
@@ -141,17 +129,6 @@ fn refuse_old_broadcast(operands: &mut Operands) -> Result<(), ModelError> {
     }
 }
 
-fn shape_of(side: &Side) -> &[usize] {
-    match side {
-        Side::Constant(array) => array.shape(),
-        Side::Computed(value) => &value.shape,
-    }
-}
-
-fn largest(array: &ArrayD<f32>) -> f64 {
-    array.iter().fold(0.0, |m, &x| m.max(f64::from(x).abs()))
-}
-
 /// A constant's shape without axes of length 1, and the result variables of what is left.
 fn without_units(shape: &[usize], rank: usize) -> (Vec<usize>, Vec<usize>) {
     let missing = rank - shape.len();
@@ -161,17 +138,17 @@ fn without_units(shape: &[usize], rank: usize) -> (Vec<usize>, Vec<usize>) {
 pub(super) fn mul(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
     refuse_old_broadcast(&mut operands)?;
     let tensor = operands.result()?;
-    let (a, b) = (side(low, &operands, 0)?, side(low, &operands, 1)?);
-    let shape = check_rank(&operands, shape_of(&a), shape_of(&b))?;
+    let (a, b) = (Operand::read(low, &operands, 0)?, Operand::read(low, &operands, 1)?);
+    let shape = check_rank(&operands, a.shape(), b.shape())?;
     operands.finish()?;
     match (a, b) {
-        (Side::Computed(a), Side::Computed(b)) => {
+        (Operand::Computed(a), Operand::Computed(b)) => {
             let (a, b) = (low.addressed(&a)?, low.addressed(&b)?);
             let a_view = low.view_at(&a, &broadcast_index(&a.shape, shape.len()))?;
             let b_view = low.view_at(&b, &broadcast_index(&b.shape, shape.len()))?;
             low.bilinear((&a, a_view), (&b, b_view), &shape, shape.clone(), tensor, &shape)
         }
-        (Side::Computed(x), Side::Constant(factor)) | (Side::Constant(factor), Side::Computed(x)) => {
+        (Operand::Computed(x), Operand::Constant(factor)) | (Operand::Constant(factor), Operand::Computed(x)) => {
             scaled(low, &x, &factor.mapv(f64::from), tensor, &shape)
         }
         _ => Err(ModelError::invalid(format!("tensor \"{tensor}\" is constant but was not folded"))),
@@ -181,10 +158,10 @@ pub(super) fn mul(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
 pub(super) fn div(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
     refuse_old_broadcast(&mut operands)?;
     let tensor = operands.result()?;
-    let Side::Computed(x) = side(low, &operands, 0)? else {
+    let Operand::Computed(x) = Operand::read(low, &operands, 0)? else {
         return Err(operands.refuse("operand 0", "division of a constant by a computed tensor is not supported"));
     };
-    let Side::Constant(divisor) = side(low, &operands, 1)? else {
+    let Operand::Constant(divisor) = Operand::read(low, &operands, 1)? else {
         return Err(operands.refuse("operand 1", "division by a computed tensor is not supported"));
     };
     if divisor.iter().any(|&d| d == 0.0) {

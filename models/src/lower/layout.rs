@@ -4,6 +4,7 @@ use vouch_program::{AffineTerm, AxisIndex, Op};
 
 use super::build::Lowering;
 use super::linear::power_of_two;
+use super::operand::Operand;
 use super::operands::Operands;
 use super::value::Value;
 use crate::error::ModelError;
@@ -98,25 +99,19 @@ pub(super) fn concat(low: &mut Lowering, mut operands: Operands) -> Result<(), M
     let shape = operands.shape(tensor)?;
     let axis = operands.int("axis")?.ok_or_else(|| operands.refuse("axis", "is missing"))?;
     let axis = operands.axis(axis, shape.len())?;
-    let names = (0..operands.node().inputs.len()).map(|i| operands.required(i)).collect::<Result<Vec<_>, _>>()?;
     let mut values = Vec::new();
     let (mut worst, mut fracs) = (0.0f64, Vec::new());
-    for (position, name) in names.iter().enumerate() {
-        if low.graph.is_constant(name) {
-            let data = operands.constant(position)?;
-            worst = data.iter().fold(worst, |m, &x| m.max(f64::from(x).abs()));
-            values.push(Err(data));
-        } else {
-            let value = low.value(name)?;
-            let (lo, hi) = low.real_range(&value);
-            worst = worst.max(lo.abs()).max(hi.abs());
+    for position in 0..operands.node().inputs.len() {
+        let operand = Operand::read(low, &operands, position)?;
+        worst = worst.max(operand.largest(low));
+        if let Operand::Computed(value) = &operand {
             fracs.push(value.frac);
-            values.push(Ok(value));
         }
+        values.push(operand);
     }
     operands.finish()?;
     let coarsest = fracs.iter().copied().min().unwrap_or(0);
-    let same = fracs.iter().all(|&f| f == coarsest) && values.iter().all(Result::is_ok);
+    let same = fracs.iter().all(|&f| f == coarsest) && fracs.len() == values.len();
     // Nothing to rescale: only move.
     let (plan, frac) = if same {
         (None, coarsest)
@@ -134,7 +129,7 @@ pub(super) fn concat(low: &mut Lowering, mut operands: Operands) -> Result<(), M
             (index, len)
         };
         match value {
-            Ok(value) => {
+            Operand::Computed(value) => {
                 let value = low.addressed(&value)?;
                 let value = low.zero_outside(&value, &[axis])?;
                 let (index, len) = at_start(value.shape[axis]);
@@ -142,7 +137,7 @@ pub(super) fn concat(low: &mut Lowering, mut operands: Operands) -> Result<(), M
                 terms.push(AffineTerm::Scaled { coef: power_of_two(frac - value.frac)?, view });
                 start += len;
             }
-            Err(data) => {
+            Operand::Constant(data) => {
                 let real: Vec<f64> = data.iter().map(|&x| f64::from(x)).collect();
                 let largest = real.iter().fold(0.0f64, |m, x| m.max(x.abs()));
                 let own = frac.min(super::linear::integer_frac(largest));

@@ -7,6 +7,7 @@ use vouch_program::{AxisIndex, Op};
 
 use super::build::Lowering;
 use super::linear::Linear;
+use super::operand::Operand;
 use super::operands::Operands;
 use super::value::{Value, axis_groups};
 use crate::error::ModelError;
@@ -14,28 +15,8 @@ use crate::error::ModelError;
 /// Bits to which a factor that is no power of two is rounded.
 const ALPHA_BITS: i32 = 14;
 
-/// One operand of a product, with its rank raised to 2 or more.
-enum Side {
-    Constant(ArrayD<f32>),
-    Computed(Value),
-}
-
-impl Side {
-    fn read(low: &Lowering, operands: &Operands, position: usize) -> Result<Self, ModelError> {
-        let name = operands.required(position)?;
-        if low.graph.is_constant(name) {
-            return Ok(Self::Constant(operands.constant(position)?));
-        }
-        low.value(name).map(Self::Computed)
-    }
-
-    fn shape(&self) -> &[usize] {
-        match self {
-            Self::Constant(array) => array.shape(),
-            Self::Computed(value) => &value.shape,
-        }
-    }
-
+/// What products do with their operands before they multiply them.
+impl Operand {
     fn reshaped(self, shape: &[usize]) -> Self {
         match self {
             Self::Constant(array) => {
@@ -72,8 +53,8 @@ struct Extra {
 }
 
 pub(super) fn gemm(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
-    let mut a = Side::read(low, &operands, 0)?;
-    let mut b = Side::read(low, &operands, 1)?;
+    let mut a = Operand::read(low, &operands, 0)?;
+    let mut b = Operand::read(low, &operands, 1)?;
     let c = operands.optional_constant(2)?;
     let alpha = operands.float("alpha")?.unwrap_or(1.0);
     let beta = operands.float("beta")?.unwrap_or(1.0);
@@ -102,13 +83,13 @@ pub(super) fn gemm(low: &mut Lowering, mut operands: Operands) -> Result<(), Mod
 }
 
 pub(super) fn mat_mul(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
-    let a = Side::read(low, &operands, 0)?;
-    let b = Side::read(low, &operands, 1)?;
+    let a = Operand::read(low, &operands, 0)?;
+    let b = Operand::read(low, &operands, 1)?;
     if a.shape().is_empty() || b.shape().is_empty() {
         return Err(operands.refuse("operand 0", "a factor is a scalar"));
     }
     let shape = operands.shape(operands.result()?)?;
-    let raised = |side: &Side, front: bool| match side.shape() {
+    let raised = |side: &Operand, front: bool| match side.shape() {
         [len] if front => vec![1, *len],
         [len] => vec![*len, 1],
         other => other.to_vec(),
@@ -122,8 +103,8 @@ pub(super) fn mat_mul(low: &mut Lowering, operands: Operands) -> Result<(), Mode
 fn product(
     low: &mut Lowering,
     operands: Operands,
-    a: Side,
-    b: Side,
+    a: Operand,
+    b: Operand,
     extra: Extra,
     shape: Vec<usize>,
 ) -> Result<(), ModelError> {
@@ -142,10 +123,10 @@ fn product(
     out.extend([rows, columns]);
 
     match (a, b) {
-        (Side::Constant(_), Side::Constant(_)) => {
+        (Operand::Constant(_), Operand::Constant(_)) => {
             Err(ModelError::invalid(format!("tensor \"{tensor}\" is constant but was not folded")))
         }
-        (Side::Computed(a), Side::Computed(b)) => {
+        (Operand::Computed(a), Operand::Computed(b)) => {
             let (a, b) = (low.addressed(&a)?, low.addressed(&b)?);
             let mut vars = out.clone();
             vars.push(depth);
@@ -175,7 +156,7 @@ fn product(
             acc = low.push(Op::Affine { terms }, &out, frac)?;
             low.finish_scaled(plan, acc, frac, &shape)
         }
-        (Side::Computed(x), Side::Constant(b)) => {
+        (Operand::Computed(x), Operand::Constant(b)) => {
             let mut weights = b;
             weights.swap_axes(b_rank - 1, b_rank - 2);
             let channels_last = shape.last() == Some(&columns) && b_rank >= 2 && shape.len() == out.len();
@@ -206,7 +187,7 @@ fn product(
             let fixed = Fixed { weights: scaled, out_var: row_var + 1, bias, bias_vars };
             with_weights(low, &x, Roles { batch, out, depth_last: true }, fixed, &after.tensor, &shape)
         }
-        (Side::Constant(a), Side::Computed(x)) => {
+        (Operand::Constant(a), Operand::Computed(x)) => {
             let scaled = a.mapv(|w| f64::from(w) * extra.alpha);
             let bias_vars = if extra.bias.len() > columns { vec![row_var, row_var + 1] } else { vec![row_var + 1] };
             let fixed = Fixed { weights: scaled, out_var: row_var, bias: extra.bias, bias_vars };

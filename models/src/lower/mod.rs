@@ -3,7 +3,7 @@
 //! - [`value`]: a tensor as a view of a stored node, so that moving data around costs nothing.
 //! - [`build`]: appends nodes and follows their worst-case intervals.
 //! - [`rescale`]: chooses scales and ends each operator with one rescale that also applies its activation.
-//! - [`operands`], [`activation`]: what a node says.
+//! - [`operands`], [`operand`]: what a node says; [`activation`]: the functions of one variable.
 //! - the others: operators, grouped by kind.
 //!
 //! It knows ranges, not samples: where calibration data comes from is `calibrate`'s matter.
@@ -15,6 +15,7 @@ mod elementwise;
 mod layout;
 mod linear;
 mod matmul;
+mod operand;
 mod operands;
 mod pool;
 mod rescale;
@@ -29,13 +30,12 @@ use operands::Operands;
 
 type Lower = for<'a, 'g> fn(&'a mut Lowering<'g>, Operands<'g>) -> Result<(), ModelError>;
 
-/// Every operator, with the function that lowers it. Activations are listed with the same one.
+/// Every operator but activations, with the function that lowers it.
 const OPERATORS: &[(&str, Lower)] = &[
     ("Add", elementwise::add),
     ("ArgMax", slicing::arg_max),
     ("AveragePool", pool::average_pool),
     ("BatchNormalization", elementwise::batch_normalization),
-    ("Clip", elementwise::activation),
     ("Concat", layout::concat),
     ("Constant", layout::identity),
     ("Conv", conv::conv),
@@ -45,29 +45,25 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("Gemm", matmul::gemm),
     ("GlobalAveragePool", pool::global_average_pool),
     ("GlobalMaxPool", pool::global_max_pool),
-    ("HardSigmoid", elementwise::activation),
-    ("HardSwish", elementwise::activation),
     ("Identity", layout::identity),
-    ("LeakyRelu", elementwise::activation),
     ("MatMul", matmul::mat_mul),
     ("MaxPool", pool::max_pool),
     ("Mul", elementwise::mul),
     ("Pad", slicing::pad),
     ("ReduceMean", pool::reduce_mean),
-    ("Relu", elementwise::activation),
     ("Reshape", layout::reshape),
-    ("Sigmoid", elementwise::activation),
     ("Slice", slicing::slice),
     ("Squeeze", layout::squeeze),
     ("Sub", elementwise::sub),
-    ("Tanh", elementwise::activation),
     ("Transpose", layout::transpose),
     ("Unsqueeze", layout::unsqueeze),
 ];
 
 /// The operators that can be compiled, in alphabetical order.
 pub fn supported_operators() -> impl Iterator<Item = &'static str> {
-    OPERATORS.iter().map(|(name, _)| *name)
+    let mut all: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).chain(activation::operators()).collect();
+    all.sort_unstable();
+    all.into_iter()
 }
 
 pub(crate) fn supported_list() -> String {
@@ -80,6 +76,9 @@ pub(crate) fn check_operator(node: &GraphNode) -> Result<(), ModelError> {
 }
 
 fn find(node: &GraphNode) -> Result<Lower, ModelError> {
+    if activation::operators().any(|name| name == node.op) {
+        return Ok(elementwise::activation);
+    }
     let found = OPERATORS.iter().find(|(name, _)| *name == node.op);
     found
         .map(|(_, lower)| *lower)

@@ -52,7 +52,9 @@ impl<'g> Lowering<'g> {
     fn calibrated_frac(&self, tensor: &str, activation: Option<(Activation, &str)>) -> i32 {
         match activation {
             // Clamping far below zero changes nothing.
-            Some((Activation::Relu, result)) => frac_for(self.ranges.largest(result) * self.options.headroom),
+            Some((activation, result)) if activation.is_relu() => {
+                frac_for(self.ranges.largest(result) * self.options.headroom)
+            }
             Some((activation, _)) if activation.settles_at().is_some() => {
                 frac_for(activation.settles_at().unwrap_or_default())
             }
@@ -144,7 +146,7 @@ impl<'g> Lowering<'g> {
         let saturate = !Interval::signed(BITS).covers(q);
         let (func, frac) = match plan.activation {
             None => (Func::Identity, plan.frac),
-            Some(Activation::Relu) => (Func::Relu, plan.frac),
+            Some(activation) if activation.is_relu() => (Func::Relu, plan.frac),
             Some(other) => self.table(other, plan.frac),
         };
         let node = self.push(Op::Apply { input: acc, shift, func, bits: BITS, saturate }, &inner, frac)?;
