@@ -9,6 +9,7 @@ pub mod commit;
 pub mod contractions;
 pub mod core_key;
 pub mod evaluate;
+pub mod fractions;
 pub mod key_file;
 pub mod lookups;
 pub mod openings;

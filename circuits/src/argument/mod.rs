@@ -16,6 +16,7 @@
 pub mod batch;
 pub mod claims;
 pub mod contractions;
+pub mod fractions;
 pub mod key;
 pub mod lookups;
 pub mod opening;

@@ -63,6 +63,27 @@ pub fn weighted_round<C: Channel>(ch: &mut C, sum: &C::Scalar, z: &C::Scalar) ->
     Ok((value, r))
 }
 
+/// A round of `Σ_i z^i·f(i) = sum`, whose weights are a product, `z^i = Π_k w_k^(i_k)` with `w_k = z^(2^k)`, so that they stay out of the
+/// message: with this round's `w`, `sum = h(0) + w·h(1)`. Of `h`, of degree 2, `h(1)` and the leading coefficient are read, and `h(0)`
+/// follows without an inverse. Gives `h(r)` and `r`.
+///
+/// # Errors
+/// A message that is missing.
+pub fn power_round<C: Channel>(ch: &mut C, sum: &C::Scalar, w: &C::Scalar) -> Result<(C::Scalar, C::Scalar), Check> {
+    let at_one = ch.read()?;
+    let square = ch.read()?;
+    let r = ch.challenge();
+    let weighted = ch.mul(w, &at_one);
+    let at_zero = ch.sub(sum, &weighted);
+    // h(r) = h(0) + r·(h(1) - h(0) + c·(r - 1))
+    let before = ch.complement(&r);
+    let curve = ch.mul(&square, &before);
+    let rise = ch.sub(&at_one, &at_zero);
+    let slope = ch.sub(&rise, &curve);
+    let value = ch.mul_add(&at_zero, &r, &slope);
+    Ok((value, r))
+}
+
 /// For each `n`, `Π_{t >= n} (1 - r_t)`: the factor of a part with `n` variables among longer ones.
 pub fn late_factors<A: Arithmetic>(ar: &mut A, r: &[A::Scalar]) -> Vec<A::Scalar> {
     let mut factors = vec![ar.constant(Fr::one())];

@@ -1,0 +1,180 @@
+//! The prover's half of committed fractions ([`vouch_circuits::argument::fractions`]).
+//!
+//! Cost: one batched inversion for `y`, and about eight field multiplications a leaf for the sumcheck. Leaves with `P = 0` have `y = 0`.
+
+use ark_bn254::Fr;
+use ark_ff::{One, Zero, batch_inversion};
+use vouch_circuits::argument::fractions::FractionClaims;
+use vouch_circuits::argument::lookups::LeafClaim;
+use vouch_circuits::transcript::Writer;
+
+use crate::lookups::Fraction;
+use crate::sumcheck::{fold_with, pair, sum_over};
+
+/// `y = P/Q` of each leaf; 0 where `P` is 0, and where `Q` is, which no proof survives.
+pub fn values(leaves: &[Fraction]) -> Vec<Fr> {
+    let counted = |leaf: &Fraction| !leaf.numerator.is_zero();
+    let mut inverses: Vec<Fr> =
+        leaves.iter().map(|leaf| if counted(leaf) { leaf.denominator } else { Fr::zero() }).collect();
+    batch_inversion(&mut inverses);
+    inverses.iter().zip(leaves).map(|(inverse, leaf)| *inverse * leaf.numerator).collect()
+}
+
+/// `y`, `Q` and `P` of one leaf: the summand is `y·Q − P`.
+type Terms = [Fr; 3];
+
+/// Proves that `y·Q = P` at each of `2^bits` leaves; those beyond the end are the fraction 0/1.
+pub fn prove(y: &[Fr], leaves: &[Fraction], bits: usize, transcript: &mut Writer) -> FractionClaims<Fr> {
+    let z = transcript.challenge();
+    let absent: Terms = [Fr::zero(), Fr::one(), Fr::zero()];
+    let mut terms: Vec<Terms> = y.iter().zip(leaves).map(|(y, leaf)| [*y, leaf.denominator, leaf.numerator]).collect();
+    let mut w = z;
+    let mut point = Vec::with_capacity(bits);
+    for round in 0..bits {
+        if round > 0 {
+            w *= w;
+        }
+        let [at_one, square] = sum_pairs(&terms, &absent, &(w * w));
+        transcript.write(at_one);
+        transcript.write(square);
+        let r = transcript.challenge();
+        terms = fold_with(&terms, &absent, |low, high| std::array::from_fn(|k| low[k] + r * (high[k] - low[k])));
+        point.push(r);
+    }
+    let [value, denominator, numerator] = terms.first().copied().unwrap_or(absent);
+    transcript.write(value);
+    transcript.write(denominator);
+    FractionClaims { leaves: LeafClaim { point, numerator, denominator }, value }
+}
+
+/// `h(1)` and the leading coefficient of `h(X) = Σ_j step^j·f_j(X)` over pairs of leaves. Absent pairs add nothing.
+fn sum_pairs(terms: &[Terms], absent: &Terms, step: &Fr) -> [Fr; 2] {
+    let powers: Vec<Fr> =
+        std::iter::successors(Some(Fr::one()), |power| Some(*power * step)).take(terms.len().div_ceil(2)).collect();
+    sum_over(powers.len(), |j| {
+        let (low, high) = pair(terms, absent, j);
+        let zero = |t: &Terms| t[0].is_zero() && t[2].is_zero();
+        if zero(low) && zero(high) {
+            return [Fr::zero(); 2];
+        }
+        let at_one = high[0] * high[1] - high[2];
+        let square = (high[0] - low[0]) * (high[1] - low[1]);
+        [at_one * powers[j], square * powers[j]]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::random_scalar;
+    use proptest::prelude::*;
+    use vouch_circuits::argument::fractions::verify;
+    use vouch_circuits::layout::log2_ceil;
+    use vouch_circuits::mle::eq_table;
+    use vouch_circuits::transcript::Reader;
+
+    fn random() -> Fr {
+        random_scalar(&mut rand::rng())
+    }
+
+    /// Lookups' rows (numerator 1), tables' (any, often 0) and nothing at all.
+    fn leaves(kinds: &[u8]) -> Vec<Fraction> {
+        let one = |kind: &u8| match kind % 4 {
+            0 => Fraction { numerator: Fr::one(), denominator: random() },
+            1 => Fraction { numerator: -Fr::from(*kind), denominator: random() },
+            2 => Fraction { numerator: Fr::zero(), denominator: random() },
+            _ => Fraction { numerator: Fr::zero(), denominator: Fr::one() },
+        };
+        kinds.iter().map(one).collect()
+    }
+
+    /// The extensions of `y`, `P` and `Q` at a point.
+    fn extensions(y: &[Fr], leaves: &[Fraction], point: &[Fr]) -> [Fr; 3] {
+        let at =
+            |i: usize| leaves.get(i).copied().unwrap_or(Fraction { numerator: Fr::zero(), denominator: Fr::one() });
+        let mut sums = [Fr::zero(); 3];
+        for (i, weight) in eq_table(point).into_iter().enumerate() {
+            let y = y.get(i).copied().unwrap_or_default();
+            let values = [y, at(i).numerator, at(i).denominator];
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+        }
+        sums
+    }
+
+    /// What the verifier is left with, and whether that is true of `y` and the leaves.
+    fn run(y: &[Fr], leaves: &[Fraction], bits: usize) -> bool {
+        let mut writer = Writer::default();
+        let proven = prove(y, leaves, bits, &mut writer);
+        let scalars = writer.into_scalars();
+        assert_eq!(scalars.len(), 2 * bits + 2);
+        let mut reader = Reader::new(&scalars, &[]);
+        let claims = verify(&mut reader, bits).unwrap();
+        reader.finish().unwrap();
+        assert_eq!(claims.leaves.point, proven.leaves.point);
+        let [value, numerator, denominator] = extensions(y, leaves, &claims.leaves.point);
+        assert_eq!((claims.value, claims.leaves.denominator), (value, denominator));
+        claims.leaves.numerator == numerator
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn fractions_end_in_true_claims(kinds in prop::collection::vec(any::<u8>(), 1..70), extra in 0usize..3) {
+            let leaves = leaves(&kinds);
+            let bits = log2_ceil(leaves.len()) + extra;
+            prop_assert!(run(&values(&leaves), &leaves, bits));
+        }
+
+        /// Any position's fraction that is another leaves a false claim about the numerators, whatever the others are; also one that makes
+        /// up for another, so that the sum stays.
+        #[test]
+        fn false_fractions_end_in_false_claims(
+            kinds in prop::collection::vec(any::<u8>(), 2..40), at: usize, other: usize,
+        ) {
+            let leaves = leaves(&kinds);
+            let mut y = values(&leaves);
+            let (at, other) = (at % y.len(), other % y.len());
+            let bits = log2_ceil(leaves.len());
+            let change = random();
+            y[at] += change;
+            prop_assert!(!run(&y, &leaves, bits));
+            if at != other {
+                y[other] -= change;
+                prop_assert!(!run(&y, &leaves, bits));
+            }
+        }
+    }
+
+    #[test]
+    fn fractions_are_quotients() {
+        let leaves = leaves(&[0, 1, 2, 3, 5, 9]);
+        let y = values(&leaves);
+        assert!(y.iter().zip(&leaves).all(|(y, leaf)| *y * leaf.denominator == leaf.numerator));
+        // A key that equals α: there is no such fraction, and what is committed instead is false.
+        let zero = Fraction { numerator: Fr::one(), denominator: Fr::zero() };
+        assert_eq!(values(&[zero]), [Fr::zero()]);
+        assert!(!run(&[random()], &[zero], 0));
+        assert!(!run(&[random(), Fr::zero()], &[zero, leaves[3]], 1));
+    }
+
+    #[test]
+    fn altered_messages_leave_a_false_claim_or_none() {
+        let leaves = leaves(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        let y = values(&leaves);
+        let mut writer = Writer::default();
+        prove(&y, &leaves, 4, &mut writer);
+        let honest = writer.into_scalars();
+        for position in 0..honest.len() {
+            let mut scalars = honest.clone();
+            scalars[position] += Fr::one();
+            let mut reader = Reader::new(&scalars, &[]);
+            let claims = verify(&mut reader, 4).unwrap();
+            let expected = extensions(&y, &leaves, &claims.leaves.point);
+            let claimed = [claims.value, claims.leaves.numerator, claims.leaves.denominator];
+            assert_ne!(claimed, expected, "message {position}");
+        }
+        for length in 0..honest.len() {
+            assert!(verify(&mut Reader::new(&honest[..length], &[]), 4).is_err());
+        }
+    }
+}
