@@ -98,7 +98,7 @@ impl Index {
 pub struct Operand {
     /// What is read.
     pub tensor: TensorId,
-    /// How.
+    /// In which way its elements are read.
     pub access: Access,
 }
 
@@ -222,7 +222,7 @@ impl Virtual {
 pub struct Lookup {
     /// As many as the table has, of one domain.
     pub columns: Vec<Virtual>,
-    /// Which table.
+    /// The table that they are looked up in.
     pub table: TableId,
 }
 

@@ -171,6 +171,12 @@ fn masks_and_blinds_reach_everything_that_is_public() {
         assert_eq!(rank(columns.clone()), public, "c = {c}, {x} chunks");
         // Not without the mask, nor with as many values at neighbouring positions as there are folds.
         assert!(rank(columns[positions.len()..].to_vec()) < public);
+        // The opening of a committed tensor gives its chunks' blinds away, and with them its commitments: nothing else rests on them.
+        let given = x - 1;
+        let mut others = columns;
+        others.drain(positions.len()..positions.len() + given);
+        others.iter_mut().for_each(|column| drop(column.drain(..given)));
+        assert_eq!(rank(others), public - given, "c = {c}, {given} of {x} chunks opened");
     }
 }
 

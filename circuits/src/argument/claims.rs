@@ -109,7 +109,7 @@ pub struct Reduction<S> {
 }
 
 impl<S: Clone> Reduction<S> {
-    /// Nothing yet.
+    /// Of no functional.
     pub fn new<A: Arithmetic<Scalar = S>>(ar: &mut A) -> Self {
         let known = ar.constant(Fr::zero());
         Self { raw: BTreeMap::new(), indexed: Vec::new(), contractions: BTreeMap::new(), known }

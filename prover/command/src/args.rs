@@ -157,7 +157,7 @@ pub struct KeyOptions {
 pub struct Shows {
     /// Of which; of all, if it has no name.
     pub name: Option<String>,
-    /// What.
+    /// What they show.
     pub visibility: Visibility,
 }
 

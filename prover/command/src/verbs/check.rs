@@ -11,7 +11,6 @@ use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::values::{outputs, pick, read_samples, to_integers};
 
-/// Runs it.
 pub fn run(args: &Check, out: &Output) -> Result<Value, Failure> {
     let mut progress = Progress::new(out);
     progress.begin("reading the model");

@@ -10,7 +10,6 @@ use crate::output::{Output, count, size};
 use crate::progress::Progress;
 use crate::values::model_failure;
 
-/// Runs it.
 pub fn run(args: &Compile, out: &Output) -> Result<Value, Failure> {
     let shown = args.model.display();
     if args.out.exists() && !args.out.is_dir() {

@@ -23,7 +23,6 @@ const PROOF: &str = "demo.proof";
 /// All of the model's test images, scaled as in training.
 const IMAGES: &str = "images.npy";
 
-/// Runs it.
 pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
     let start = Instant::now();
     let model = zoo::find(&args.model).ok_or_else(|| {

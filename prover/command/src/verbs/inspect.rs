@@ -20,7 +20,6 @@ use crate::artifacts::{MODEL, PROVING_KEY, REPORT, VERIFYING_KEY, decode_model, 
 use crate::failure::Failure;
 use crate::output::{Output, count, size};
 
-/// Runs it.
 pub fn run(args: &Inspect, out: &Output) -> Result<Value, Failure> {
     if !args.file.is_dir() {
         let facts = inspect(&args.file)?;

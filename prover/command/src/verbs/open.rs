@@ -10,7 +10,6 @@ use crate::artifacts::{read_opening, read_proof, read_verifying_key, unusable};
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Runs it.
 pub fn run(args: &Open, out: &Output) -> Result<Value, Failure> {
     let key = read_verifying_key(&args.key)?;
     let opening = read_opening(&args.opening)?;

@@ -16,7 +16,6 @@ use crate::output::{Output, size};
 use crate::progress::Progress;
 use crate::values::{pick, read_samples, to_integers};
 
-/// Runs it.
 pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
     expect_writable(&args.out)?;
     let mut progress = Progress::new(out);

@@ -18,7 +18,6 @@ use crate::output::{Output, count, size};
 use crate::progress::Progress;
 use crate::reference;
 
-/// Runs it.
 pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
     let mut progress = Progress::new(out);
     progress.begin("reading the model");

@@ -13,7 +13,6 @@ use crate::reference;
 /// Powers that are kept if nobody says how many, as a power of two.
 const DEFAULT_BITS: u8 = 16;
 
-/// Runs it.
 pub fn run(args: &Srs, out: &Output) -> Result<Value, Failure> {
     match &args.verb {
         SrsVerb::New(args) => new(args, out),

@@ -11,7 +11,6 @@ use crate::artifacts::{read_proof, read_verifying_key, unusable};
 use crate::failure::Failure;
 use crate::output::{Output, time};
 
-/// Runs it.
 pub fn run(args: &Verify, out: &Output) -> Result<Value, Failure> {
     let key = read_verifying_key(&args.key)?;
     let proof = read_proof(&args.proof)?;

@@ -12,7 +12,6 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::reference;
 
-/// Runs it.
 pub fn run(args: &VerifyKey, out: &Output) -> Result<Value, Failure> {
     let mut progress = Progress::new(out);
     progress.begin("reading the key");
