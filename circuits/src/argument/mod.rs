@@ -9,6 +9,10 @@
 //!
 //! Steps 2, 4 and 5 are sumchecks, whose rounds are in [`sumcheck`].
 //!
+//! Indices and lengths follow from the constraint system, which has been validated, and never from a proof: what a proof holds is a
+//! list of scalars that is read to its end. So indexing cannot fail here for any proof, and a missing element would be a fault that
+//! must not pass as a zero.
+//!
 //! docs/PROTOCOL.md states the same for people who write a second verifier.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
