@@ -22,6 +22,7 @@ use vouch_prover::prove::mask_positions;
 use vouch_prover::shell::record_proof;
 use vouch_prover::witness::{Witness, generate, model_values};
 use vouch_prover::{Needs, ProvingKey, SetupOptions, lookups, prove, prove_core, setup};
+use vouch_tests::{divide, evaluate};
 use vouch_verifier::{PreparedKey, verify};
 
 const CHUNK_BITS: usize = 6;
@@ -72,23 +73,6 @@ fn random() -> Fr {
 
 fn randoms(count: usize) -> Vec<Fr> {
     (0..count).map(|_| random()).collect()
-}
-
-fn evaluate(polynomial: &[Fr], x: Fr) -> Fr {
-    polynomial.iter().rev().fold(Fr::ZERO, |sum, coefficient| sum * x + coefficient)
-}
-
-/// Quotient and remainder by a divisor whose leading coefficient is 1.
-fn divide(f: &[Fr], divisor: &[Fr]) -> (Vec<Fr>, Vec<Fr>) {
-    let degree = divisor.len() - 1;
-    let mut rest = f.to_vec();
-    let mut quotient = vec![Fr::ZERO; f.len() - degree];
-    for i in (0..quotient.len()).rev() {
-        quotient[i] = rest[i + degree];
-        divisor.iter().enumerate().for_each(|(k, d)| rest[i + k] -= quotient[i] * d);
-    }
-    rest.truncate(degree);
-    (quotient, rest)
 }
 
 fn rank(mut rows: Vec<Vec<Fr>>) -> usize {

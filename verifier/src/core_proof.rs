@@ -1,7 +1,6 @@
 //! The check of a core proof, which no command takes: for those who test the core argument, its shell left out.
 
 use ark_bn254::{Fr, G1Affine};
-use ark_ff::AdditiveGroup;
 use vouch_circuits::argument::key::{CoreKey, CoreProof, public_at, statement};
 use vouch_circuits::argument::{self, Exports};
 use vouch_circuits::backend::Check;
@@ -71,9 +70,9 @@ fn check_argument(key: &CoreKey, layout: &Layout, proof: &CoreProof) -> Result<E
     let groups: [&[G1Affine]; 3] = [&proof.x_commitments, folds, quotient];
     let mut reader = Reader::new(&proof.scalars, &groups);
     let system = &key.system;
+    #[expect(clippy::indexing_slicing, reason = "the proof has been found to have as many public tensors as the key")]
     let mut at = |_: &mut Reader, i: usize, point: &[Fr]| {
-        let public = system.publics.get(i).zip(proof.publics.get(i));
-        public.map_or(Fr::ZERO, |(public, values)| public_at(&system.tensor(public.tensor).shape, values, point))
+        public_at(&system.tensor(system.publics[i].tensor).shape, &proof.publics[i], point)
     };
     let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.publics);
     let exports = argument::verify(&mut reader, system, layout, &statement, &mut at)?;

@@ -185,9 +185,9 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
 
     let [folds, quotient] = proof.opening.groups();
     let stated = key.publics.iter().zip(&proof.publics).filter(|(public, _)| public.is_stated());
+    #[expect(clippy::indexing_slicing, reason = "the leaf point has as many coordinates as the widest of them")]
     let extensions = stated.map(|(public, values)| {
-        // The leaf point has as many coordinates as the widest of them.
-        let point = exports.leaf.get(..shape_bits(&public.tensor_shape)).unwrap_or_default();
+        let point = &exports.leaf[..shape_bits(&public.tensor_shape)];
         public_at(&public.tensor_shape, values, point)
     });
     let instances = Instances {

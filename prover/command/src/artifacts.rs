@@ -137,7 +137,7 @@ pub fn write_file(path: &Path, bytes: &[u8], private: bool) -> Result<(), Failur
 /// A file for [`write_folder`].
 pub struct NewFile<'a> {
     /// Its name.
-    pub name: &'a str,
+    pub name: &'a Path,
     /// Its content.
     pub bytes: &'a [u8],
     /// Whether only its owner may read it.

@@ -11,7 +11,7 @@ use ark_bn254::G2Affine;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::srs_id;
 use vouch_prover::Needs;
-use vouch_prover::commit::{Ceremony, Srs, Trust};
+use vouch_prover::commit::{Ceremony, Srs, SrsError, Trust};
 
 use crate::artifacts::{read, write_file};
 use crate::failure::Failure;
@@ -26,7 +26,6 @@ const LAGRANGE: (u32, u32) = (12, 15);
 
 /// A string of the user's with what a setup needs, from its file or by its id: checked when it was read first, and kept.
 pub fn foreign(file_or_id: &Path, needs: Needs, progress: &mut Progress) -> Result<Srs, Failure> {
-    let fail = |error: &dyn std::error::Error| unusable(file_or_id, error);
     let mut srs = match id_of(file_or_id) {
         Some(id) => {
             progress.begin("reading the reference string");
@@ -38,14 +37,13 @@ pub fn foreign(file_or_id: &Path, needs: Needs, progress: &mut Progress) -> Resu
         }
         None => from_file(file_or_id, needs.powers(), true, progress)?,
     };
-    let lacks = srs.lagrange(needs.k).is_none();
-    if srs.powers.len() < needs.powers() {
-        let error = srs.truncate(needs.powers()).err();
-        // It is too short: that is why this is asked.
-        return Err(error.map_or_else(|| Failure::fault("a reference string shrank"), |error| fail(&error)).advice(
+    let (have, need) = (srs.powers.len(), needs.powers());
+    if have < need {
+        return Err(unusable(file_or_id, &SrsError::TooShort { have, need }).advice(
             "use a longer one (`vouch srs import FILE --bits N` keeps more of a file), or a smaller --chunk-bits",
         ));
     }
+    let lacks = srs.lagrange(needs.k).is_none();
     progress.begin("the reference string's Lagrange form");
     srs.ensure_lagrange(needs.k);
     if lacks {
@@ -143,7 +141,9 @@ pub fn keep(srs: &Srs) -> Option<PathBuf> {
     let Some(mut all) = kept(&path).filter(|kept| kept.tau_g2 == srs.tau_g2) else {
         return store(srs, &path).then_some(path);
     };
-    let before = (all.powers.len(), all.lagrange.len());
+    let before = (all.development, all.powers.len(), all.lagrange.len());
+    // Once it is known to be for development it stays that.
+    all.development |= srs.development;
     if all.powers.len() < srs.powers.len() {
         all.powers.clone_from(&srs.powers);
     }
@@ -153,7 +153,7 @@ pub fn keep(srs: &Srs) -> Option<PathBuf> {
         }
     }
     all.lagrange.sort_by_key(Vec::len);
-    let same = before == (all.powers.len(), all.lagrange.len());
+    let same = before == (all.development, all.powers.len(), all.lagrange.len());
     (same || store(&all, &path)).then_some(path)
 }
 

@@ -6,6 +6,7 @@ use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::argument::opening::OpeningPoints;
 use vouch_circuits::backend::Step;
 use vouch_prover::commit::msm;
+use vouch_tests::{divide, evaluate};
 
 use crate::cheat::{Message, Points, Sender};
 use crate::scene::SRS;
@@ -63,22 +64,4 @@ pub fn open(sender: &mut Sender, g: Vec<Fr>, rho: &[Fr], v: Fr, alter: Option<us
 
 fn commit(polynomial: &[Fr]) -> G1Affine {
     msm(&SRS.powers[..polynomial.len()], polynomial).into_affine()
-}
-
-fn evaluate(polynomial: &[Fr], x: Fr) -> Fr {
-    polynomial.iter().rev().fold(Fr::ZERO, |sum, coefficient| sum * x + coefficient)
-}
-
-/// Quotient and remainder by a divisor whose leading coefficient is 1.
-fn divide(f: &[Fr], divisor: &[Fr]) -> (Vec<Fr>, Vec<Fr>) {
-    let degree = divisor.len() - 1;
-    let mut rest = f.to_vec();
-    let mut quotient = vec![Fr::ZERO; f.len() - degree];
-    for i in (0..quotient.len()).rev() {
-        let lead = rest[i + degree];
-        quotient[i] = lead;
-        divisor.iter().enumerate().for_each(|(k, d)| rest[i + k] -= lead * d);
-    }
-    rest.truncate(degree);
-    (quotient, rest)
 }

@@ -33,8 +33,8 @@ pub fn run(args: &Compile, out: &Output) -> Result<Value, Failure> {
         .map_err(|error| Failure::fault("the report cannot be written").because(&error))?;
     let new = [
         // It holds the weights.
-        NewFile { name: MODEL, bytes: &bytes, private: true },
-        NewFile { name: REPORT, bytes: &report, private: false },
+        NewFile { name: MODEL.as_ref(), bytes: &bytes, private: true },
+        NewFile { name: REPORT.as_ref(), bytes: &report, private: false },
     ];
     write_folder(&args.out, &new)?;
     let table = progress.finish();

@@ -112,13 +112,13 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
         let images = model.images_file().map_err(fail)?;
         let onnx = format!("{}.onnx", model.name);
         let new = [
-            NewFile { name: &onnx, bytes: model.onnx, private: false },
-            NewFile { name: IMAGES, bytes: &images, private: false },
-            NewFile { name: MODEL, bytes: &model_file, private: true },
-            NewFile { name: REPORT, bytes: &report, private: false },
-            NewFile { name: PROVING_KEY, bytes: &proving_bytes, private: true },
-            NewFile { name: VERIFYING_KEY, bytes: &vk_bytes, private: false },
-            NewFile { name: PROOF, bytes: &bytes, private: false },
+            NewFile { name: onnx.as_ref(), bytes: model.onnx, private: false },
+            NewFile { name: IMAGES.as_ref(), bytes: &images, private: false },
+            NewFile { name: MODEL.as_ref(), bytes: &model_file, private: true },
+            NewFile { name: REPORT.as_ref(), bytes: &report, private: false },
+            NewFile { name: PROVING_KEY.as_ref(), bytes: &proving_bytes, private: true },
+            NewFile { name: VERIFYING_KEY.as_ref(), bytes: &vk_bytes, private: false },
+            NewFile { name: PROOF.as_ref(), bytes: &bytes, private: false },
         ];
         write_folder(dir, &new)?;
         out.heading(format!("kept in {}", dir.display()));

@@ -10,7 +10,7 @@ use vouch_prover::{ProveError, ProveOptions, Proven, ProvingKey, prove_with};
 use vouch_verifier::{PreparedKey, Verified, printable, verify, verify_opening};
 
 use crate::args::Prove;
-use crate::artifacts::{VERIFYING_KEY, expect_writable, read_opening, read_proving_key, write_file};
+use crate::artifacts::{NewFile, VERIFYING_KEY, expect_writable, read_opening, read_proving_key, write_folder};
 use crate::failure::Failure;
 use crate::output::{Output, size};
 use crate::progress::Progress;
@@ -34,11 +34,7 @@ pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
     progress.begin("writing the proof");
     let bytes = proof.to_bytes();
     let files = opening_files(&args.out, &key.verifying_key, &openings);
-    // The proof last: where it is, its openings are.
-    for (opening, file) in openings.iter().zip(&files) {
-        write_file(file, &opening.to_bytes(), true)?;
-    }
-    write_file(&args.out, &bytes, false)?;
+    write(&args.out, &bytes, &files, &openings)?;
     let table = progress.finish();
 
     let publics = &key.verifying_key.publics;
@@ -66,6 +62,19 @@ pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
         "openings": openings,
         "stages": table,
     }))
+}
+
+/// Writes the proof and its openings, which lie beside it: all of them, or none.
+fn write(proof: &Path, bytes: &[u8], files: &[PathBuf], openings: &[TensorOpening]) -> Result<(), Failure> {
+    let name = |path: &'_ Path| path.file_name().unwrap_or_default().to_os_string();
+    let mut new: Vec<_> =
+        files.iter().zip(openings).map(|(file, opening)| (name(file), opening.to_bytes(), true)).collect();
+    // Where the proof is, its openings are.
+    new.push((name(proof), bytes.to_vec(), false));
+    let new: Vec<NewFile> =
+        new.iter().map(|(name, bytes, private)| NewFile { name: name.as_ref(), bytes, private: *private }).collect();
+    let folder = proof.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    write_folder(folder, &new)
 }
 
 /// Where the openings go: beside the proof, by the tensor's name as far as that can be in a file's.

@@ -159,9 +159,9 @@ pub fn write(dir: &Path, key: &ProvingKey) -> Result<KeySizes, Failure> {
     let (proving, verifying) = (key.to_bytes(), key.verifying_key.to_bytes());
     let architecture = Architecture::of(key.core.lowered()).to_bytes();
     let new = [
-        NewFile { name: PROVING_KEY, bytes: &proving, private: true },
-        NewFile { name: VERIFYING_KEY, bytes: &verifying, private: false },
-        NewFile { name: ARCHITECTURE, bytes: &architecture, private: false },
+        NewFile { name: PROVING_KEY.as_ref(), bytes: &proving, private: true },
+        NewFile { name: VERIFYING_KEY.as_ref(), bytes: &verifying, private: false },
+        NewFile { name: ARCHITECTURE.as_ref(), bytes: &architecture, private: false },
     ];
     write_folder(dir, &new)?;
     let [proving, verifying, architecture] = [proving, verifying, architecture].map(|bytes| bytes.len() as u64);

@@ -140,6 +140,12 @@ fn the_whole_way() {
     let proven = json(folder, &["prove", "hidden", "--input", "x.json", "--out", "hidden.proof"]);
     let opening = proven["openings"][0]["file"].as_str().unwrap();
     assert!(opening.starts_with("hidden.proof.") && opening.ends_with(".opening"), "{opening}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(folder.join(opening)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "an opening is its owner's");
+    }
     let open = ["open", "--key", "hidden", "--opening", opening, "--proof", "hidden.proof"];
     let opened = json(folder, &open);
     assert_eq!(opened["opened"]["integers"], verified["verified"]["inputs"][0]["integers"]);

@@ -57,6 +57,10 @@ fn reference_strings_are_imported_and_used() {
     // A string that says that it is for development is that, whatever else is kept of it.
     json(folder, &["setup", "m", "--srs", "team.srs"]);
     assert_eq!(json(folder, &["inspect", "m/verifying.key"])["development"], true);
+    // Nor does its id hide that, once it was imported as such.
+    json(folder, &["srs", "import", "team.srs"]);
+    json(folder, &["setup", "m", "--srs", id]);
+    assert_eq!(json(folder, &["inspect", "m/verifying.key"])["development"], true);
 }
 
 #[test]
