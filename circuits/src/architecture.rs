@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::encoding::{DecodeError, decode_exactly, encode};
 use crate::files::{self, Kind};
 use crate::ir::{ConstraintSystem, Origin, TensorId};
+use crate::layout::Cuts;
 use crate::lowering::Lowered;
 use crate::validate::{InvalidSystem, validate};
 
@@ -41,12 +42,12 @@ impl Architecture {
         Self { system: lowered.system.clone(), fixed }
     }
 
-    /// Whether it is one, for this chunk size.
+    /// Whether it is one that can be cut like this.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn check(&self, chunk_bits: usize) -> Result<(), InvalidArchitecture> {
-        validate(&self.system, chunk_bits)?;
+    pub fn check(&self, cuts: Cuts) -> Result<(), InvalidArchitecture> {
+        validate(&self.system, cuts)?;
         let tensors = self.system.tensors.iter().enumerate().filter(|(_, tensor)| tensor.origin == Origin::Fixed);
         let need = tensors.map(|(id, tensor)| (TensorId(id as u32), 1usize << tensor.bits()));
         if need.eq(self.fixed.iter().map(|(id, values)| (*id, values.len()))) {

@@ -14,6 +14,7 @@ use crate::argument::opening::OpeningPoints;
 use crate::files::{self, FileError, Kind};
 use crate::ir::ConstraintSystem;
 use crate::key::{InvalidKey, PROTOCOL_VERSION, Proof, VerifyingKey};
+use crate::layout::Cuts;
 use crate::points::{
     G1_BYTES, G2_BYTES, decode_g1, decode_g2_unchecked, decode_scalar, encode_g1, encode_g2, encode_scalar,
 };
@@ -53,7 +54,9 @@ impl VerifyingKey {
         let name = String::from_utf8(name.to_vec()).map_err(|_| DecodeError::Field("name"))?;
         let development = body.flag("development flag")?;
         let chunk_bits = body.take(1, "chunk size")?[0].into();
-        let x_chunks = body.number("number of chunks")?;
+        let layer = body.take(1, "layer of committed fractions")?[0].into();
+        let cuts = Cuts { chunk_bits, layer };
+        let [x_chunks, y_chunks] = [body.number("number of chunks")?, body.number("number of chunks")?];
         let system_digest = body.digest("constraint system's digest")?;
         let tau_g2 = body.g2("power in G2")?;
         let w_commitments = body.list("weight commitments", G1_BYTES, decode_g1)?;
@@ -63,7 +66,7 @@ impl VerifyingKey {
         let shell = ShellKey { k, fixed, copies };
         let publics = decode_exactly(body.0, "public tensors")?;
         let key =
-            Self { name, system_digest, chunk_bits, x_chunks, w_commitments, tau_g2, development, publics, shell };
+            Self { name, system_digest, cuts, x_chunks, y_chunks, w_commitments, tau_g2, development, publics, shell };
         key.check()?;
         Ok(key)
     }
@@ -91,9 +94,11 @@ impl VerifyingKey {
 
     /// All but the name.
     fn nameless(&self) -> Vec<u8> {
-        // A chunk size that does not fit a byte is no valid one, nor is such a size of the shell.
-        let mut out = vec![u8::from(self.development), u8::try_from(self.chunk_bits).unwrap_or(u8::MAX)];
+        // A chunk size that does not fit a byte is no valid one, nor is such a layer or size of the shell.
+        let byte = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+        let mut out = vec![u8::from(self.development), byte(self.cuts.chunk_bits), byte(self.cuts.layer)];
         put_count(&mut out, self.x_chunks);
+        put_count(&mut out, self.y_chunks);
         out.extend(self.system_digest);
         out.extend(encode_g2(&self.tau_g2));
         put_points(&mut out, &self.w_commitments);
@@ -116,6 +121,7 @@ impl Proof {
             values.iter().for_each(|value| out.extend(value.to_be_bytes()));
         }
         put_points(&mut out, &self.x_commitments);
+        put_points(&mut out, &self.y_commitments);
         put_points(&mut out, &self.opening.folds);
         out.extend([self.opening.quotient, self.opening.witness].iter().flat_map(encode_g1));
         put_count(&mut out, self.exports.len());
@@ -138,6 +144,7 @@ impl Proof {
             .map(|_| body.list("public values", 8, |b| b.try_into().ok().map(i64::from_be_bytes)))
             .collect::<Result<_, _>>()?;
         let x_commitments = body.list("commitments", G1_BYTES, decode_g1)?;
+        let y_commitments = body.list("commitments to fractions", G1_BYTES, decode_g1)?;
         let folds = body.list("fold commitments", G1_BYTES, decode_g1)?;
         let [quotient, witness] = [body.g1("opening")?, body.g1("opening")?];
         let opening = OpeningPoints { folds, quotient, witness };
@@ -146,7 +153,7 @@ impl Proof {
         if !body.0.is_empty() {
             return Err(DecodeError::Trailing);
         }
-        Ok(Self { key_digest, context, publics, x_commitments, opening, exports, shell })
+        Ok(Self { key_digest, context, publics, x_commitments, y_commitments, opening, exports, shell })
     }
 }
 

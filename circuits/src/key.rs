@@ -14,15 +14,16 @@ use crate::argument::key::check_points;
 use crate::argument::opening::OpeningPoints;
 use crate::encoding::put_system;
 use crate::ir::{ConstraintSystem, Role, Visibility, shape_bits};
-use crate::layout::{Chunks, Layout};
+use crate::layout::{Chunks, Cuts, Layout};
 use crate::points::encode_g2;
 use crate::shell::ShellKey;
 use crate::validate::{
-    InvalidSystem, MAX_CHUNK_BITS, MIN_CHUNK_BITS, Problem, check_public_range, check_shape, check_visibility,
+    InvalidSystem, MAX_CHUNK_BITS, MAX_SIZE_BITS, MIN_CHUNK_BITS, Problem, check_public_range, check_shape,
+    check_visibility,
 };
 
 /// Version of the protocol; part of every key's digest.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;
 /// Most chunks of one vector.
 pub const MAX_CHUNKS: usize = 1 << 20;
 
@@ -33,10 +34,12 @@ pub struct VerifyingKey {
     pub name: String,
     /// Names the constraints ([`system_digest`]).
     pub system_digest: [u8; 32],
-    /// Binary logarithm of the chunk size.
-    pub chunk_bits: usize,
+    /// Where vectors and the fraction tree are cut.
+    pub cuts: Cuts,
     /// Chunks of `x`, the mask chunk among them.
     pub x_chunks: usize,
+    /// Chunks of `y`; 0 if no fractions are committed to.
+    pub y_chunks: usize,
     /// One commitment for each chunk of `w`, blinded but for the fixed region's.
     pub w_commitments: Vec<G1Affine>,
     /// `[τ]_2`.
@@ -173,7 +176,7 @@ pub enum InvalidKey {
 impl VerifyingKey {
     /// How the vectors are cut.
     pub fn chunks(&self) -> Chunks {
-        Chunks { bits: self.chunk_bits, x: self.x_chunks, w: self.w_commitments.len() }
+        Chunks { bits: self.cuts.chunk_bits, x: self.x_chunks, y: self.y_chunks, w: self.w_commitments.len() }
     }
 
     /// Coordinates of the leaf point that are public: as many as the widest public tensor has.
@@ -191,7 +194,11 @@ impl VerifyingKey {
     pub fn check(&self) -> Result<(), InvalidKey> {
         let chunks = self.chunks();
         let sized = (MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(&chunks.bits);
-        if !(sized && (1..=MAX_CHUNKS).contains(&chunks.x) && chunks.w <= MAX_CHUNKS) {
+        if !(sized && (1..=MAX_CHUNKS).contains(&chunks.x) && chunks.y.max(chunks.w) <= MAX_CHUNKS) {
+            return Err(InvalidKey::Chunks);
+        }
+        // Fractions are committed to, or they are not.
+        if self.cuts.layer > MAX_SIZE_BITS || (self.cuts.layer == 0) != (chunks.y == 0) {
             return Err(InvalidKey::Chunks);
         }
         for (i, public) in self.publics.iter().enumerate() {
@@ -214,6 +221,8 @@ pub struct Proof {
     pub publics: Vec<Vec<i64>>,
     /// One commitment for each chunk of `x`, and the mask chunk's.
     pub x_commitments: Vec<G1Affine>,
+    /// One commitment for each chunk of `y`.
+    pub y_commitments: Vec<G1Affine>,
     /// The opening's group elements.
     pub opening: OpeningPoints,
     /// What the argument leaves outside, in the shell's order ([`crate::shell::instances::export_list`]).

@@ -1,10 +1,11 @@
-//! Where everything lies: tensors in the flat vectors `x` and `w`, lookups and tables among the leaves of the fraction tree.
+//! Where everything lies: tensors in the flat vectors `x` and `w`, lookups and tables among the leaves of the fraction tree, the fractions
+//! of one of its layers in the flat vector `y`.
 //!
 //! Blocks have power-of-two sizes and are laid out by falling size, so each begins at a multiple of its size: a claim about a block is
 //! a claim about the flat vector at a point whose high coordinates are the bits of the block's number. A tensor that is committed to by
 //! itself ([`crate::ir::Visibility::Committed`]) shares its chunks with no other; one that is smaller than a chunk goes between the
 //! blocks of whole chunks and the smaller ones, so that nothing is wasted but the rest of its chunk. The layout
-//! is a function of the constraint system and the chunk size alone, so prover and verifier derive the same one.
+//! is a function of the constraint system and the [`Cuts`] alone, so prover and verifier derive the same one.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -50,13 +51,24 @@ pub enum Leaf {
     Table(TableId),
 }
 
-/// How both committed vectors are cut; all that the group equation needs of a layout.
+/// Where the vectors and the fraction tree are cut: what a setup picks for a constraint system, and a key fixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cuts {
+    /// Binary logarithm of the chunk size.
+    pub chunk_bits: usize,
+    /// The layer of the fraction tree whose fractions are committed to, 0 if none is: the root's. Layer `d` has `2^d` nodes.
+    pub layer: usize,
+}
+
+/// How the committed vectors are cut; all that the group equation needs of a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunks {
     /// Binary logarithm of the chunk size.
     pub bits: usize,
     /// Chunks of `x`, the mask chunk, which is the last, among them.
     pub x: usize,
+    /// Chunks of `y`; 0 if no fractions are committed to.
+    pub y: usize,
     /// Chunks of `w`.
     pub w: usize,
 }
@@ -67,14 +79,24 @@ impl Chunks {
         self.bits + log2_ceil(self.x)
     }
 
+    /// Variables of `y`'s multilinear extension.
+    pub fn y_bits(&self) -> usize {
+        self.bits + log2_ceil(self.y.max(1))
+    }
+
     /// Variables of `w`'s multilinear extension.
     pub fn w_bits(&self) -> usize {
         self.bits + log2_ceil(self.w.max(1))
     }
 
-    /// Coordinates of the batching step's point that weigh chunks.
+    /// Coordinates of the batching step's point: as many as the longest vector has.
+    pub fn rho(&self) -> usize {
+        self.x_bits().max(self.y_bits()).max(self.w_bits())
+    }
+
+    /// Those of them that weigh chunks.
     pub fn rho_high(&self) -> usize {
-        self.x_bits().max(self.w_bits()) - self.bits
+        self.rho() - self.bits
     }
 }
 
@@ -83,6 +105,8 @@ impl Chunks {
 pub struct Layout {
     /// Binary logarithm of the chunk size.
     pub chunk_bits: usize,
+    /// The layer of the fraction tree whose fractions `y` holds; 0 if there is no `y`.
+    pub layer: usize,
     /// Each tensor's vector and block, by tensor id.
     pub blocks: Vec<(Vector, Block)>,
     /// Positions of `x` that hold tensors.
@@ -101,8 +125,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Lays out `system` in chunks of `2^chunk_bits`.
-    pub fn new(system: &ConstraintSystem, chunk_bits: usize) -> Self {
+    /// Lays out `system`, cut like this.
+    pub fn new(system: &ConstraintSystem, Cuts { chunk_bits, layer }: Cuts) -> Self {
         let mut blocks = vec![(Vector::X, Block { offset: 0, bits: 0 }); system.tensors.len()];
         let alone: BTreeSet<usize> =
             system.publics.iter().filter(|p| p.is_committed()).map(|p| p.tensor.0 as usize).collect();
@@ -129,11 +153,8 @@ impl Layout {
         let w_fixed = model_len.next_multiple_of(1 << chunk_bits);
         let w_len = if any_fixed { place(Vector::W, Origin::Fixed, w_fixed) } else { model_len };
         let (leaves, leaf_len) = lay_leaves(system);
-        let equals = system.equals.iter().map(|e| e.bits());
-        let stated = system.publics.iter().filter(|public| public.is_stated());
-        let publics = stated.map(|public| system.tensor(public.tensor).bits());
-        let leaf_bits = equals.chain(publics).max().unwrap_or(0).max(log2_ceil(leaf_len)).max(1);
-        Self { chunk_bits, blocks, x_len, w_len, w_fixed, leaves, leaf_len, leaf_bits }
+        let leaf_bits = depth(system, leaf_len);
+        Self { chunk_bits, layer, blocks, x_len, w_len, w_fixed, leaves, leaf_len, leaf_bits }
     }
 
     /// Vector and block of a tensor.
@@ -163,9 +184,20 @@ impl Layout {
         self.w_len.div_ceil(1 << self.chunk_bits)
     }
 
+    /// Positions of `y`: the layer's nodes that have used leaves below them.
+    pub fn y_len(&self) -> usize {
+        if self.layer == 0 { 0 } else { self.leaf_len.div_ceil(1 << (self.leaf_bits - self.layer)) }
+    }
+
+    /// How everything is cut.
+    pub fn cuts(&self) -> Cuts {
+        Cuts { chunk_bits: self.chunk_bits, layer: self.layer }
+    }
+
     /// How the vectors are cut.
     pub fn chunks(&self) -> Chunks {
-        Chunks { bits: self.chunk_bits, x: self.x_chunks() + 1, w: self.w_chunks() }
+        let y = self.y_len().div_ceil(1 << self.chunk_bits);
+        Chunks { bits: self.chunk_bits, x: self.x_chunks() + 1, y, w: self.w_chunks() }
     }
 
     /// Variables of `x`'s multilinear extension, mask chunk included.
@@ -173,10 +205,27 @@ impl Layout {
         self.chunks().x_bits()
     }
 
+    /// Variables of `y`'s multilinear extension.
+    pub fn y_bits(&self) -> usize {
+        self.chunks().y_bits()
+    }
+
     /// Variables of `w`'s multilinear extension.
     pub fn w_bits(&self) -> usize {
         self.chunks().w_bits()
     }
+}
+
+/// Depth of a system's fraction tree: [`Layout::leaf_bits`].
+pub fn leaf_bits(system: &ConstraintSystem) -> usize {
+    depth(system, lay_leaves(system).1)
+}
+
+fn depth(system: &ConstraintSystem, leaf_len: usize) -> usize {
+    let equals = system.equals.iter().map(|e| e.bits());
+    let stated = system.publics.iter().filter(|public| public.is_stated());
+    let publics = stated.map(|public| system.tensor(public.tensor).bits());
+    equals.chain(publics).max().unwrap_or(0).max(log2_ceil(leaf_len)).max(1)
 }
 
 fn lay_leaves(system: &ConstraintSystem) -> (Vec<(Leaf, Block)>, usize) {

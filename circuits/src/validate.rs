@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use crate::ir::*;
+use crate::layout::{Cuts, leaf_bits};
 
 /// The least supported chunk size, as a binary logarithm: room for the mask.
 pub const MIN_CHUNK_BITS: usize = 6;
@@ -51,6 +52,9 @@ pub enum Problem {
     /// The chunk size is outside the supported range.
     #[error("chunks have 2^{MIN_CHUNK_BITS} to 2^{MAX_CHUNK_BITS} entries")]
     ChunkBits,
+    /// A layer beyond the leaves.
+    #[error("the fraction tree has no such layer")]
+    Layer,
     /// Too many axes, or one of length 0 or beyond [`MAX_AXIS`].
     #[error("a shape has at most {MAX_AXES} axes of length 1 to {MAX_AXIS}")]
     Shape,
@@ -108,7 +112,7 @@ pub enum Problem {
 ///
 /// # Errors
 /// The first rule that is broken.
-pub fn validate(system: &ConstraintSystem, chunk_bits: usize) -> Result<(), InvalidSystem> {
+pub fn validate(system: &ConstraintSystem, Cuts { chunk_bits, layer }: Cuts) -> Result<(), InvalidSystem> {
     let at = |what: &'static str, index: usize, name: &str| {
         let place = if name.is_empty() { format!("{what} {index}") } else { format!("{what} {index} ({name:?})") };
         move |problem| InvalidSystem { place, problem }
@@ -151,6 +155,11 @@ pub fn validate(system: &ConstraintSystem, chunk_bits: usize) -> Result<(), Inva
     for (i, public) in system.publics.iter().enumerate() {
         let alone = !public.is_committed() || committed.insert(public.tensor);
         rules.public(public, alone).map_err(at("public tensor", i, &public.name))?;
+    }
+    // Without rows there are no fractions.
+    let rows = !(system.lookups.is_empty() && system.tables.is_empty());
+    if layer > 0 && !(rows && layer <= leaf_bits(system)) {
+        return Err(whole("layer of committed fractions")(Problem::Layer));
     }
     if rules.wiring_steps() > MAX_WIRING_STEPS {
         return Err(whole("all operands together")(Problem::Wiring));

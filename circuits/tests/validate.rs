@@ -8,12 +8,12 @@ use vouch_circuits::argument;
 use vouch_circuits::argument::key::public_at;
 use vouch_circuits::backend::{Arithmetic, Channel, Check, Step};
 use vouch_circuits::ir::*;
-use vouch_circuits::layout::Layout;
+use vouch_circuits::layout::{Cuts, Layout, leaf_bits};
 use vouch_circuits::lowering::lower;
 use vouch_circuits::validate::*;
 use vouch_program::{AffineTerm, AxisIndex, Func, FunctionTable, Node, NodeId, Op, Port, Program, View};
 
-const CHUNK_BITS: usize = 6;
+const CUTS: Cuts = Cuts { chunk_bits: 6, layer: 0 };
 
 /// A strided convolution, clamp, table, maximum, gather, sum with a fill, and argmax: every kind of constraint and source.
 fn program() -> Program {
@@ -59,8 +59,8 @@ fn system() -> ConstraintSystem {
 
 #[test]
 fn systems_from_lowering_keep_the_rules() {
-    assert_eq!(validate(&system(), CHUNK_BITS), Ok(()));
-    assert_eq!(validate(&ConstraintSystem::default(), CHUNK_BITS), Ok(()));
+    assert_eq!(validate(&system(), CUTS), Ok(()));
+    assert_eq!(validate(&ConstraintSystem::default(), CUTS), Ok(()));
 }
 
 #[test]
@@ -139,11 +139,22 @@ fn each_broken_rule_is_named() {
     for (i, (change, problem)) in cases.iter().enumerate() {
         let mut bad = good.clone();
         change(&mut bad);
-        assert_eq!(validate(&bad, CHUNK_BITS).map_err(|e| e.problem), Err(*problem), "case {i}");
+        assert_eq!(validate(&bad, CUTS).map_err(|e| e.problem), Err(*problem), "case {i}");
     }
     for chunk_bits in [0, MIN_CHUNK_BITS - 1, MAX_CHUNK_BITS + 1, usize::MAX] {
-        assert_eq!(validate(&good, chunk_bits).unwrap_err().problem, Problem::ChunkBits);
+        assert_eq!(validate(&good, Cuts { chunk_bits, layer: 0 }).unwrap_err().problem, Problem::ChunkBits);
     }
+    let leaves = leaf_bits(&good);
+    for (layer, is_one) in [(0, true), (1, true), (leaves, true), (leaves + 1, false), (usize::MAX, false)] {
+        let outcome = validate(&good, Cuts { layer, ..CUTS }).map_err(|e| e.problem);
+        assert_eq!(outcome, if is_one { Ok(()) } else { Err(Problem::Layer) });
+    }
+    // Without rows there are no fractions.
+    let mut rowless = good.clone();
+    rowless.lookups.clear();
+    rowless.tables.clear();
+    assert_eq!(validate(&rowless, CUTS), Ok(()));
+    assert_eq!(validate(&rowless, Cuts { layer: 1, ..CUTS }).unwrap_err().problem, Problem::Layer);
 }
 
 #[test]
@@ -152,16 +163,16 @@ fn many_large_parts_are_refused_together() {
     let huge = |origin| Tensor { origin, shape: vec![1 << 20, 1 << 20], name: "huge".into() };
     many.tensors.push(huge(Origin::Witness));
     many.tensors.push(huge(Origin::Model));
-    assert_eq!(validate(&many, CHUNK_BITS), Ok(()));
+    assert_eq!(validate(&many, CUTS), Ok(()));
     many.tensors.push(huge(Origin::Model));
-    assert_eq!(validate(&many, CHUNK_BITS).unwrap_err().problem, Problem::Size);
+    assert_eq!(validate(&many, CUTS).unwrap_err().problem, Problem::Size);
 
     let mut wide = system();
     let lookup = Lookup { columns: vec![Virtual::zero(&[1 << 20, 1 << 19])], table: wide.lookups[0].table };
     wide.lookups.push(lookup.clone());
-    assert_eq!(validate(&wide, CHUNK_BITS), Ok(()));
+    assert_eq!(validate(&wide, CUTS), Ok(()));
     wide.lookups.push(lookup);
-    assert_eq!(validate(&wide, CHUNK_BITS).unwrap_err().problem, Problem::Size);
+    assert_eq!(validate(&wide, CUTS).unwrap_err().problem, Problem::Size);
 }
 
 #[test]
@@ -169,7 +180,7 @@ fn messages_name_the_place_and_stay_on_one_line() {
     let mut bad = system();
     bad.tensors[0].name = "a\nb\u{1b}[31m".into();
     bad.tensors[0].shape = vec![0];
-    let message = validate(&bad, CHUNK_BITS).unwrap_err().to_string();
+    let message = validate(&bad, CUTS).unwrap_err().to_string();
     assert!(message.starts_with("tensor 0 (\"a\\nb"), "{message}");
     assert!(message.chars().all(|c| !c.is_control()), "{message}");
 }
@@ -230,7 +241,12 @@ impl Channel for Lenient {
 
 /// Lays out a system that keeps the rules and runs the verifier's whole algorithm on it; how many multiplications it took.
 fn run(system: &ConstraintSystem) -> u64 {
-    let layout = Layout::new(system, CHUNK_BITS);
+    let layers = [0, if system.lookups.is_empty() && system.tables.is_empty() { 0 } else { leaf_bits(system) }];
+    layers.map(|layer| run_at(system, layer)).into_iter().max().unwrap_or(0)
+}
+
+fn run_at(system: &ConstraintSystem, layer: usize) -> u64 {
+    let layout = Layout::new(system, Cuts { layer, ..CUTS });
     // A verifier has as many commitments and public values at hand as there are, so it never meets more than fit a file.
     let public: usize = system.publics.iter().map(|p| system.tensor(p.tensor).len()).sum();
     if layout.x_chunks().max(layout.w_chunks()) > 1 << 16 || public > 1 << 20 {
@@ -253,7 +269,7 @@ fn the_budget_of_wiring_steps_bounds_the_work() {
     let strided = slow.contractions.iter_mut().find(|c| c.vars == [3, 5, 3]).unwrap();
     let Some(Operand { access: Access::Indexed(axes), .. }) = &mut strided.rhs else { panic!("a window") };
     axes[0].terms[0].1 = 1 << 19;
-    assert_eq!(validate(&slow, CHUNK_BITS), Ok(()));
+    assert_eq!(validate(&slow, CUTS), Ok(()));
     assert!(run(&slow) < honest + 4 * MAX_WIRING_STEPS);
 }
 
@@ -271,7 +287,7 @@ proptest! {
             bytes[position] = byte;
         }
         let Ok(changed) = postcard::from_bytes::<ConstraintSystem>(&bytes) else { return Ok(()) };
-        if validate(&changed, CHUNK_BITS).is_ok() {
+        if validate(&changed, CUTS).is_ok() {
             prop_assert!(run(&changed) < 8 * MAX_WIRING_STEPS);
         }
     }

@@ -13,7 +13,7 @@ use vouch_circuits::lowering::lower;
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
 use vouch_prover::commit::Srs;
-use vouch_prover::{Needs, ProvingKey, SetupOptions, chunk_bits_for, prove, setup};
+use vouch_prover::{Needs, ProvingKey, SetupOptions, cuts_for, prove, setup};
 use vouch_verifier::{PreparedKey, verify};
 
 const RUNS: usize = 5;
@@ -42,12 +42,10 @@ fn main() {
 fn measure(name: &str) {
     let (program, inputs) = if name == MILLION { million() } else { sample(name) };
     let needs = Needs::of(&program, &SetupOptions::default()).expect("the model lowers");
-    let chunk_bits = needs.chunk_bits;
     let parameters = program.parameters();
     let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
     let start = Instant::now();
-    let key: ProvingKey =
-        setup(program, &SetupOptions::chunk_bits(chunk_bits), srs, [7; 32], &mut |_| {}).expect("setup succeeds");
+    let key: ProvingKey = setup(program, &SetupOptions::default(), srs, [7; 32], &mut |_| {}).expect("setup succeeds");
     let setup_time = start.elapsed();
     let prepared = PreparedKey::new(key.verifying_key.clone()).expect("a key that was just made is well formed");
 
@@ -71,8 +69,8 @@ fn measure(name: &str) {
     }
     let shape = &key.shell.shape;
     println!(
-        "{name}: {parameters} parameters, chunks of 2^{chunk_bits}; shell: {} permutations, {} rows, k = {}",
-        shape.permutations, shape.rows, shape.k
+        "{name}: {parameters} parameters, chunks of 2^{}, fractions of layer {}; shell: {} permutations, {} rows, k = {}",
+        needs.cuts.chunk_bits, needs.cuts.layer, shape.permutations, shape.rows, shape.k
     );
     println!("  setup {:9.1}   (without the structured reference string)", millis(setup_time));
     println!("  prove {:9.1}", millis(median(&mut proving)));
@@ -120,8 +118,8 @@ fn shapes() {
     println!("perceptrons of layers 32 wide: the shell's permutations, rows, k");
     for layers in [2, 20, 200] {
         let (program, _) = perceptron(&vec![32; layers + 1]);
-        let (system, bits) = (lower(&program).expect("it lowers").system, chunk_bits_for(&program).expect("it lowers"));
-        let shape = Shape::of(&record_shape(&system, &Layout::new(&system, bits)));
+        let (system, cuts) = (lower(&program).expect("it lowers").system, cuts_for(&program).expect("it lowers"));
+        let shape = Shape::of(&record_shape(&system, &Layout::new(&system, cuts)));
         println!("  {layers:3} layers: {} {} {}", shape.permutations, shape.rows, shape.k);
     }
     println!();

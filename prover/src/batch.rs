@@ -33,13 +33,14 @@ impl Mask {
     }
 }
 
-/// Proves the claims; `x` and `w` are the committed vectors, `mask` the mask chunk of `x`.
+/// Proves the claims; `x`, `w` and `y` are the committed vectors, `mask` the mask chunk of `x`.
 pub fn prove(
     system: &ConstraintSystem,
     layout: &Layout,
     claims: &BatchClaims<Fr>,
     (x, mask): (&[i32], &Mask),
     w: &[i32],
+    y: &[Fr],
     transcript: &mut Writer,
 ) -> VectorClaims<Fr> {
     transcript.label(Step::Batch);
@@ -56,27 +57,37 @@ pub fn prove(
         let part = if vector == Vector::X { &mut q_x } else { &mut q_w };
         add_claim(&system.tensor(claim.tensor).shape, claim, &claims.points, &mut part[block.range()]);
     }
-    let mut x_half = Inner::new(x, q_x, layout.x_bits());
-    let mut w_half = Inner::new(w, q_w, layout.w_bits());
+    let mut parts = vec![Inner::new(x, q_x, layout.x_bits()), Inner::new(w, q_w, layout.w_bits())];
+    parts.extend(claims.fractions.as_ref().map(|claim| {
+        // The claims read all nodes of the layer, the unused ones, whose fractions are zero, among them.
+        let mut weights = eq_table(&claim.point);
+        weights.truncate(1 << layout.y_bits());
+        weights.par_iter_mut().with_min_len(PARALLEL).for_each(|e| *e = claim.sum + claim.at_point * *e);
+        let mut y = y.to_vec();
+        y.resize(weights.len(), Fr::zero());
+        Inner::of_field(y, weights, layout.y_bits())
+    }));
 
-    let rounds = layout.x_bits().max(layout.w_bits());
+    let rounds = layout.chunks().rho();
     let mut rho = Vec::with_capacity(rounds);
     for round in 0..rounds {
         if round == layout.chunk_bits {
             // One element a chunk is left; the mask chunk, without weight so far, takes its place behind the others.
-            x_half.set(layout.mask_chunk(), mask.at(&rho));
+            parts[0].set(layout.mask_chunk(), mask.at(&rho));
         }
-        let ([a0, a2], [b0, b2]) = (x_half.round(), w_half.round());
-        let r = send_round(transcript, &[a0 + b0, Fr::zero(), a2 + b2, Fr::zero()], 2);
-        x_half.fold(&r);
-        w_half.fold(&r);
+        let mut sum = [Fr::zero(); 4];
+        for [constant, square] in parts.iter().map(Inner::round) {
+            sum[0] += constant;
+            sum[2] += square;
+        }
+        let r = send_round(transcript, &sum, 2);
+        parts.iter_mut().for_each(|part| part.fold(&r));
         rho.push(r);
     }
     if rounds == layout.chunk_bits {
-        x_half.set(layout.mask_chunk(), mask.at(&rho));
+        parts[0].set(layout.mask_chunk(), mask.at(&rho));
     }
-    let (x, w) = (x_half.value(), w_half.value());
-    transcript.write(x);
-    transcript.write(w);
-    VectorClaims { rho, x, w }
+    parts.iter().for_each(|part| transcript.write(part.value()));
+    let (x, w, y) = (parts[0].value(), parts[1].value(), parts.get(2).map(Inner::value));
+    VectorClaims { rho, x, w, y }
 }

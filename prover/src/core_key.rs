@@ -4,7 +4,7 @@ use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ff::{PrimeField, Zero};
 use sha3::{Digest, Keccak256};
 use vouch_circuits::argument::key::CoreKey;
-use vouch_circuits::layout::{Layout, Vector};
+use vouch_circuits::layout::{Cuts, Layout, Vector};
 use vouch_circuits::lowering::{Lowered, lower};
 use vouch_circuits::points::encode_g2;
 use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS, validate};
@@ -37,25 +37,26 @@ pub struct CoreProvingKey {
 /// A program that cannot be lowered, or `srs` with fewer than `2^chunk_bits` powers.
 pub fn setup_core(
     program: Program,
-    chunk_bits: usize,
+    cuts: Cuts,
     srs: Srs,
     salt: [u8; 32],
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProvingKey, SetupError> {
     progress("lowering");
     let lowered = lower(&program)?;
-    commit_weights(program, lowered, chunk_bits, srs, salt, progress)
+    commit_weights(program, lowered, cuts, srs, salt, progress)
 }
 
 /// The same for a program that has been lowered.
 pub(crate) fn commit_weights(
     program: Program,
     lowered: Lowered,
-    chunk_bits: usize,
+    cuts: Cuts,
     srs: Srs,
     salt: [u8; 32],
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProvingKey, SetupError> {
+    let chunk_bits = cuts.chunk_bits;
     if !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(&chunk_bits) {
         return Err(SetupError::ChunkBits(chunk_bits));
     }
@@ -63,13 +64,13 @@ pub(crate) fn commit_weights(
     if have < need {
         return Err(SetupError::SrsTooShort { have, need });
     }
-    validate(&lowered.system, chunk_bits)?;
-    let layout = Layout::new(&lowered.system, chunk_bits);
+    validate(&lowered.system, cuts)?;
+    let layout = Layout::new(&lowered.system, cuts);
     progress("committing to the weights");
     let w = weight_vector(&lowered, &layout, &model_values(&program, &lowered));
     let w_blinds = weight_blinds(&layout, &salt, &srs.tau_g2, &w);
     let w_commitments = commit_chunks(&srs, chunk_bits, &w, &w_blinds);
-    let key = CoreKey { system: lowered.system.clone(), chunk_bits, w_commitments, tau_g2: srs.tau_g2 };
+    let key = CoreKey { system: lowered.system.clone(), cuts, w_commitments, tau_g2: srs.tau_g2 };
     let key_digest = key.digest();
     Ok(CoreProvingKey { key, key_digest, program, srs, salt, w_blinds, lowered, layout })
 }

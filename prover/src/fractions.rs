@@ -1,33 +1,33 @@
 //! The prover's half of committed fractions ([`vouch_circuits::argument::fractions`]).
 //!
-//! Cost: one batched inversion for `y`, and about eight field multiplications a leaf for the sumcheck. Leaves with `P = 0` have `y = 0`.
+//! Cost: one batched inversion for `y`, and about eight field multiplications a node for the sumcheck. Nodes with `P = 0` have `y = 0`.
 
 use ark_bn254::Fr;
 use ark_ff::{One, Zero, batch_inversion};
-use vouch_circuits::argument::fractions::FractionClaims;
-use vouch_circuits::argument::lookups::LeafClaim;
+use vouch_circuits::argument::fractions::Claims;
+use vouch_circuits::argument::lookups::FractionClaim;
 use vouch_circuits::transcript::Writer;
 
 use crate::lookups::Fraction;
 use crate::sumcheck::{fold_with, pair, sum_over};
 
-/// `y = P/Q` of each leaf; 0 where `P` is 0, and where `Q` is, which no proof survives.
-pub fn values(leaves: &[Fraction]) -> Vec<Fr> {
-    let counted = |leaf: &Fraction| !leaf.numerator.is_zero();
+/// `y = P/Q` of each node; 0 where `P` is 0, and where `Q` is, which no proof survives.
+pub fn values(nodes: &[Fraction]) -> Vec<Fr> {
+    let counted = |node: &Fraction| !node.numerator.is_zero();
     let mut inverses: Vec<Fr> =
-        leaves.iter().map(|leaf| if counted(leaf) { leaf.denominator } else { Fr::zero() }).collect();
+        nodes.iter().map(|node| if counted(node) { node.denominator } else { Fr::zero() }).collect();
     batch_inversion(&mut inverses);
-    inverses.iter().zip(leaves).map(|(inverse, leaf)| *inverse * leaf.numerator).collect()
+    inverses.iter().zip(nodes).map(|(inverse, node)| *inverse * node.numerator).collect()
 }
 
-/// `y`, `Q` and `P` of one leaf: the summand is `y·Q − P`.
+/// `y`, `Q` and `P` of one node: the summand is `y·Q − P`.
 type Terms = [Fr; 3];
 
-/// Proves that `y·Q = P` at each of `2^bits` leaves; those beyond the end are the fraction 0/1.
-pub fn prove(y: &[Fr], leaves: &[Fraction], bits: usize, transcript: &mut Writer) -> FractionClaims<Fr> {
+/// Proves that `y·Q = P` at each of `2^bits` nodes; those beyond the end are the fraction 0/1.
+pub fn prove(y: &[Fr], nodes: &[Fraction], bits: usize, transcript: &mut Writer) -> Claims<Fr> {
     let z = transcript.challenge();
     let absent: Terms = [Fr::zero(), Fr::one(), Fr::zero()];
-    let mut terms: Vec<Terms> = y.iter().zip(leaves).map(|(y, leaf)| [*y, leaf.denominator, leaf.numerator]).collect();
+    let mut terms: Vec<Terms> = y.iter().zip(nodes).map(|(y, node)| [*y, node.denominator, node.numerator]).collect();
     let mut w = z;
     let mut point = Vec::with_capacity(bits);
     for round in 0..bits {
@@ -44,10 +44,10 @@ pub fn prove(y: &[Fr], leaves: &[Fraction], bits: usize, transcript: &mut Writer
     let [value, denominator, numerator] = terms.first().copied().unwrap_or(absent);
     transcript.write(value);
     transcript.write(denominator);
-    FractionClaims { leaves: LeafClaim { point, numerator, denominator }, value }
+    Claims { nodes: FractionClaim { point, numerator, denominator }, value }
 }
 
-/// `h(1)` and the leading coefficient of `h(X) = Σ_j step^j·f_j(X)` over pairs of leaves. Absent pairs add nothing.
+/// `h(1)` and the leading coefficient of `h(X) = Σ_j step^j·f_j(X)` over pairs of nodes. Absent pairs add nothing.
 fn sum_pairs(terms: &[Terms], absent: &Terms, step: &Fr) -> [Fr; 2] {
     let powers: Vec<Fr> =
         std::iter::successors(Some(Fr::one()), |power| Some(*power * step)).take(terms.len().div_ceil(2)).collect();
@@ -110,10 +110,10 @@ mod tests {
         let mut reader = Reader::new(&scalars, &[]);
         let claims = verify(&mut reader, bits).unwrap();
         reader.finish().unwrap();
-        assert_eq!(claims.leaves.point, proven.leaves.point);
-        let [value, numerator, denominator] = extensions(y, leaves, &claims.leaves.point);
-        assert_eq!((claims.value, claims.leaves.denominator), (value, denominator));
-        claims.leaves.numerator == numerator
+        assert_eq!(claims.nodes.point, proven.nodes.point);
+        let [value, numerator, denominator] = extensions(y, leaves, &claims.nodes.point);
+        assert_eq!((claims.value, claims.nodes.denominator), (value, denominator));
+        claims.nodes.numerator == numerator
     }
 
     proptest! {
@@ -169,8 +169,8 @@ mod tests {
             scalars[position] += Fr::one();
             let mut reader = Reader::new(&scalars, &[]);
             let claims = verify(&mut reader, 4).unwrap();
-            let expected = extensions(&y, &leaves, &claims.leaves.point);
-            let claimed = [claims.value, claims.leaves.numerator, claims.leaves.denominator];
+            let expected = extensions(&y, &leaves, &claims.nodes.point);
+            let claimed = [claims.value, claims.nodes.numerator, claims.nodes.denominator];
             assert_ne!(claimed, expected, "message {position}");
         }
         for length in 0..honest.len() {

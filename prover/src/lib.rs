@@ -8,6 +8,7 @@ pub mod check;
 pub mod commit;
 pub mod contractions;
 pub mod core_key;
+mod cuts;
 pub mod evaluate;
 pub mod fractions;
 pub mod key_file;
@@ -24,7 +25,8 @@ pub mod witness;
 
 pub use check::{CheckError, CheckReport, check};
 pub use core_key::{CoreProvingKey, setup_core};
+pub use cuts::cuts_for;
 pub use key_file::KeyFileError;
 pub use prove::{ProveError, ProveOptions, Proven, prove, prove_core, prove_with};
-pub use setup::{Needs, ProvingKey, SetupError, SetupOptions, chunk_bits_for, setup};
+pub use setup::{Needs, ProvingKey, SetupError, SetupOptions, setup};
 pub use verify_key::{KeyMismatch, verify_key};

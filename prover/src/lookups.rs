@@ -1,4 +1,5 @@
-//! The prover's half of the lookup argument ([`vouch_circuits::argument::lookups`]): the tree of fractions and its sumchecks.
+//! The prover's half of the lookup argument ([`vouch_circuits::argument::lookups`]): the tree of fractions and its sumchecks, below the
+//! [`fractions`] that are committed to.
 //!
 //! Only used leaves are stored: a missing one is the fraction `0/1`, as are all its sums, and its share of a round
 //! polynomial is known without looking. Cost: about 13 field multiplications a leaf for the tree and all sumchecks.
@@ -7,13 +8,15 @@ use ark_bn254::Fr;
 use ark_ff::{One, Zero, batch_inversion};
 use rayon::prelude::*;
 use vouch_circuits::argument::Challenges;
-use vouch_circuits::argument::lookups::{LeafClaim, beta_powers};
+use vouch_circuits::argument::fractions as committed;
+use vouch_circuits::argument::lookups::{Claims, FractionClaim, ValueAt, beta_powers};
 use vouch_circuits::backend::{Plain, Step};
 use vouch_circuits::ir::{ConstraintSystem, MAX_COLUMNS};
 use vouch_circuits::layout::{Layout, Leaf};
 use vouch_circuits::transcript::Writer;
 
 use crate::evaluate::Evaluator;
+use crate::fractions;
 use crate::sumcheck::{PARALLEL, fold_with, pair, sum_over};
 use crate::witness::Witness;
 
@@ -83,34 +86,61 @@ pub fn leaves(
     leaves
 }
 
-/// Proves that the fractions sum to zero; ends in a claim about the leaves.
-pub fn prove(leaves: Vec<Fraction>, leaf_bits: usize, transcript: &mut Writer) -> LeafClaim<Fr> {
-    let mut layers = vec![leaves];
-    for _ in 1..leaf_bits {
-        // The vector is never empty: it begins with the leaves.
-        let below = &layers[layers.len() - 1];
-        // A child that is missing changes nothing.
-        let layer = fold_with(below, &Fraction::NONE(), Fraction::plus);
-        layers.push(layer);
+/// The tree of fractions, from the leaves up to the first layer that is proven.
+pub struct Tree {
+    /// The leaves first.
+    layers: Vec<Vec<Fraction>>,
+    /// The last one's number if its fractions are committed to; else 0, and the last one has the root's children.
+    layer: usize,
+}
+
+impl Tree {
+    /// Above `leaves`, of which the tree has `2^leaf_bits`; up to `layer`, whose fractions are committed to unless it is 0.
+    pub fn new(leaves: Vec<Fraction>, leaf_bits: usize, layer: usize) -> Self {
+        let mut layers = vec![leaves];
+        for _ in layer.max(1)..leaf_bits {
+            // The vector is never empty: it begins with the leaves.
+            let below = &layers[layers.len() - 1];
+            // A child that is missing changes nothing.
+            let above = fold_with(below, &Fraction::NONE(), Fraction::plus);
+            layers.push(above);
+        }
+        Self { layers, layer }
     }
-    let top = layers.pop().unwrap_or_default();
-    let child = |i: usize| top.get(i).copied().unwrap_or_else(Fraction::NONE);
-    let mut claim = split(transcript, child(0), child(1), Vec::new());
-    while let Some(layer) = layers.pop() {
-        let (left, right, point) = prove_layer(&layer, &claim, transcript);
-        claim = split(transcript, left, right, point);
+
+    /// What is committed to: the fractions of the first layer; none if its number is 0.
+    pub fn fractions(&self) -> Vec<Fr> {
+        if self.layer == 0 { Vec::new() } else { fractions::values(&self.layers[self.layers.len() - 1]) }
     }
-    claim
+
+    /// Proves that the fractions sum to zero, `y` being those that are committed to; ends in a claim about the leaves.
+    pub fn prove(self, y: &[Fr], transcript: &mut Writer) -> Claims<Fr> {
+        let Self { mut layers, layer } = self;
+        let top = layers.pop().unwrap_or_default();
+        let (mut claim, fractions) = if layer == 0 {
+            let child = |i: usize| top.get(i).copied().unwrap_or_else(Fraction::NONE);
+            (split(transcript, child(0), child(1), Vec::new()), None)
+        } else {
+            let committed::Claims { nodes, value } = fractions::prove(y, &top, layer, transcript);
+            let fractions = ValueAt { point: nodes.point.clone(), value };
+            (nodes, Some(fractions))
+        };
+        while let Some(layer) = layers.pop() {
+            let (left, right, point) = prove_layer(&layer, &claim, transcript);
+            claim = split(transcript, left, right, point);
+        }
+        Claims { leaves: claim, fractions }
+    }
 }
 
 /// Sends both children's values and draws the line's point.
-fn split(transcript: &mut Writer, left: Fraction, right: Fraction, mut point: Vec<Fr>) -> LeafClaim<Fr> {
+fn split(transcript: &mut Writer, left: Fraction, right: Fraction, mut point: Vec<Fr>) -> FractionClaim<Fr> {
     for value in [left.numerator, right.numerator, left.denominator, right.denominator] {
         transcript.write(value);
     }
     let z = transcript.challenge();
     point.insert(0, z);
-    LeafClaim {
+    FractionClaim {
         point,
         numerator: left.numerator + z * (right.numerator - left.numerator),
         denominator: left.denominator + z * (right.denominator - left.denominator),
@@ -121,7 +151,11 @@ fn split(transcript: &mut Writer, left: Fraction, right: Fraction, mut point: Ve
 type Terms = [Fr; 4];
 
 /// One layer's sumcheck, over the children in `layer`.
-fn prove_layer(layer: &[Fraction], claim: &LeafClaim<Fr>, transcript: &mut Writer) -> (Fraction, Fraction, Vec<Fr>) {
+fn prove_layer(
+    layer: &[Fraction],
+    claim: &FractionClaim<Fr>,
+    transcript: &mut Writer,
+) -> (Fraction, Fraction, Vec<Fr>) {
     let lambda = transcript.challenge();
     let absent: Terms = [lambda, Fr::one(), Fr::zero(), Fr::one()];
     let none = Fraction::NONE();
@@ -190,6 +224,8 @@ fn suffix_tables(point: &[Fr], len: usize) -> Vec<Vec<Fr>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ark_bn254::G1Affine;
+    use ark_ec::AffineRepr;
     use proptest::prelude::*;
     use vouch_circuits::argument::lookups::verify;
     use vouch_circuits::backend::Check;
@@ -205,13 +241,26 @@ mod tests {
         leaves
     }
 
-    fn run(leaves: &[Fraction], depth: usize) -> Result<(LeafClaim<Fr>, LeafClaim<Fr>), Check> {
+    /// With the fractions of `layer` committed to by a point that stands for them.
+    fn run(leaves: &[Fraction], depth: usize, layer: usize) -> Result<(Claims<Fr>, Claims<Fr>), Check> {
         let mut writer = Writer::default();
-        let proven = prove(leaves.to_vec(), depth, &mut writer);
+        let tree = Tree::new(leaves.to_vec(), depth, layer);
+        let y = tree.fractions();
+        let point = [G1Affine::generator()];
+        if layer > 0 {
+            writer.write_points(&point);
+        }
+        let proven = tree.prove(&y, &mut writer);
         let scalars = writer.into_scalars();
-        let mut reader = Reader::new(&scalars, &[]);
-        let verified = verify(&mut reader, depth)?;
+        let groups = [&point[..]];
+        let mut reader = Reader::new(&scalars, if layer > 0 { &groups } else { &[] });
+        let verified = verify(&mut reader, depth, layer)?;
         reader.finish()?;
+        if let Some(fractions) = &verified.fractions {
+            assert_eq!(y.iter().sum::<Fr>(), Fr::zero());
+            let value: Fr = eq_table(&fractions.point).iter().zip(&y).map(|(e, y)| *e * y).sum();
+            assert_eq!(fractions.value, value);
+        }
         Ok((proven, verified))
     }
 
@@ -219,11 +268,12 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn honest_sums_are_accepted_and_end_in_the_leaves(
-            denominators in prop::collection::vec(any::<u64>(), 1..40), extra in 0usize..3,
+            denominators in prop::collection::vec(any::<u64>(), 1..40), extra in 0usize..3, layer: usize,
         ) {
             let leaves = cancelling(&denominators);
             let depth = log2_ceil(leaves.len()).max(1) + extra;
-            let (proven, verified) = run(&leaves, depth).unwrap();
+            let (proven, verified) = run(&leaves, depth, layer % (depth + 1)).unwrap();
+            let (proven, verified) = (proven.leaves, verified.leaves);
             prop_assert_eq!(&proven.point, &verified.point);
             let weights = eq_table(&verified.point);
             let at = |i: usize| leaves.get(i).copied().unwrap_or_else(Fraction::NONE);
@@ -239,7 +289,7 @@ mod tests {
             let at = at % leaves.len();
             leaves[at].denominator += Fr::one();
             let depth = log2_ceil(leaves.len()).max(1);
-            prop_assert_eq!(run(&leaves, depth).map(|_| ()), Err(Check::LookupSum));
+            prop_assert_eq!(run(&leaves, depth, 0).map(|_| ()), Err(Check::LookupSum));
         }
     }
 
@@ -248,6 +298,6 @@ mod tests {
         let mut leaves = cancelling(&[3, 4, 5]);
         leaves[2].denominator = Fr::zero();
         leaves[2].numerator = Fr::zero();
-        assert_eq!(run(&leaves, 3).map(|_| ()), Err(Check::LookupSum));
+        assert_eq!(run(&leaves, 3, 0).map(|_| ()), Err(Check::LookupSum));
     }
 }

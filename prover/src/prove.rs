@@ -2,11 +2,14 @@
 
 use ark_bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
+use ark_ff::Zero;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use rayon::prelude::*;
 use thiserror::Error;
 use vouch_circuits::argument::key::{CoreProof, public_at, statement};
-use vouch_circuits::argument::{batch_claims, chunk_weights, linear_claim};
+use vouch_circuits::argument::lookups::Claims;
+use vouch_circuits::argument::{ChunkWeights, batch_claims, chunk_weights, linear_claim};
 use vouch_circuits::backend::{Check, Plain, Step};
 use vouch_circuits::blinds::blind_base;
 use vouch_circuits::ir::{Origin, Public, TensorId};
@@ -16,14 +19,15 @@ use vouch_circuits::tensor_opening::TensorOpening;
 use vouch_circuits::transcript::Writer;
 
 use crate::batch::{self, Mask};
-use crate::commit::{commit_chunks, commit_sparse, open, random_scalar};
+use crate::commit::{commit_chunks, commit_field_chunks, commit_sparse, open, random_scalar};
 use crate::contractions;
 use crate::core_key::{CoreProvingKey, weight_vector};
-use crate::lookups;
+use crate::lookups::{self, Tree};
 use crate::openings::{ReuseError, expect_same, openings_of, use_again};
 use crate::setup::ProvingKey;
 use crate::shell::{ShellError, record_proof};
 use crate::small::combine_rows;
+use crate::sumcheck::PARALLEL;
 use crate::witness::{Witness, WitnessError, flatten, generate, model_values, unpad};
 
 /// Why no proof was made.
@@ -112,8 +116,8 @@ fn wrap(key: &ProvingKey, core: CoreProof, progress: &mut dyn FnMut(&'static str
     }
     let exports = recording.exports.clone();
     let shell = key.shell.prove(recording)?;
-    let CoreProof { key_digest, context, publics, x_commitments, opening, .. } = core;
-    Ok(Proof { key_digest, context, publics, x_commitments, opening, exports, shell })
+    let CoreProof { key_digest, context, publics, x_commitments, y_commitments, opening, .. } = core;
+    Ok(Proof { key_digest, context, publics, x_commitments, y_commitments, opening, exports, shell })
 }
 
 /// Proves a run with the core alone: a proof that hides nothing, for those who test and measure the core.
@@ -215,7 +219,14 @@ fn prove_committed(
     progress("lookups");
     let challenges = lookups::challenges(&mut transcript);
     let leaves = lookups::leaves(system, layout, witness, &challenges);
-    let leaf = lookups::prove(leaves, layout.leaf_bits, &mut transcript);
+    let tree = Tree::new(leaves, layout.leaf_bits, layout.layer);
+    let y = tree.fractions();
+    let y_blinds: Vec<Fr> = (0..layout.chunks().y).map(|_| random_scalar(&mut rng)).collect();
+    let y_commitments = commit_field_chunks(&key.srs, c, &y, &y_blinds);
+    if layout.layer > 0 {
+        transcript.write_points(&y_commitments);
+    }
+    let Claims { leaves: leaf, fractions } = tree.prove(&y, &mut transcript);
 
     progress("contractions");
     transcript.label(Step::Contractions);
@@ -230,30 +241,36 @@ fn prove_committed(
     progress("batching");
     let eta = transcript.challenge();
     let rest = target - operands.total;
-    let (claims, _) = batch_claims(&mut Plain, reduction, leaf.point, operands, &rest, &eta);
-    let vectors = batch::prove(system, layout, &claims, (&x, &mask), &w, &mut transcript);
+    let (claims, _) = batch_claims(&mut Plain, reduction, leaf.point, (operands, fractions), &rest, &eta);
+    let vectors = batch::prove(system, layout, &claims, (&x, &mask), &w, &y, &mut transcript);
 
     progress("opening");
     let delta = transcript.challenge();
-    let (w_weights, x_weights) = chunk_weights(&layout.chunks(), &vectors.rho[c..], &delta);
+    let weights = chunk_weights(&layout.chunks(), &vectors.rho[c..], &delta);
+    let blinds = [(&weights.w, &key.w_blinds), (&weights.x, &blinds), (&weights.y, &y_blinds)];
     let blind: Fr =
-        (w_weights.iter().zip(&key.w_blinds)).chain(x_weights.iter().zip(&blinds)).map(|(e, b)| *e * b).sum();
+        blinds.into_iter().flat_map(|(weights, blinds)| weights.iter().zip(blinds)).map(|(e, b)| *e * b).sum();
     transcript.write(blind);
-    let g = collapse(layout, (&w_weights, &w), (&x_weights, &x), &mask);
+    let g = collapse(layout, &weights, (&w, &x, &y), &mask);
     let opening = open(&key.srs, g, &vectors.rho[..c], &mut transcript);
     let scalars = transcript.into_scalars();
-    Ok(CoreProof { key_digest: key.key_digest, context, publics, x_commitments, scalars, opening })
+    let key_digest = key.key_digest;
+    Ok(CoreProof { key_digest, context, publics, x_commitments, y_commitments, scalars, opening })
 }
 
-/// `Σ_j weight_j·chunk_j` over both vectors, the mask chunk among `x`'s.
-fn collapse(layout: &Layout, w: (&[Fr], &[i32]), x: (&[Fr], &[i32]), mask: &Mask) -> Vec<Fr> {
+/// `Σ_j weight_j·chunk_j` over all vectors, the mask chunk among `x`'s.
+fn collapse(layout: &Layout, weights: &ChunkWeights, (w, x, y): (&[i32], &[i32], &[Fr]), mask: &Mask) -> Vec<Fr> {
     let size = 1 << layout.chunk_bits;
-    let mut g = combine_rows(w.0, w.1, size);
-    for (sum, value) in g.iter_mut().zip(combine_rows(&x.0[..layout.x_chunks()], x.1, size)) {
+    let mut g = combine_rows(&weights.w, w, size);
+    for (sum, value) in g.iter_mut().zip(combine_rows(&weights.x[..layout.x_chunks()], x, size)) {
         *sum += value;
     }
+    for (weight, chunk) in weights.y.iter().zip(y.chunks(size)) {
+        let parts = g.par_iter_mut().with_min_len(PARALLEL).zip(chunk).filter(|(_, value)| !value.is_zero());
+        parts.for_each(|(sum, value)| *sum += *weight * value);
+    }
     for (position, value) in &mask.entries {
-        g[*position] += x.0[layout.mask_chunk()] * value;
+        g[*position] += weights.x[layout.mask_chunk()] * value;
     }
     g
 }

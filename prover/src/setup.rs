@@ -7,9 +7,8 @@ use thiserror::Error;
 use vouch_circuits::argument::key::CoreKey;
 use vouch_circuits::ir::{ConstraintSystem, Role, Visibility};
 use vouch_circuits::key::{PublicTensor, VerifyingKey, system_digest};
-use vouch_circuits::layout::Layout;
-use vouch_circuits::lowering::{LowerError, Lowered, lower, lower_with};
-use vouch_circuits::shell::instances::{export_count, exported_leaf};
+use vouch_circuits::layout::{Cuts, Layout};
+use vouch_circuits::lowering::{LowerError, Lowered, lower_with};
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_circuits::validate::{InvalidSystem, validate};
 pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
@@ -17,6 +16,7 @@ use vouch_program::{Port, Program};
 
 use crate::commit::Srs;
 use crate::core_key::{CoreProvingKey, commit_weights, weight_blinds, weight_vector};
+use crate::cuts::fitting;
 use crate::shell::{ShellError, ShellProvingKey, check_size};
 use crate::witness::model_values;
 
@@ -72,8 +72,10 @@ pub struct ProvingKey {
 /// What a setup is told beside the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetupOptions {
-    /// Binary logarithm of the chunk size; picked from the program if not given ([`chunk_bits_for`]).
+    /// Binary logarithm of the chunk size; picked from the program if not given ([`crate::cuts_for`]).
     pub chunk_bits: Option<usize>,
+    /// The layer of the fraction tree whose fractions are committed to, 0 for none; picked likewise.
+    pub layer: Option<usize>,
     /// What proofs show of inputs, by name; of all others, their values.
     pub inputs: BTreeMap<String, Visibility>,
     /// What they show of outputs.
@@ -86,13 +88,15 @@ impl SetupOptions {
         Self { chunk_bits: Some(bits), ..Self::default() }
     }
 
-    /// The chunk size and the visibilities of a key.
+    /// The cuts and the visibilities of a key.
     pub fn of(key: &VerifyingKey) -> Self {
         let of_role = |role| {
             let publics = key.publics.iter().filter(|public| public.role == role);
             publics.map(|public| (public.name.clone(), public.visibility)).collect()
         };
-        Self { chunk_bits: Some(key.chunk_bits), inputs: of_role(Role::Input), outputs: of_role(Role::Output) }
+        let Cuts { chunk_bits, layer } = key.cuts;
+        let (inputs, outputs) = (of_role(Role::Input), of_role(Role::Output));
+        Self { chunk_bits: Some(chunk_bits), layer: Some(layer), inputs, outputs }
     }
 
     /// Lowers the program, as visible as these say.
@@ -120,8 +124,8 @@ impl SetupOptions {
 /// What a setup takes of a reference string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// Binary logarithm of the chunk size.
-    pub chunk_bits: usize,
+    /// Where vectors and the fraction tree are cut.
+    pub cuts: Cuts,
     /// Binary logarithm of the rows of the shell's circuit: so many powers are needed in Lagrange form too.
     pub k: u32,
 }
@@ -132,50 +136,27 @@ impl Needs {
     /// # Errors
     /// A program that cannot be lowered, a chunk size out of range, or an input that does not exist.
     pub fn of(program: &Program, options: &SetupOptions) -> Result<Self, SetupError> {
-        Self::of_system(&options.lower(program)?.system, options.chunk_bits)
+        Self::of_system(&options.lower(program)?.system, options)
     }
 
-    fn of_system(system: &ConstraintSystem, chunk_bits: Option<usize>) -> Result<Self, SetupError> {
-        let chunk_bits = match chunk_bits {
+    fn of_system(system: &ConstraintSystem, options: &SetupOptions) -> Result<Self, SetupError> {
+        match options.chunk_bits {
             Some(bits) if !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(&bits) => {
                 return Err(SetupError::ChunkBits(bits));
             }
-            Some(bits) => bits,
-            None => fitting_chunk_bits(system),
-        };
-        validate(system, chunk_bits)?;
-        let shape = Shape::of(&record_shape(system, &Layout::new(system, chunk_bits)));
+            _ => {}
+        }
+        let cuts = fitting(system, options.chunk_bits, options.layer);
+        validate(system, cuts)?;
+        let shape = Shape::of(&record_shape(system, &Layout::new(system, cuts)));
         check_size(&shape)?;
-        Ok(Self { chunk_bits, k: shape.k })
+        Ok(Self { cuts, k: shape.k })
     }
 
     /// Powers.
     pub fn powers(&self) -> usize {
-        1 << self.chunk_bits.max(self.k as usize)
+        1 << self.cuts.chunk_bits.max(self.k as usize)
     }
-}
-
-/// Bytes of a proof, its public values left out, that a chunk size is picked to stay within.
-const PROOF_BYTES: usize = 6000;
-/// Bytes of a proof whatever the model: Halo2's part, the opening's last points, counts, digests and the container.
-const FIXED_BYTES: usize = 1824 + 2 * 64 + 150;
-
-/// A chunk size for the program, if all of its inputs are public.
-///
-/// # Errors
-/// A program that cannot be lowered.
-pub fn chunk_bits_for(program: &Program) -> Result<usize, SetupError> {
-    Ok(fitting_chunk_bits(&lower(program)?.system))
-}
-
-/// The smallest chunk size (so the fastest to prove with) that keeps a proof within [`PROOF_BYTES`], or else 16.
-fn fitting_chunk_bits(system: &ConstraintSystem) -> usize {
-    let fits = |bits: &usize| {
-        let chunks = Layout::new(system, *bits).chunks();
-        let exports = export_count(exported_leaf(system), &chunks);
-        FIXED_BYTES + 64 * (chunks.x + chunks.bits - 1) + 32 * exports <= PROOF_BYTES
-    };
-    (10..16).find(fits).unwrap_or(16)
 }
 
 /// Commits to the program's weights and makes the shell's keys. Seconds, nearly all for the shell.
@@ -191,20 +172,21 @@ pub fn setup(
 ) -> Result<ProvingKey, SetupError> {
     progress("lowering");
     let lowered = options.lower(&program)?;
-    let needs = Needs::of_system(&lowered.system, options.chunk_bits)?;
+    let needs = Needs::of_system(&lowered.system, options)?;
     let (have, need) = (srs.powers.len(), needs.powers());
     if have < need {
         return Err(SetupError::SrsTooShort { have, need });
     }
     srs.cut(need, &[needs.k]);
-    let mut core = commit_weights(program, lowered, needs.chunk_bits, srs, salt, progress)?;
+    let mut core = commit_weights(program, lowered, needs.cuts, srs, salt, progress)?;
     progress("the shell's keys");
     let shell = ShellProvingKey::new(&core.key.system, &core.layout, &mut core.srs)?;
     let verifying_key = VerifyingKey {
         name: core.program.name.clone(),
         system_digest: system_digest(&core.key.system),
-        chunk_bits: needs.chunk_bits,
+        cuts: needs.cuts,
         x_chunks: core.layout.chunks().x,
+        y_chunks: core.layout.chunks().y,
         w_commitments: core.key.w_commitments.clone(),
         tau_g2: core.srs.tau_g2,
         development: core.srs.development,
@@ -227,7 +209,9 @@ impl ProvingKey {
         salt: [u8; 32],
     ) -> Result<Self, SetupError> {
         let lowered = SetupOptions::of(&verifying_key).lower(&program)?;
-        let layout = Layout::new(&lowered.system, verifying_key.chunk_bits);
+        let cuts = verifying_key.cuts;
+        validate(&lowered.system, cuts)?;
+        let layout = Layout::new(&lowered.system, cuts);
         let same = system_digest(&lowered.system) == verifying_key.system_digest
             && layout.chunks() == verifying_key.chunks()
             && PublicTensor::all_of(&lowered.system, &layout) == verifying_key.publics;
@@ -241,7 +225,7 @@ impl ProvingKey {
         }
         let w_commitments: Vec<G1Affine> = verifying_key.w_commitments.clone();
         let (system, tau_g2) = (lowered.system.clone(), srs.tau_g2);
-        let key = CoreKey { system, chunk_bits: layout.chunk_bits, w_commitments, tau_g2 };
+        let key = CoreKey { system, cuts, w_commitments, tau_g2 };
         let shell = ShellProvingKey::restore(&key.system, &layout, &mut srs, &verifying_key.shell)?;
         let key_digest = verifying_key.digest();
         let w = weight_vector(&lowered, &layout, &model_values(&program, &lowered));

@@ -11,6 +11,7 @@ use halo2_proofs::transcript::TranscriptWriterBuffer;
 use rand_core::OsRng;
 use thiserror::Error;
 use vouch_circuits::argument::key::{CoreProof, public_at, statement};
+use vouch_circuits::argument::opening::point_groups;
 use vouch_circuits::ir::ConstraintSystem;
 use vouch_circuits::layout::Layout;
 use vouch_circuits::shell::keccak::{Challenge, End};
@@ -129,8 +130,8 @@ pub fn check_size(shape: &Shape) -> Result<(), ShellError> {
 /// Records the verifier's run on a core proof.
 pub fn record_proof(system: &ConstraintSystem, layout: &Layout, proof: &CoreProof) -> Recording {
     let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.publics);
-    let [folds, quotient] = proof.opening.groups();
-    let points = [&proof.x_commitments, folds, quotient].map(points_digest);
+    let groups = point_groups(&proof.x_commitments, &proof.y_commitments, &proof.opening);
+    let points: Vec<_> = groups.into_iter().map(points_digest).collect();
     let public_at =
         |i: usize, point: &[Fr]| public_at(&system.tensor(system.publics[i].tensor).shape, &proof.publics[i], point);
     record(system, layout, &statement, Messages { scalars: &proof.scalars, points: &points }, &public_at)

@@ -124,6 +124,11 @@ impl Inner {
         Self { values: Values::Small(values.to_vec()), weights, left: variables, late: Fr::one() }
     }
 
+    /// Of field elements with as many weights.
+    pub fn of_field(values: Vec<Fr>, weights: Vec<Fr>, variables: usize) -> Self {
+        Self { values: Values::Field(values), weights, left: variables, late: Fr::one() }
+    }
+
     /// The values' extension at the point, once all variables are bound.
     pub fn value(&self) -> Fr {
         match &self.values {

@@ -39,12 +39,12 @@ pub enum KeyMismatch {
 /// # Errors
 /// What differs first.
 pub fn verify_key(key: &VerifyingKey, architecture: &Architecture, srs: &mut Srs) -> Result<(), KeyMismatch> {
-    architecture.check(key.chunk_bits)?;
+    architecture.check(key.cuts)?;
     let system = &architecture.system;
     if system_digest(system) != key.system_digest {
         return Err(KeyMismatch::Field("digest of the constraints"));
     }
-    let layout = Layout::new(system, key.chunk_bits);
+    let layout = Layout::new(system, key.cuts);
     if layout.chunks() != key.chunks() {
         return Err(KeyMismatch::Field("number of chunks"));
     }
@@ -54,7 +54,7 @@ pub fn verify_key(key: &VerifyingKey, architecture: &Architecture, srs: &mut Srs
     if srs.tau_g2 != key.tau_g2 || srs.development != key.development {
         return Err(KeyMismatch::ReferenceString);
     }
-    let (have, need) = (srs.powers.len(), 1 << key.chunk_bits);
+    let (have, need) = (srs.powers.len(), 1 << key.cuts.chunk_bits);
     if have < need {
         return Err(ShellError::SrsTooShort { have, need }.into());
     }
@@ -62,9 +62,9 @@ pub fn verify_key(key: &VerifyingKey, architecture: &Architecture, srs: &mut Srs
     let w = flatten(blocks, layout.w_len);
     // Without fixed tensors `w` may end before a whole chunk does.
     let fixed = w.get(layout.w_fixed..).unwrap_or_default();
-    let first = layout.w_chunks() - fixed.len().div_ceil(1 << key.chunk_bits);
+    let first = layout.w_chunks() - fixed.len().div_ceil(1 << key.cuts.chunk_bits);
     let blinds = vec![ark_bn254::Fr::ZERO; layout.w_chunks() - first];
-    if commit_chunks(srs, key.chunk_bits, fixed, &blinds) != key.w_commitments[first..] {
+    if commit_chunks(srs, key.cuts.chunk_bits, fixed, &blinds) != key.w_commitments[first..] {
         return Err(KeyMismatch::Fixed);
     }
     if ShellProvingKey::new(system, &layout, srs)?.verifying_key != key.shell {

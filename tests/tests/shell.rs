@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use ark_bn254::Fr;
 use vouch_circuits::argument;
 use vouch_circuits::argument::key::{CoreProof, public_at, statement};
+use vouch_circuits::argument::opening::point_groups;
 use vouch_circuits::backend::{Arithmetic, Channel, Check, Step};
 use vouch_circuits::encoding::DecodeError;
 use vouch_circuits::files::{self, Kind};
@@ -16,7 +17,7 @@ use vouch_circuits::transcript::{Reader, points_digest};
 use vouch_models::{quantize_all, zoo};
 use vouch_prover::commit::Srs;
 use vouch_prover::shell::record_proof;
-use vouch_prover::{Needs, ProvingKey, SetupOptions, prove, prove_core, setup};
+use vouch_prover::{ProvingKey, SetupOptions, prove, prove_core, setup};
 use vouch_verifier::{PreparedKey, Refused, verify};
 
 struct Proven {
@@ -33,8 +34,7 @@ static PROVEN: LazyLock<Vec<Proven>> = LazyLock::new(|| {
     let proven = zoo::entries().iter().map(|model| {
         let program = model.compile(&mut |_| {}).unwrap().program;
         let inputs = quantize_all(&program, &model.samples().unwrap()[0]).unwrap();
-        let chunk_bits = Needs::of(&program, &SetupOptions::default()).unwrap().chunk_bits;
-        let key = setup(program, &SetupOptions::chunk_bits(chunk_bits), SRS.clone(), [3; 32], &mut |_| {}).unwrap();
+        let key = setup(program, &SetupOptions::default(), SRS.clone(), [3; 32], &mut |_| {}).unwrap();
         let core = prove_core(&key.core, &inputs, None, &mut |_| {}).unwrap();
         Proven { name: model.name, key, inputs, core }
     });
@@ -161,10 +161,9 @@ fn log<C: Channel>(
 fn the_circuits_verifier_is_the_native_one() {
     for proven in PROVEN.iter() {
         let proof = &proven.core;
-        let [folds, quotient] = proof.opening.groups();
-        let groups = [&proof.x_commitments[..], folds, quotient];
+        let groups = point_groups(&proof.x_commitments, &proof.y_commitments, &proof.opening);
         let native = log(Reader::new(&proof.scalars, &groups), proven, |_, v| v, |v| *v);
-        let points = groups.map(points_digest);
+        let points: Vec<_> = groups.into_iter().map(points_digest).collect();
         let messages = Messages { scalars: &proof.scalars, points: &points };
         let traced = log(Trace::new(messages), proven, |t, v| t.witness(v), |v: &Traced| v.value);
         assert_eq!(native, traced, "{}", proven.name);

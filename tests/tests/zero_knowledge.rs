@@ -18,6 +18,7 @@ use vouch_circuits::shell::instances::exports_of;
 use vouch_circuits::transcript::Writer;
 use vouch_program::*;
 use vouch_prover::commit::{Srs, msm, random_scalar};
+use vouch_prover::lookups::Tree;
 use vouch_prover::prove::mask_positions;
 use vouch_prover::shell::record_proof;
 use vouch_prover::witness::{Witness, generate, model_values};
@@ -129,30 +130,32 @@ fn opened(g: Vec<Fr>, challenges: &Challenges) -> Vec<Fr> {
 /// any value, whatever the witness.
 #[test]
 fn masks_and_blinds_reach_everything_that_is_public() {
-    for (c, x) in [(6, 3), (6, 20), (8, 2), (10, 5), (13, 26), (16, 2)] {
-        let chunks = Chunks { bits: c, x, w: 3 };
+    for (c, x, y) in [(6, 3, 1), (6, 20, 33), (8, 2, 0), (10, 5, 2), (13, 26, 8), (16, 2, 1)] {
+        let chunks = Chunks { bits: c, x, y, w: 3 };
         let challenges =
             Challenges { tau: random(), b: random(), rho: randoms(c), r: random(), q: random(), z: random() };
-        let (_, weights) = chunk_weights(&chunks, &randoms(chunks.rho_high()), &random());
+        let weights = chunk_weights(&chunks, &randoms(chunks.rho_high()), &random());
+        let (mask_weight, weights) = (weights.x[x - 1], [weights.x, weights.y].concat());
+        let all = x + y;
         let positions = mask_positions(c);
         let mut columns: Vec<Vec<Fr>> = Vec::new();
         // A mask's value enters its chunk's commitment and g.
         for position in &positions {
-            let mut commitments = vec![Fr::ZERO; x];
+            let mut commitments = vec![Fr::ZERO; all];
             commitments[x - 1] = challenges.tau.pow([*position as u64]);
             let mut g = vec![Fr::ZERO; 1 << c];
-            g[*position] = weights[x - 1];
+            g[*position] = mask_weight;
             columns.push([commitments, vec![Fr::ZERO], opened(g, &challenges)].concat());
         }
         // A blind enters its chunk's commitment and the combined blind.
-        for chunk in 0..x {
-            let mut commitments = vec![Fr::ZERO; x];
+        for chunk in 0..all {
+            let mut commitments = vec![Fr::ZERO; all];
             commitments[chunk] = challenges.b;
             columns.push([commitments, vec![weights[chunk]], vec![Fr::ZERO; c + 1]].concat());
         }
         let public = columns[0].len();
-        assert_eq!(public, x + 1 + (c - 1) + 2);
-        assert_eq!(rank(columns.clone()), public, "c = {c}, {x} chunks");
+        assert_eq!(public, all + 1 + (c - 1) + 2);
+        assert_eq!(rank(columns.clone()), public, "c = {c}, {x} and {y} chunks");
         // Not without the mask, nor with as many values at neighbouring positions as there are folds.
         assert!(rank(columns[positions.len()..].to_vec()) < public);
         // The opening of a committed tensor gives its chunks' blinds away, and with them its commitments: nothing else rests on them.
@@ -166,7 +169,7 @@ fn masks_and_blinds_reach_everything_that_is_public() {
 
 fn elements(proof: &Proof) -> BTreeSet<Vec<u8>> {
     let OpeningPoints { folds, quotient, witness } = &proof.opening;
-    let points = proof.x_commitments.iter().chain(folds).chain([quotient, witness]);
+    let points = proof.x_commitments.iter().chain(&proof.y_commitments).chain(folds).chain([quotient, witness]);
     let points = points.map(|point| encode_g1(point).to_vec());
     let scalars = proof.exports.iter().map(|scalar| format!("{scalar:?}").into_bytes());
     points.chain(scalars).chain(proof.shell.chunks(32).map(<[u8]>::to_vec)).collect()
@@ -211,8 +214,12 @@ fn public_challenges_are_no_oracle_for_guesses() {
         transcript.write(salt);
         let challenges = lookups::challenges(&mut transcript);
         let leaves = lookups::leaves(system, layout, witness, &challenges);
-        let leaf = lookups::prove(leaves, layout.leaf_bits, &mut transcript);
-        leaf.point[..public.len()].to_vec()
+        let tree = Tree::new(leaves, layout.leaf_bits, layout.layer);
+        let y = tree.fractions();
+        if layout.layer > 0 {
+            transcript.write_points(&core.y_commitments);
+        }
+        tree.prove(&y, &mut transcript).leaves.point[..public.len()].to_vec()
     };
     let (right, wrong) = (witness(&right), witness(&wrong));
     let salt = core.scalars[0];

@@ -6,7 +6,7 @@ use ndarray::{ArrayD, Axis};
 use vouch_models::{Calibration, CompileOptions, Compiled, Model, quantize_all, zoo};
 use vouch_program::Program;
 use vouch_prover::commit::Srs;
-use vouch_prover::{check, chunk_bits_for, prove_core, setup_core};
+use vouch_prover::{check, cuts_for, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
 
 fn assert_accurate(name: &str, compiled: &Compiled) {
@@ -25,9 +25,9 @@ fn check_all(name: &str, program: &Program, samples: &[Vec<ArrayD<f32>>]) {
 }
 
 fn prove_one(name: &str, program: Program, inputs: &[Vec<i64>]) {
-    let chunk_bits = chunk_bits_for(&program).unwrap();
-    let srs = Srs::development(1 << chunk_bits, &mut rand::rng());
-    let key = setup_core(program, chunk_bits, srs, [3; 32], &mut |_| {}).unwrap();
+    let cuts = cuts_for(&program).unwrap();
+    let srs = Srs::development(1 << cuts.chunk_bits, &mut rand::rng());
+    let key = setup_core(program, cuts, srs, [3; 32], &mut |_| {}).unwrap();
     let proof = prove_core(&key, inputs, None, &mut |_| {}).unwrap();
     let prepared = PreparedCore::new(key.key.clone(), key.key_digest).expect("a key that was just made is well formed");
     verify_core(&prepared, &proof).unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -1,7 +1,8 @@
 //! The check of a core proof, which no command takes: for those who test the core argument, its shell left out.
 
-use ark_bn254::{Fr, G1Affine};
+use ark_bn254::Fr;
 use vouch_circuits::argument::key::{CoreKey, CoreProof, public_at, statement};
+use vouch_circuits::argument::opening::point_groups;
 use vouch_circuits::argument::{self, Exports};
 use vouch_circuits::backend::Check;
 use vouch_circuits::key::{InvalidKey, PublicTensor};
@@ -50,12 +51,13 @@ pub fn verify_core(key: &PreparedCore, proof: &CoreProof) -> Result<Shown, Refus
     }
     check_publics(publics, &proof.publics)?;
     // The transcript absorbs a group of points as one digest: that each has the size that the key fixes is checked here.
-    check_counts(&layout.chunks(), &proof.x_commitments, &proof.opening)?;
+    check_counts(&layout.chunks(), [&proof.x_commitments, &proof.y_commitments], &proof.opening)?;
     let exports = check_argument(key, layout, proof)?;
     let equation = GroupEquation {
         chunks: layout.chunks(),
         w_commitments: &key.w_commitments,
         x_commitments: &proof.x_commitments,
+        y_commitments: &proof.y_commitments,
         opening: &proof.opening,
         exports: &exports,
         tau_g2: key.tau_g2,
@@ -66,8 +68,7 @@ pub fn verify_core(key: &PreparedCore, proof: &CoreProof) -> Result<Shown, Refus
 
 /// The core argument over the proof's scalars.
 fn check_argument(key: &CoreKey, layout: &Layout, proof: &CoreProof) -> Result<Exports<Fr>, Check> {
-    let [folds, quotient] = proof.opening.groups();
-    let groups: [&[G1Affine]; 3] = [&proof.x_commitments, folds, quotient];
+    let groups = point_groups(&proof.x_commitments, &proof.y_commitments, &proof.opening);
     let mut reader = Reader::new(&proof.scalars, &groups);
     let system = &key.system;
     #[expect(clippy::indexing_slicing, reason = "the proof has been found to have as many public tensors as the key")]

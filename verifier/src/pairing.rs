@@ -32,6 +32,8 @@ pub struct GroupEquation<'a> {
     pub w_commitments: &'a [G1Affine],
     /// The proof's.
     pub x_commitments: &'a [G1Affine],
+    /// The proof's to fractions.
+    pub y_commitments: &'a [G1Affine],
     /// The opening's points.
     pub opening: &'a OpeningPoints,
     /// The scalars.
@@ -46,14 +48,19 @@ impl GroupEquation<'_> {
     /// # Errors
     /// A point off the curve, or an equation that does not hold.
     pub fn check(&self) -> Result<(), Refusal> {
-        let Self { chunks, w_commitments, x_commitments, opening, exports, tau_g2 } = self;
-        let sent = x_commitments.iter().chain(&opening.folds).chain([&opening.quotient, &opening.witness]);
+        let Self { chunks, w_commitments, x_commitments, y_commitments, opening, exports, tau_g2 } = self;
+        let sent = x_commitments
+            .iter()
+            .chain(*y_commitments)
+            .chain(&opening.folds)
+            .chain([&opening.quotient, &opening.witness]);
         if !sent.into_iter().all(G1Affine::is_on_curve) {
             return Err(Refusal::Point);
         }
-        let (w, x) = chunk_weights(chunks, &exports.rho_high, &exports.delta);
-        let mut left: Vec<_> = w_commitments.iter().copied().zip(w).collect();
-        left.extend(x_commitments.iter().copied().zip(x));
+        let weights = chunk_weights(chunks, &exports.rho_high, &exports.delta);
+        let mut left: Vec<_> = w_commitments.iter().copied().zip(weights.w).collect();
+        left.extend(x_commitments.iter().copied().zip(weights.x));
+        left.extend(y_commitments.iter().copied().zip(weights.y));
         left.extend(opening_terms(opening, &exports.opening, exports.blind));
         if check(&left, opening.witness, *tau_g2) { Ok(()) } else { Err(Refusal::Pairing) }
     }

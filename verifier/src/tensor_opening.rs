@@ -87,7 +87,7 @@ pub fn verify_opening(
     }
     // C − b·B − p(z)·[1] + z·W against τ times W.
     let challenges = opening.challenges();
-    let polynomial = combined_polynomial(&public.tensor_shape, &opening.values, key.chunk_bits, &challenges.gamma);
+    let polynomial = combined_polynomial(&public.tensor_shape, &opening.values, key.cuts.chunk_bits, &challenges.gamma);
     let (mut left, blind): (Vec<(G1Affine, Fr)>, Fr) = combined_commitment(opening, &challenges.gamma);
     left.extend([
         (blind_base(), -blind),

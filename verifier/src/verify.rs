@@ -6,7 +6,7 @@ use ark_bn254::G1Affine;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 use vouch_circuits::argument::key::{public_at, statement};
-use vouch_circuits::argument::opening::OpeningPoints;
+use vouch_circuits::argument::opening::{OpeningPoints, point_groups};
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::shape_bits;
 use vouch_circuits::key::{InvalidKey, Proof, PublicTensor, VerifyingKey, srs_id};
@@ -178,12 +178,12 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
     check_publics(&key.publics, &proof.publics)?;
     // The shell knows a group of points by one digest: that each has the size that the key fixes is checked here.
     let chunks = key.chunks();
-    check_counts(&chunks, &proof.x_commitments, &proof.opening)?;
+    check_counts(&chunks, [&proof.x_commitments, &proof.y_commitments], &proof.opening)?;
     let leaf = key.exported_leaf();
     let counts = || Refused::Exports { have: proof.exports.len(), need: export_count(leaf, &chunks) };
     let exports = exports_of(leaf, &chunks, &proof.exports).ok_or_else(counts)?;
 
-    let [folds, quotient] = proof.opening.groups();
+    let groups = point_groups(&proof.x_commitments, &proof.y_commitments, &proof.opening);
     let stated = key.publics.iter().zip(&proof.publics).filter(|(public, _)| public.is_stated());
     #[expect(clippy::indexing_slicing, reason = "the leaf point has as many coordinates as the widest of them")]
     let extensions = stated.map(|(public, values)| {
@@ -192,7 +192,7 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
     });
     let instances = Instances {
         statement: statement(digest, proof.context.as_ref(), &proof.publics),
-        points: [&proof.x_commitments, folds, quotient].map(points_digest).to_vec(),
+        points: groups.into_iter().map(points_digest).collect(),
         publics: extensions.collect(),
         exports,
     };
@@ -203,6 +203,7 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
         chunks,
         w_commitments: &key.w_commitments,
         x_commitments: &proof.x_commitments,
+        y_commitments: &proof.y_commitments,
         opening: &proof.opening,
         exports: &instances.exports,
         tau_g2: key.tau_g2,
@@ -238,10 +239,11 @@ pub(crate) fn check_publics(publics: &[PublicTensor], values: &[Vec<i64>]) -> Re
 }
 
 /// As many points in each group as the key has chunks and a chunk has variables.
-pub(crate) fn check_counts(chunks: &Chunks, x: &[G1Affine], opening: &OpeningPoints) -> Result<(), Refused> {
-    let (have, need) = (x.len(), chunks.x);
-    if have != need {
-        return Err(Refused::Commitments { have, need });
+pub(crate) fn check_counts(chunks: &Chunks, [x, y]: [&[G1Affine]; 2], opening: &OpeningPoints) -> Result<(), Refused> {
+    for (have, need) in [(x.len(), chunks.x), (y.len(), chunks.y)] {
+        if have != need {
+            return Err(Refused::Commitments { have, need });
+        }
     }
     let (have, need) = (opening.folds.len(), chunks.bits - 1);
     if have != need { Err(Refused::Folds { have, need }) } else { Ok(()) }

@@ -31,11 +31,13 @@ fn keys_and_proofs_return() {
 #[test]
 fn the_digest_binds_every_field_and_the_id_the_model() {
     let good = key(1).verifying_key;
-    let changes: [(Change, bool); 13] = [
+    let changes: [(Change, bool); 15] = [
         (&|k| k.name.push('!'), false),
         (&|k| k.development = false, true),
         (&|k| k.tau_g2 = G2Affine::generator(), true),
-        (&|k| k.chunk_bits += 1, true),
+        (&|k| k.cuts.chunk_bits += 1, true),
+        (&|k| k.cuts.layer -= 1, true),
+        (&|k| k.y_chunks += 1, true),
         (&|k| k.w_commitments[0] = -k.w_commitments[0], true),
         (&|k| k.w_commitments.push(G1Affine::generator()), true),
         (&|k| k.x_chunks += 1, true),
@@ -70,11 +72,16 @@ fn keys_that_make_no_sense_are_refused() {
         .find_map(|x| G2Affine::get_point_from_x_unchecked(Fq2::from(x), false))
         .filter(|point| !point.is_in_correct_subgroup_assuming_on_curve())
         .unwrap();
-    let cases: [(Change, InvalidKey); 9] = [
+    let cases: [(Change, InvalidKey); 14] = [
         (&|k| k.x_chunks = 0, InvalidKey::Chunks),
         (&|k| k.x_chunks = 1 << 21, InvalidKey::Chunks),
-        (&|k| k.chunk_bits = 5, InvalidKey::Chunks),
-        (&|k| k.chunk_bits = 200, InvalidKey::Chunks),
+        (&|k| k.y_chunks = 0, InvalidKey::Chunks),
+        (&|k| k.y_chunks = 1 << 21, InvalidKey::Chunks),
+        (&|k| k.cuts.layer = 0, InvalidKey::Chunks),
+        (&|k| k.cuts.layer = 41, InvalidKey::Chunks),
+        (&|k| k.cuts.layer = 255, InvalidKey::Chunks),
+        (&|k| k.cuts.chunk_bits = 5, InvalidKey::Chunks),
+        (&|k| k.cuts.chunk_bits = 200, InvalidKey::Chunks),
         (&|k| k.shell.k = 3, InvalidKey::Shell),
         (&|k| k.shell.k = 19, InvalidKey::Shell),
         (&|k| k.tau_g2 = G2Affine::zero(), point("power in G2")),

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use ark_bn254::Fr;
 use ark_ff::{Field, One, Zero};
 
+use super::fractions::Functional;
 use crate::backend::Arithmetic;
 use crate::ir::*;
 use crate::layout::{Layout, Vector};
@@ -235,19 +236,31 @@ pub struct BatchClaims<S> {
     pub raw: BTreeMap<TensorId, S>,
     /// The points of all claims.
     pub points: Points<S>,
-    /// All others.
+    /// All others about tensors.
     pub indexed: Vec<TensorClaim<S>>,
+    /// About the committed fractions, if there are any.
+    pub fractions: Option<Functional<S>>,
+}
+
+/// The claims' combined weight polynomials over the committed vectors at the batching step's point.
+pub struct VectorWeights<S> {
+    /// `Q_x(ρ)`.
+    pub x: S,
+    /// `Q_w(ρ)`.
+    pub w: S,
+    /// `Q_y(ρ)`, if there is a `y`.
+    pub y: Option<S>,
 }
 
 impl<S: Clone> BatchClaims<S> {
-    /// `(Q_x(ρ), Q_w(ρ))`: the claims' combined weight polynomials over `x` and `w` at the batching step's point.
+    /// The weight polynomials at `rho`.
     pub fn evaluate<A: Arithmetic<Scalar = S>>(
         &self,
         ar: &mut A,
         system: &ConstraintSystem,
         layout: &Layout,
         rho: &[S],
-    ) -> (S, S) {
+    ) -> VectorWeights<S> {
         let mut by_tensor: BTreeMap<TensorId, S> = BTreeMap::new();
         let most = self.raw.keys().map(|t| system.tensor(*t).bits()).max().unwrap_or(0);
         let prefixes = mle::eq_prefixes(ar, &self.points.leaves[..most], &rho[..most]);
@@ -281,6 +294,7 @@ impl<S: Clone> BatchClaims<S> {
             let weight = blocks.get(ar, block.bits, block.offset >> block.bits);
             *sum = ar.mul_add(sum, &value, &weight);
         }
-        (x, w)
+        let y = self.fractions.as_ref().map(|claim| claim.evaluate(ar, &rho[..layout.y_bits()]));
+        VectorWeights { x, w, y }
     }
 }

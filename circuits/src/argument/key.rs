@@ -9,7 +9,7 @@ use super::opening::OpeningPoints;
 use crate::encoding::{put_points, put_system};
 use crate::ir::{ConstraintSystem, axis_ranges};
 use crate::key::{InvalidKey, PROTOCOL_VERSION};
-use crate::layout::Layout;
+use crate::layout::{Cuts, Layout};
 use crate::mle::eq_table;
 use crate::points::{encode_g2, is_in_g2};
 use crate::transcript::digest_limbs;
@@ -20,8 +20,8 @@ use crate::validate::validate;
 pub struct CoreKey {
     /// Every constraint of the model.
     pub system: ConstraintSystem,
-    /// Binary logarithm of the chunk size.
-    pub chunk_bits: usize,
+    /// Where vectors and the fraction tree are cut.
+    pub cuts: Cuts,
     /// One commitment for each chunk of `w`, blinded but for the fixed region's.
     pub w_commitments: Vec<G1Affine>,
     /// `[τ]_2`.
@@ -31,7 +31,7 @@ pub struct CoreKey {
 impl CoreKey {
     /// Where everything lies.
     pub fn layout(&self) -> Layout {
-        Layout::new(&self.system, self.chunk_bits)
+        Layout::new(&self.system, self.cuts)
     }
 
     /// Whether the key is well formed.
@@ -39,7 +39,7 @@ impl CoreKey {
     /// # Errors
     /// What is wrong first.
     pub fn check(&self) -> Result<(), InvalidKey> {
-        validate(&self.system, self.chunk_bits)?;
+        validate(&self.system, self.cuts)?;
         let (have, need) = (self.w_commitments.len(), self.layout().w_chunks());
         if have != need {
             return Err(InvalidKey::Commitments { have, need });
@@ -49,7 +49,8 @@ impl CoreKey {
 
     /// Names everything in it.
     pub fn digest(&self) -> [u8; 32] {
-        let mut bytes = vec![u8::try_from(self.chunk_bits).unwrap_or(u8::MAX)];
+        let Cuts { chunk_bits, layer } = self.cuts;
+        let mut bytes: Vec<u8> = [chunk_bits, layer].map(|cut| u8::try_from(cut).unwrap_or(u8::MAX)).to_vec();
         bytes.extend(encode_g2(&self.tau_g2));
         put_points(&mut bytes, &self.w_commitments);
         put_system(&mut bytes, &self.system);
@@ -81,6 +82,8 @@ pub struct CoreProof {
     pub publics: Vec<Vec<i64>>,
     /// One commitment for each chunk of `x`, and the mask chunk's.
     pub x_commitments: Vec<G1Affine>,
+    /// One commitment for each chunk of `y`.
+    pub y_commitments: Vec<G1Affine>,
     /// The transcript's scalars, in order.
     pub scalars: Vec<Fr>,
     /// The opening's group elements.

@@ -6,7 +6,8 @@
 //! `u + β·v + β²·t + β³·(table number + 1)`. All fractions are leaves of one binary tree; a node is the sum of its two children
 //! `p/q = p0/q0 + p1/q1`, so `p = p0·q1 + p1·q0` and `q = q0·q1`. From the root down, one sumcheck a layer reduces claims
 //! about a layer's `p` and `q` at a point to claims about the next one's; the last are about the leaves. Node `b` has children `2b` and
-//! `2b + 1`, and sumchecks bind the lowest variable first.
+//! `2b + 1`, and sumchecks bind the lowest variable first. Of a layer's fractions, if the key says so, commitments take the place of all
+//! layers above it ([`super::fractions`]).
 //!
 //! The factor `eq(z, ·)` is kept out of the messages ([`sumcheck::weighted_round`]).
 
@@ -15,15 +16,15 @@ use ark_ff::{One, Zero};
 
 use super::Challenges;
 use super::claims::Reduction;
-use super::sumcheck;
+use super::{fractions, sumcheck};
 use crate::backend::{Arithmetic, Channel, Check, Step};
 use crate::ir::*;
 use crate::layout::{Layout, Leaf};
 use crate::mle::BlockWeights;
 
-/// What the lookups reduce to: the leaves' numerators and denominators at one point.
-pub struct LeafClaim<S> {
-    /// `leaf_bits` coordinates.
+/// A claim about one layer's fractions: the numerators' and denominators' extensions at one point.
+pub struct FractionClaim<S> {
+    /// As many coordinates as the layer's number says.
     pub point: Vec<S>,
     /// The numerators' extension there.
     pub numerator: S,
@@ -39,8 +40,43 @@ pub fn challenges<C: Channel>(ch: &mut C) -> Challenges<C::Scalar> {
     Challenges { alpha, beta }
 }
 
-/// The verifier's half: from the root to the leaves.
-pub fn verify<C: Channel>(ch: &mut C, leaf_bits: usize) -> Result<LeafClaim<C::Scalar>, Check> {
+/// What the lookups reduce to.
+pub struct Claims<S> {
+    /// About the leaves.
+    pub leaves: FractionClaim<S>,
+    /// The committed fractions' extension at a point, if there are any.
+    pub fractions: Option<ValueAt<S>>,
+}
+
+/// A multilinear extension's value at a point.
+pub struct ValueAt<S> {
+    /// The point.
+    pub point: Vec<S>,
+    /// The value.
+    pub value: S,
+}
+
+/// The verifier's half: from the root, or from the committed fractions of `layer`, to the leaves.
+///
+/// # Errors
+/// The check that refused.
+pub fn verify<C: Channel>(ch: &mut C, leaf_bits: usize, layer: usize) -> Result<Claims<C::Scalar>, Check> {
+    let (mut claim, fractions) = if layer == 0 {
+        (verify_root(ch)?, None)
+    } else {
+        ch.read_points()?;
+        let fractions::Claims { nodes, value } = fractions::verify(ch, layer)?;
+        let fractions = ValueAt { point: nodes.point.clone(), value };
+        (nodes, Some(fractions))
+    };
+    for _ in claim.point.len()..leaf_bits {
+        claim = verify_layer(ch, &claim)?;
+    }
+    Ok(Claims { leaves: claim, fractions })
+}
+
+/// The root's fraction is zero; the claim is about its children.
+fn verify_root<C: Channel>(ch: &mut C) -> Result<FractionClaim<C::Scalar>, Check> {
     let [p0, p1, q0, q1] = read_children(ch)?;
     let (left, right) = (ch.mul(&p0, &q1), ch.mul(&p1, &q0));
     let numerator = ch.add(&left, &right);
@@ -48,32 +84,38 @@ pub fn verify<C: Channel>(ch: &mut C, leaf_bits: usize) -> Result<LeafClaim<C::S
     ch.assert_equal(&numerator, &zero, Check::LookupSum)?;
     let denominator = ch.mul(&q0, &q1);
     ch.invert(&denominator, Check::LookupSum)?;
-    let z = ch.challenge();
-    let mut claim =
-        LeafClaim { numerator: line(ch, &p0, &p1, &z), denominator: line(ch, &q0, &q1, &z), point: vec![z] };
+    Ok(between_children(ch, [p0, p1, q0, q1], Vec::new()))
+}
 
-    for depth in 1..leaf_bits {
-        let lambda = ch.challenge();
-        let mut sum = ch.mul_add(&claim.numerator, &lambda, &claim.denominator);
-        let mut point = Vec::with_capacity(depth + 1);
-        for z in &claim.point {
-            let r;
-            (sum, r) = sumcheck::weighted_round(ch, &sum, z)?;
-            point.push(r);
-        }
-        let [p0, p1, q0, q1] = read_children(ch)?;
-        // p0·q1 + p1·q0 + λ·q0·q1
-        let tail = ch.mul_add(&p1, &lambda, &q1);
-        let left = ch.mul(&p0, &q1);
-        let expected = ch.mul_add(&left, &q0, &tail);
-        ch.assert_equal(&sum, &expected, Check::LookupSumcheck)?;
-        let z = ch.challenge();
-        claim.numerator = line(ch, &p0, &p1, &z);
-        claim.denominator = line(ch, &q0, &q1, &z);
-        point.insert(0, z);
-        claim.point = point;
+/// From a claim about a layer to one about the next.
+fn verify_layer<C: Channel>(ch: &mut C, claim: &FractionClaim<C::Scalar>) -> Result<FractionClaim<C::Scalar>, Check> {
+    let lambda = ch.challenge();
+    let mut sum = ch.mul_add(&claim.numerator, &lambda, &claim.denominator);
+    let mut point = Vec::with_capacity(claim.point.len() + 1);
+    for z in &claim.point {
+        let r;
+        (sum, r) = sumcheck::weighted_round(ch, &sum, z)?;
+        point.push(r);
     }
-    Ok(claim)
+    let [p0, p1, q0, q1] = read_children(ch)?;
+    // p0·q1 + p1·q0 + λ·q0·q1
+    let tail = ch.mul_add(&p1, &lambda, &q1);
+    let left = ch.mul(&p0, &q1);
+    let expected = ch.mul_add(&left, &q0, &tail);
+    ch.assert_equal(&sum, &expected, Check::LookupSumcheck)?;
+    Ok(between_children(ch, [p0, p1, q0, q1], point))
+}
+
+/// Claims about both children of a node at one point, as one claim about their layer at a challenge.
+fn between_children<C: Channel>(
+    ch: &mut C,
+    [p0, p1, q0, q1]: [C::Scalar; 4],
+    mut point: Vec<C::Scalar>,
+) -> FractionClaim<C::Scalar> {
+    let z = ch.challenge();
+    let (numerator, denominator) = (line(ch, &p0, &p1, &z), line(ch, &q0, &q1, &z));
+    point.insert(0, z);
+    FractionClaim { point, numerator, denominator }
 }
 
 fn read_children<C: Channel>(ch: &mut C) -> Result<[C::Scalar; 4], Check> {
@@ -96,7 +138,7 @@ pub fn reduce<A: Arithmetic>(
     system: &ConstraintSystem,
     layout: &Layout,
     challenges: &Challenges<A::Scalar>,
-    claim: &LeafClaim<A::Scalar>,
+    claim: &FractionClaim<A::Scalar>,
     gamma: &A::Scalar,
     reduction: &mut Reduction<A::Scalar>,
 ) -> A::Scalar {

@@ -1,7 +1,8 @@
 //! The core argument: the verifier's half of each step, written once over [`crate::backend`].
 //!
 //! 1. [`verify`] absorbs the statement, the chunk commitments and a salt.
-//! 2. [`lookups`]: all lookups of all layers, down to one claim on fractions' leaves.
+//! 2. [`lookups`]: all lookups of all layers, down to one claim on fractions' leaves; commitments to [`fractions`] replace a part of its
+//!    tree, or all of it.
 //! 3. The leaves' claims, the equalities and the public values are one linear claim on tensors and contraction results at one point.
 //! 4. [`contractions`]: the contraction results become claims on their operands.
 //! 5. [`batch`]: all claims on committed tensors become one evaluation of each committed vector.
@@ -27,7 +28,7 @@ pub mod opening;
 pub mod sumcheck;
 
 use ark_bn254::Fr;
-use ark_ff::One;
+use ark_ff::{Field, One};
 
 use crate::backend::{Arithmetic, Channel, Check, Plain, Step};
 use crate::ir::ConstraintSystem;
@@ -36,6 +37,7 @@ use crate::layout::{Chunks, Layout};
 use crate::mle;
 use claims::{BatchClaims, Points, Reduction, TensorClaim};
 use contractions::{OperandClaims, Side};
+use fractions::Functional;
 
 /// Challenges of the lookup keys.
 #[derive(Clone, Debug)]
@@ -89,7 +91,7 @@ pub fn verify<C: Channel>(
     ch.read()?;
 
     let challenges = lookups::challenges(ch);
-    let leaf = lookups::verify(ch, layout.leaf_bits)?;
+    let lookups::Claims { leaves: leaf, fractions } = lookups::verify(ch, layout.leaf_bits, layout.layer)?;
 
     ch.label(Step::Contractions);
     let gamma = ch.challenge();
@@ -99,15 +101,15 @@ pub fn verify<C: Channel>(
 
     let eta = ch.challenge();
     let rest = ch.sub(&target, &operands.total);
-    let (claims, target) = batch_claims(ch, reduction, leaf.point, operands, &rest, &eta);
-    let batch::VectorClaims { mut rho, x, w } = batch::verify(ch, system, layout, &claims, &target)?;
+    let (claims, target) = batch_claims(ch, reduction, leaf.point, (operands, fractions), &rest, &eta);
+    let vectors = batch::verify(ch, system, layout, &claims, &target)?;
 
     let delta = ch.challenge();
-    let value = ch.mul_add(&w, &delta, &x);
+    let value = vectors.joined(ch, &delta);
     let blind = ch.read()?;
-    let rho_high = rho.split_off(layout.chunk_bits);
-    let opening = opening::verify(ch, &rho, &value)?;
-    Ok(Exports { leaf: claims.points.leaves, rho_high, delta, blind, opening })
+    let (rho, rho_high) = vectors.rho.split_at(layout.chunk_bits);
+    let opening = opening::verify(ch, rho, &value)?;
+    Ok(Exports { leaf: claims.points.leaves, rho_high: rho_high.to_vec(), delta, blind, opening })
 }
 
 /// The leaves' claims, the equalities and the bindings of public values as one linear claim with weights `1, γ, γ², …`: the
@@ -117,7 +119,7 @@ pub fn linear_claim<A: Arithmetic>(
     system: &ConstraintSystem,
     layout: &Layout,
     challenges: &Challenges<A::Scalar>,
-    leaf: &lookups::LeafClaim<A::Scalar>,
+    leaf: &lookups::FractionClaim<A::Scalar>,
     gamma: &A::Scalar,
     public_at: &mut PublicAt<A>,
 ) -> (Reduction<A::Scalar>, A::Scalar) {
@@ -141,13 +143,13 @@ pub fn linear_claim<A: Arithmetic>(
     (reduction, target)
 }
 
-/// The linear claim (of value `rest` once the contractions are taken out) and both sides of the operands' claims, combined with powers of
-/// `η`.
+/// The linear claim (of value `rest` once the contractions are taken out), both sides of the operands' claims, and both claims on the
+/// committed fractions (their value at a point, and that they sum to zero), combined with powers of `η`.
 pub fn batch_claims<A: Arithmetic>(
     ar: &mut A,
     reduction: Reduction<A::Scalar>,
     leaves: Vec<A::Scalar>,
-    operands: OperandClaims<A::Scalar>,
+    (operands, fractions): (OperandClaims<A::Scalar>, Option<lookups::ValueAt<A::Scalar>>),
     rest: &A::Scalar,
     eta: &A::Scalar,
 ) -> (BatchClaims<A::Scalar>, A::Scalar) {
@@ -159,19 +161,36 @@ pub fn batch_claims<A: Arithmetic>(
         target = ar.mul_add(&target, &weight, &value);
         indexed.extend(claims.into_iter().map(|claim| TensorClaim { coef: ar.mul(&claim.coef, &weight), ..claim }));
     }
-    (BatchClaims { raw, points: Points { leaves, bound: operands.bound }, indexed }, target)
+    let fractions = fractions.map(|lookups::ValueAt { point, value }| {
+        let at_point = ar.mul(&weight, eta);
+        target = ar.mul_add(&target, &at_point, &value);
+        let sum = ar.mul(&at_point, eta);
+        Functional { point, at_point, sum }
+    });
+    (BatchClaims { raw, points: Points { leaves, bound: operands.bound }, indexed, fractions }, target)
 }
 
-/// What each chunk's commitment is multiplied by in the group equation: `eq(ρ_hi, j)` for `w`'s chunks, and `δ·eq(ρ_hi, j)` for `x`'s
-/// with the mask chunk, each vector at as many of `ρ_hi`'s first coordinates as it has.
+/// What each chunk's commitment is multiplied by in the group equation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkWeights {
+    /// `w`'s: `eq(ρ_hi, j)`.
+    pub w: Vec<Fr>,
+    /// `x`'s, the mask chunk's last: `δ·eq(ρ_hi, j)`.
+    pub x: Vec<Fr>,
+    /// `y`'s: `δ²·eq(ρ_hi, j)`.
+    pub y: Vec<Fr>,
+}
+
+/// The chunks' weights, each vector at as many of `ρ_hi`'s first coordinates as it has.
 ///
 /// # Panics
 /// If `rho_high` has fewer coordinates than [`Chunks::rho_high`].
-pub fn chunk_weights(chunks: &Chunks, rho_high: &[Fr], delta: &Fr) -> (Vec<Fr>, Vec<Fr>) {
+pub fn chunk_weights(chunks: &Chunks, rho_high: &[Fr], delta: &Fr) -> ChunkWeights {
     let weights = |bits: usize, count: usize, scale: &Fr| {
         mle::eq_weights(&mut Plain, &rho_high[..bits - chunks.bits], scale, count)
     };
     let w = weights(chunks.w_bits(), chunks.w, &Fr::one());
     let x = weights(chunks.x_bits(), chunks.x, delta);
-    (w, x)
+    let y = weights(chunks.y_bits(), chunks.y, &delta.square());
+    ChunkWeights { w, x, y }
 }

@@ -52,6 +52,14 @@ impl OpeningPoints {
     }
 }
 
+/// All groups of points that a transcript absorbs, in order: the commitments to `x`'s chunks, those to `y`'s if there is a `y`, the opening's.
+pub fn point_groups<'a>(x: &'a [G1Affine], y: &'a [G1Affine], opening: &'a OpeningPoints) -> Vec<&'a [G1Affine]> {
+    let mut groups = vec![x];
+    groups.extend((!y.is_empty()).then_some(y));
+    groups.extend(opening.groups());
+    groups
+}
+
 /// The scalars of the group equation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpeningScalars<S> {

@@ -10,9 +10,6 @@ use crate::argument::opening::OpeningScalars;
 use crate::ir::ConstraintSystem;
 use crate::layout::Chunks;
 
-/// Groups of points that the transcript absorbs: commitments, folds, `H`.
-pub const POINT_GROUPS: usize = 3;
-
 /// The public values, as cells of the circuit or as numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instances<S> {

@@ -17,7 +17,7 @@ use rand::CryptoRng;
 
 pub use ceremony::{Ceremony, CeremonyError};
 pub use hyperkzg::{OpeningPoints, open};
-pub use msm::{commit_chunks, commit_small, commit_sparse, msm};
+pub use msm::{commit_chunks, commit_field_chunks, commit_small, commit_sparse, msm};
 pub use srs::{Srs, SrsError, Trust};
 
 /// A scalar whose distance from uniform is below `2^-250`.

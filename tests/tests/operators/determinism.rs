@@ -7,6 +7,7 @@ use ark_ff::{One, Zero};
 use proptest::prelude::*;
 use vouch_circuits::argument::key::CoreProof;
 use vouch_circuits::argument::opening::OpeningPoints;
+use vouch_circuits::layout::Cuts;
 use vouch_program::*;
 use vouch_prover::{CoreProvingKey, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
@@ -27,7 +28,8 @@ fn program(spread: i32) -> Program {
 }
 
 fn key_with_salt(program: Program, salt: u8) -> CoreProvingKey {
-    setup_core(program, 6, srs(), [salt; 32], &mut |_| {}).unwrap_or_else(|error| panic!("{error}"))
+    setup_core(program, Cuts { chunk_bits: 6, layer: 0 }, srs(), [salt; 32], &mut |_| {})
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 proptest! {
@@ -37,8 +39,8 @@ proptest! {
     #[test]
     fn keys_follow_from_program_salt_and_reference_string(stream in stream(), chunk_bits in 6usize..=8) {
         let Case { program, .. } = case(stream, SMALL);
-        let first = key(&program, chunk_bits).map_err(TestCaseError::fail)?;
-        let second = key(&program, chunk_bits).map_err(TestCaseError::fail)?;
+        let first = key(&program, chunk_bits, None).map_err(TestCaseError::fail)?;
+        let second = key(&program, chunk_bits, None).map_err(TestCaseError::fail)?;
         prop_assert!(first.key == second.key);
         prop_assert_eq!(first.key_digest, second.key_digest);
         prop_assert_eq!(first.recommit(), second.key.w_commitments);

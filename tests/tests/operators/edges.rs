@@ -84,7 +84,7 @@ fn saturation_at_both_ends() {
             assert_eq!(outputs[2], table);
             assert_checked(&program, std::slice::from_ref(&inputs));
             if shift == 1 && bits < 15 {
-                round_trip(&program, 7, &[inputs]).unwrap();
+                round_trip(&program, 7, None, &[inputs]).unwrap();
             }
         }
     }

@@ -3,11 +3,12 @@
 use std::sync::OnceLock;
 
 use vouch_circuits::ir::{Origin, Role};
+use vouch_circuits::layout::Cuts;
 use vouch_circuits::lowering::{LowerError, Lowered, lower};
 use vouch_program::{Interval, Program, execute, intervals};
 use vouch_prover::commit::Srs;
 use vouch_prover::witness::{generate, model_values, unpad};
-use vouch_prover::{CoreProvingKey, check, prove_core, setup_core};
+use vouch_prover::{CoreProvingKey, check, cuts_for, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
 
 /// The greatest chunk size used here, as a binary logarithm.
@@ -80,13 +81,20 @@ pub fn lowered(program: &Program) -> Result<Lowered, LowerError> {
     Ok(first)
 }
 
-pub fn key(program: &Program, chunk_bits: usize) -> Result<CoreProvingKey, String> {
-    setup_core(program.clone(), chunk_bits, srs(), [7; 32], &mut |_| {}).map_err(|error| error.to_string())
+pub fn key(program: &Program, chunk_bits: usize, layer: Option<usize>) -> Result<CoreProvingKey, String> {
+    let picked = cuts_for(program).map_err(|error| error.to_string())?.layer;
+    let cuts = Cuts { chunk_bits, layer: layer.map_or(picked, |layer| layer.min(picked)) };
+    setup_core(program.clone(), cuts, srs(), [7; 32], &mut |_| {}).map_err(|error| error.to_string())
 }
 
 /// Setup, a proof for each of `inputs`, and whether the verified values are the executor's.
-pub fn round_trip(program: &Program, chunk_bits: usize, inputs: &[Vec<Vec<i64>>]) -> Result<(), String> {
-    let key = key(program, chunk_bits)?;
+pub fn round_trip(
+    program: &Program,
+    chunk_bits: usize,
+    layer: Option<usize>,
+    inputs: &[Vec<Vec<i64>>],
+) -> Result<(), String> {
+    let key = key(program, chunk_bits, layer)?;
     let prepared = PreparedCore::new(key.key.clone(), key.key_digest).map_err(|error| error.to_string())?;
     for inputs in inputs {
         let proof = prove_core(&key, inputs, None, &mut |_| {}).map_err(|error| error.to_string())?;
@@ -116,7 +124,7 @@ pub fn assert_proven(program: &Program, inputs: &[Vec<Vec<i64>>]) {
     assert_checked(program, inputs);
     let mut inputs = inputs.to_vec();
     inputs.push(crate::build::corners(program)[2].clone());
-    round_trip(program, 6, &inputs).unwrap_or_else(|error| panic!("{error}"));
+    round_trip(program, 6, None, &inputs).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// The interval of an output's node.

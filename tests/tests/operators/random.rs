@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use proptest::option;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
@@ -58,9 +59,9 @@ proptest! {
     }
 }
 
-fn prove_case(Case { program, inputs }: Case, chunk_bits: usize) -> Result<(), TestCaseError> {
+fn prove_case(Case { program, inputs }: Case, chunk_bits: usize, layer: Option<usize>) -> Result<(), TestCaseError> {
     let all = [inputs, corners(&program).swap_remove(2)];
-    round_trip(&program, chunk_bits, &all)
+    round_trip(&program, chunk_bits, layer, &all)
         .map_err(|error| TestCaseError::fail(format!("{error}\non {all:?}\n{}", written(&program))))
 }
 
@@ -68,8 +69,8 @@ proptest! {
     #![proptest_config(config(48))]
 
     #[test]
-    fn random_programs_are_proven(stream in stream(), chunk_bits in 6usize..=8) {
-        prove_case(case(stream, SMALL), chunk_bits)?;
+    fn random_programs_are_proven(stream in stream(), chunk_bits in 6usize..=8, layer in option::of(0usize..10)) {
+        prove_case(case(stream, SMALL), chunk_bits, layer)?;
     }
 }
 
@@ -78,8 +79,8 @@ proptest! {
 
     #[test]
     #[ignore = "minutes: run with `-- --ignored`"]
-    fn many_random_programs_are_proven(stream in stream(), chunk_bits in 6usize..=8) {
-        prove_case(case(stream, SMALL), chunk_bits)?;
+    fn many_random_programs_are_proven(stream in stream(), chunk_bits in 6usize..=8, layer in option::of(0usize..10)) {
+        prove_case(case(stream, SMALL), chunk_bits, layer)?;
     }
 }
 

@@ -6,7 +6,7 @@ use ark_bn254::{Fr, G1Affine};
 use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::argument::claims::{BatchClaims, Points as ClaimPoints, TensorClaim};
 use vouch_circuits::argument::key::{CoreProof, public_at, statement};
-use vouch_circuits::argument::lookups::beta_powers;
+use vouch_circuits::argument::lookups::{Claims, beta_powers};
 use vouch_circuits::argument::{Challenges, batch_claims, chunk_weights, linear_claim};
 use vouch_circuits::backend::{Plain, Step};
 use vouch_circuits::ir::*;
@@ -27,6 +27,10 @@ pub enum Message {
     Salt,
     /// `p0, p1, q0, q1` below the root.
     Root,
+    /// `h(1)` and the leading coefficient.
+    FractionRound(usize),
+    /// `y(r), Q(r)`.
+    FractionEnd,
     /// Two coefficients.
     LookupRound { depth: usize, round: usize },
     /// `p0, p1, q0, q1` at the end of a layer.
@@ -41,7 +45,7 @@ pub enum Message {
     Operands,
     /// Two coefficients.
     BatchRound(usize),
-    /// `x(ρ), w(ρ)`.
+    /// `x(ρ), w(ρ)`, and `y(ρ)` if there is a `y`.
     Vectors,
     /// The combined blind.
     Blind,
@@ -53,6 +57,7 @@ pub enum Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Points {
     Commitments,
+    Fractions,
     Folds,
     Quotient,
     Witness,
@@ -74,6 +79,8 @@ pub const BENDS: [Bend; 6] = [Bend::Nothing, Bend::Root, Bend::Lookups, Bend::Co
 type Tamper<'a, K, V> = Box<dyn Fn(K, &mut [V]) + 'a>;
 /// Given numerators and denominators.
 type TamperLeaves<'a> = Box<dyn Fn(&mut [Fr], &mut [Fr]) + 'a>;
+
+type TamperFractions<'a> = Box<dyn Fn(&mut [Fr]) + 'a>;
 
 /// One lie.
 pub struct Cheat<'a> {
@@ -101,6 +108,8 @@ pub struct Cheat<'a> {
     pub tamper_points: Tamper<'a, Points, G1Affine>,
     /// Changes the leaves' numerators and denominators.
     pub tamper_leaves: TamperLeaves<'a>,
+    /// Changes the fractions that are committed to, as whole chunks: positions beyond the layer's nodes among them.
+    pub tamper_fractions: TamperFractions<'a>,
     /// A fold that is another polynomial.
     pub alter_fold: Option<usize>,
     /// Contractions that are computed over other values than the rest.
@@ -173,6 +182,7 @@ impl<'a> Cheat<'a> {
             tamper: Box::new(|_, _| ()),
             tamper_points: Box::new(|_, _| ()),
             tamper_leaves: Box::new(|_, _| ()),
+            tamper_fractions: Box::new(|_| ()),
             alter_fold: None,
             lied_to: BTreeMap::new(),
             junk: Fr::ZERO,
@@ -211,7 +221,15 @@ impl<'a> Cheat<'a> {
         let beta = sender.writer.challenge();
         let alpha = sender.writer.challenge();
         let challenges = Challenges { alpha, beta };
-        let leaf = lookups::prove(&mut sender, self.leaves(self.leaves_from.unwrap_or(used), &challenges));
+        let layers = lookups::tree(self.leaves(self.leaves_from.unwrap_or(used), &challenges), layout.layer);
+        let y = self.fractions(&layers);
+        let y_blinds = randoms(layout.chunks().y);
+        let mut y_commitments: Vec<G1Affine> =
+            y.chunks(size).zip(&y_blinds).map(|(chunk, blind)| commit(chunk, blind)).collect();
+        if layout.layer > 0 {
+            sender.points(Points::Fractions, &mut y_commitments);
+        }
+        let Claims { leaves: leaf, fractions } = lookups::prove(&mut sender, layers, layout.layer, &y);
 
         sender.writer.label(Step::Contractions);
         let gamma = sender.writer.challenge();
@@ -223,27 +241,48 @@ impl<'a> Cheat<'a> {
 
         let eta = sender.writer.challenge();
         let rest = target - operands.total;
-        let (claims, target) = batch_claims(&mut Plain, reduction, leaf.point, operands, &rest, &eta);
+        let (claims, target) = batch_claims(&mut Plain, reduction, leaf.point, (operands, fractions), &rest, &eta);
         let mut w = flat(layout, Vector::W, used, layout.w_len);
         w.resize(1 << layout.w_bits(), Fr::ZERO);
-        let (rho, [x_claim, w_claim]) = self.prove_batch(&mut sender, &claims, target, (&x, &w));
+        let mut long_y = y.clone();
+        long_y.resize(1 << layout.y_bits(), Fr::ZERO);
+        let (rho, vectors) = self.prove_batch(&mut sender, &claims, target, [&x, &w, &long_y]);
 
         let delta = sender.writer.challenge();
-        let (w_weights, x_weights) = chunk_weights(&layout.chunks(), &rho[CHUNK_BITS..], &delta);
+        let weights = chunk_weights(&layout.chunks(), &rho[CHUNK_BITS..], &delta);
         let weighted = |weights: &[Fr], values: &[Fr]| -> Fr { weights.iter().zip(values).map(|(a, b)| *a * b).sum() };
-        let blind = weighted(&w_weights, &scene.w_blinds) + weighted(&x_weights, &blinds);
+        let blind =
+            weighted(&weights.w, &scene.w_blinds) + weighted(&weights.x, &blinds) + weighted(&weights.y, &y_blinds);
         sender.plain(Message::Blind, &mut [blind]);
         let (open_w, open_x) = if self.open_later { (&w, &x) } else { (&scene.w, &committed) };
         let mut g = vec![Fr::ZERO; size];
-        for (weights, vector) in [(&w_weights, open_w), (&x_weights, open_x)] {
+        for (weights, vector) in [(&weights.w, open_w), (&weights.x, open_x), (&weights.y, &y)] {
             for (weight, chunk) in weights.iter().zip(vector.chunks(size)) {
                 g.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += *weight * value);
             }
         }
-        let claim = w_claim + delta * x_claim;
+        let claim = vectors[1] + delta * vectors[0] + delta.square() * vectors.get(2).copied().unwrap_or_default();
         let opening = open(&mut sender, g, &rho[..CHUNK_BITS], claim, self.alter_fold);
         let scalars = sender.writer.into_scalars();
-        CoreProof { key_digest: self.digest, context: self.context, publics, x_commitments, scalars, opening }
+        let key_digest = self.digest;
+        CoreProof { key_digest, context: self.context, publics, x_commitments, y_commitments, scalars, opening }
+    }
+
+    /// What is committed to of the top layer, in whole chunks.
+    fn fractions(&self, layers: &[[Vec<Fr>; 2]]) -> Vec<Fr> {
+        let layout = &self.scene.layout;
+        if layout.layer == 0 {
+            return Vec::new();
+        }
+        let [p, q] = &layers[layers.len() - 1];
+        let mut y: Vec<Fr> = p.iter().zip(q).map(|(p, q)| *p * q.inverse().unwrap_or_default()).collect();
+        y.resize(layout.chunks().y << CHUNK_BITS, Fr::ZERO);
+        if self.bend >= Bend::Root {
+            let sum: Fr = y.iter().sum();
+            y[0] -= sum;
+        }
+        (self.tamper_fractions)(&mut y);
+        y
     }
 
     /// Numerators and denominators of all leaves.
@@ -276,14 +315,14 @@ impl<'a> Cheat<'a> {
         [numerators, denominators]
     }
 
-    /// The point and the claimed values of `x` and `w` there.
+    /// The point and the claimed values of the vectors there.
     fn prove_batch(
         &self,
         sender: &mut Sender,
         claims: &BatchClaims<Fr>,
         target: Fr,
-        (x, w): (&[Fr], &[Fr]),
-    ) -> (Vec<Fr>, [Fr; 2]) {
+        [x, w, y]: [&[Fr]; 3],
+    ) -> (Vec<Fr>, Vec<Fr>) {
         let (system, layout) = (self.system, &self.scene.layout);
         sender.writer.label(Step::Batch);
         let mut weights = [vec![Fr::ZERO; x.len()], vec![Fr::ZERO; w.len()]];
@@ -300,23 +339,32 @@ impl<'a> Cheat<'a> {
             add(claim.tensor, claim_weights(system, claim, &claims.points));
         }
         let [x_weights, w_weights] = weights;
-        let mut halves = [Product::new(vec![x.to_vec(), x_weights]), Product::new(vec![w.to_vec(), w_weights])];
+        let mut parts = vec![Product::new(vec![x.to_vec(), x_weights]), Product::new(vec![w.to_vec(), w_weights])];
+        parts.extend(claims.fractions.as_ref().map(|claim| {
+            let nodes = eq_table(&claim.point).into_iter().map(|e| claim.at_point * e + claim.sum);
+            let weights = nodes.chain(std::iter::repeat(Fr::ZERO)).take(y.len()).collect();
+            Product::new(vec![y.to_vec(), weights])
+        }));
         let mut sum = target;
         let mut rho = Vec::new();
-        for round in 0..layout.x_bits().max(layout.w_bits()) {
-            let [a, b] = [halves[0].round(), halves[1].round()];
-            let mut message = [a[0] + b[0], a[2] + b[2]];
+        for round in 0..layout.chunks().rho() {
+            let mut message = [Fr::ZERO; 2];
+            for part in &parts {
+                let coefficients = part.round();
+                message[0] += coefficients[0];
+                message[1] += coefficients[2];
+            }
             sender.plain(Message::BatchRound(round), &mut message);
             let r = sender.writer.challenge();
             sum = next_claim(sum, &message, r);
-            halves.iter_mut().for_each(|half| half.fold(r));
+            parts.iter_mut().for_each(|part| part.fold(r));
             rho.push(r);
         }
-        let [x_half, w_half] = &halves;
-        let mut vectors = [x_half.factors[0][0], w_half.factors[0][0]];
-        let factor = |half: &Product| half.factors[1][0] * half.late;
+        let mut vectors: Vec<Fr> = parts.iter().map(|part| part.factors[0][0]).collect();
+        let factors: Vec<Fr> = parts.iter().map(|part| part.factors[1][0] * part.late).collect();
         sender.scalars(Message::Vectors, &mut vectors, |v| {
-            v[0] = (sum - v[1] * factor(w_half)) / factor(x_half);
+            let others: Fr = v.iter().zip(&factors).skip(1).map(|(value, factor)| *value * factor).sum();
+            v[0] = (sum - others) / factors[0];
         });
         (rho, vectors)
     }

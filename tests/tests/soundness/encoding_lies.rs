@@ -21,6 +21,7 @@ struct Body {
     proof: Proof,
     bytes: Vec<u8>,
     commitments: usize,
+    fractions: usize,
     folds: usize,
     last: usize,
     exports: usize,
@@ -33,11 +34,12 @@ static BODY: LazyLock<Body> = LazyLock::new(|| {
     let bytes = open(&proof.to_bytes(), Kind::Proof).unwrap().to_vec();
     let publics: usize = proof.publics.iter().map(|values| 4 + 8 * values.len()).sum();
     let commitments = 32 + 1 + 4 + publics + 4;
-    let folds = commitments + 64 * proof.x_commitments.len() + 4;
+    let fractions = commitments + 64 * proof.x_commitments.len() + 4;
+    let folds = fractions + 64 * proof.y_commitments.len() + 4;
     let last = folds + 64 * proof.opening.folds.len();
     let exports = last + 128 + 4;
     let shell = exports + 32 * proof.exports.len() + 4;
-    let body = Body { proof, bytes, commitments, folds, last, exports, shell };
+    let body = Body { proof, bytes, commitments, fractions, folds, last, exports, shell };
     assert_eq!(body.bytes[commitments..][..64], encode_g1(&body.proof.x_commitments[0]));
     assert_eq!(body.bytes[exports..][..32], encode_scalar(&body.proof.exports[0]));
     assert_eq!(body.bytes[shell..], body.proof.shell);
@@ -80,6 +82,7 @@ impl Body {
     fn points(&self) -> Vec<(usize, &'static str)> {
         let at = |start: usize, count: usize, what| (0..count).map(move |i| (start + 64 * i, what));
         at(self.commitments, self.proof.x_commitments.len(), "commitments")
+            .chain(at(self.fractions, self.proof.y_commitments.len(), "commitments to fractions"))
             .chain(at(self.folds, CHUNK_BITS - 1, "fold commitments"))
             .chain(at(self.last, 2, "opening"))
             .collect()

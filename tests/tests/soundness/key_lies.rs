@@ -62,7 +62,9 @@ fn every_field_is_recomputed() {
     assert!(field(tables.of_key(|k| k.x_chunks += 1)));
     assert!(field(tables.of_key(|k| k.w_commitments.push(power))));
     assert!(field(tables.of_key(|k| k.w_commitments.truncate(k.w_commitments.len() - 1))));
-    assert!(field(tables.of_key(|k| k.chunk_bits += 1)));
+    assert!(field(tables.of_key(|k| k.cuts.chunk_bits += 1)));
+    assert!(field(tables.of_key(|k| k.y_chunks += 1)));
+    assert!(matches!(tables.of_key(|k| k.cuts.layer += 1), Err(KeyMismatch::Architecture(_))));
     assert!(field(tables.of_key(|k| k.publics[0].range.1 += 1)));
     assert!(field(tables.of_key(|k| k.publics[0].frac += 1)));
     assert!(field(tables.of_key(|k| k.publics[0].name.push('!'))));

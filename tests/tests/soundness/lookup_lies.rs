@@ -11,22 +11,21 @@ use crate::cheat::{Bend, Cheat};
 use crate::programs::*;
 use crate::values::{Values, shift};
 
-const LOOKUP: Option<Check> = Some(Check::LookupSum);
-
 /// The rows of two tables exchanged: each `(argument, result)` is in the other's table, and counted there. The table's number is part
 /// of a row's key.
 #[test]
 fn rows_of_another_table_are_refused() {
-    let scene = &TABLES.scene;
-    let honest = scene.honest(&TABLES.inputs);
-    let mut values = honest.clone();
-    values.swap(scene.tensor("result y").0 as usize, scene.tensor("result z").0 as usize);
-    assert_eq!(scene.refusal(&values), LOOKUP, "counted nowhere");
-    for table in ["f", "g"] {
-        let multiplicity = scene.multiplicity(table).0 as usize;
-        values[multiplicity] = honest[multiplicity].clone();
+    for scene in TABLES.scene.cuts() {
+        let honest = scene.honest(&TABLES.inputs);
+        let mut values = honest.clone();
+        values.swap(scene.tensor("result y").0 as usize, scene.tensor("result z").0 as usize);
+        assert_eq!(scene.refusal(&values), scene.sum_check(), "counted nowhere");
+        for table in ["f", "g"] {
+            let multiplicity = scene.multiplicity(table).0 as usize;
+            values[multiplicity] = honest[multiplicity].clone();
+        }
+        assert_eq!(scene.refusal(&values), scene.sum_check(), "counted in the other's table");
     }
-    assert_eq!(scene.refusal(&values), LOOKUP, "counted in the other's table");
 }
 
 /// Multiplicities that are not the counts, among them ones whose sum is right, for one table and for two.
@@ -45,14 +44,16 @@ fn forged_multiplicities_are_refused() {
         &[(range, 0, 1), (range, 1, -2), (range, 2, 1)],
         &[(range, 7, i64::from(u32::MAX))],
     ];
-    for lie in lies {
-        let mut values = honest.clone();
-        lie.iter().for_each(|&(tensor, position, by)| shift(&mut values, tensor, position, by));
-        assert_eq!(scene.refusal(&values), LOOKUP, "{lie:?}");
-    }
     let mut none = honest.clone();
     none[f.0 as usize].fill(Fr::ZERO);
-    assert_eq!(scene.refusal(&none), LOOKUP);
+    for scene in scene.cuts() {
+        for lie in lies {
+            let mut values = honest.clone();
+            lie.iter().for_each(|&(tensor, position, by)| shift(&mut values, tensor, position, by));
+            assert_eq!(scene.refusal(&values), scene.sum_check(), "{lie:?}");
+        }
+        assert_eq!(scene.refusal(&none), scene.sum_check());
+    }
 }
 
 /// A row that is in no table, with its multiplicity given to the nearest row, or to none with a count of the field that would
@@ -66,14 +67,16 @@ fn no_multiplicities_help_a_row_that_is_in_no_table() {
     let total = |values: &Values| values[table].iter().sum::<Fr>();
     let missing = total(&scene.honest(&DENSE.inputs)) - total(&values);
     assert_ne!(missing, Fr::ZERO);
-    for position in 0..4 {
-        let mut forged = values.clone();
-        forged[table][position] += missing;
-        assert_eq!(scene.refusal(&forged), LOOKUP);
-    }
     let mut spread = values.clone();
     spread[table].iter_mut().for_each(|m| *m += missing / Fr::from(4));
-    assert_eq!(scene.refusal(&spread), LOOKUP);
+    for scene in scene.cuts() {
+        for position in 0..4 {
+            let mut forged = values.clone();
+            forged[table][position] += missing;
+            assert_eq!(scene.refusal(&forged), scene.sum_check());
+        }
+        assert_eq!(scene.refusal(&spread), scene.sum_check());
+    }
 }
 
 /// Looked-up columns that are not the committed ones: the fractions are those of the truth, the committed values a lie.
@@ -86,9 +89,12 @@ fn columns_that_are_not_committed_are_refused() {
         let honest = scene.honest(&case.inputs);
         let mut values = honest.clone();
         shift(&mut values, tensor, 1, 1);
-        let checks = [Bend::Nothing, Bend::Batch, Bend::Opening]
-            .map(|bend| scene.refusal_of(&Cheat { leaves_from: Some(&honest), bend, ..Cheat::new(scene, &values) }));
-        assert_eq!(checks, [Check::Batch, Check::OpeningFold, Check::Pairing].map(Some), "{name}");
+        for scene in scene.cuts() {
+            let checks = [Bend::Nothing, Bend::Batch, Bend::Opening].map(|bend| {
+                scene.refusal_of(&Cheat { leaves_from: Some(&honest), bend, ..Cheat::new(&scene, &values) })
+            });
+            assert_eq!(checks, [Check::Batch, Check::OpeningFold, Check::Pairing].map(Some), "{name}");
+        }
     }
 }
 
@@ -99,7 +105,7 @@ fn fractions_that_the_key_does_not_know_are_refused() {
     let scene = &DENSE.scene;
     let y = scene.tensor("result y");
     let values = scene.lied(&DENSE.inputs, y, |values| shift(values, y, 1, 1));
-    assert_eq!(scene.refusal(&values), LOOKUP);
+    assert_eq!(scene.refusal(&values), Some(Check::LookupSum));
     let layout = &scene.layout;
     assert!(layout.leaf_len < 1 << layout.leaf_bits, "some leaves stand for nothing");
     // The row of y's remainder that is in no table, and the first one, which is.
@@ -123,14 +129,17 @@ fn fractions_that_the_key_does_not_know_are_refused() {
         ("taken back by nothing", Box::new(move |p, q| (p[unused], q[unused]) = (-Fr::ONE, q[bad]))),
         ("taken back by a table", Box::new(move |p, q| p[table] -= q[table] / q[bad])),
     ];
-    for (what, change) in changes {
-        let mut cheat = Cheat::new(scene, &values);
-        cheat.tamper_leaves = change;
-        let mut refusals = Vec::new();
-        for bend in [Bend::Nothing, Bend::Batch, Bend::Opening] {
-            cheat.bend = bend;
-            refusals.push(scene.refusal_of(&cheat));
+    for scene in scene.cuts() {
+        for (what, change) in &changes {
+            let mut cheat = Cheat::new(&scene, &values);
+            cheat.tamper_leaves = Box::new(change);
+            let mut refusals = Vec::new();
+            for bend in [Bend::Nothing, Bend::Batch, Bend::Opening] {
+                cheat.bend = bend;
+                refusals.push(scene.refusal_of(&cheat));
+            }
+            let expected = [Check::Batch, Check::OpeningFold, Check::Pairing].map(Some);
+            assert_eq!(refusals, expected, "{what}, layer {}", scene.layout.layer);
         }
-        assert_eq!(refusals, [Check::Batch, Check::OpeningFold, Check::Pairing].map(Some), "{what}");
     }
 }

@@ -8,6 +8,7 @@ mod cheat;
 mod committed_lies;
 mod contractions;
 mod encoding_lies;
+mod fraction_lies;
 mod key_lies;
 mod lookup_lies;
 mod lookups;

@@ -129,7 +129,7 @@ fn without(case: &Case, dropped: Constraint) -> Scene {
         Constraint::Equal(i) => drop(system.equals.remove(i)),
         Constraint::Public(i) => drop(system.publics.remove(i)),
     }
-    Scene::with(Lowered { system, plan, model, fixed }, case.scene.model.clone())
+    Scene::with(Lowered { system, plan, model, fixed }, case.scene.model.clone(), 0)
 }
 
 /// The check that refuses a lie which breaks only this.
@@ -170,6 +170,10 @@ fn every_constraint_is_needed() {
             let (values, stated) = found.get(&constraint).unwrap_or_else(|| panic!("{what} is idle"));
             let cheat = Cheat { publics: Some(stated.clone()), ..Cheat::new(scene, values) };
             assert_eq!(scene.refusal_of(&cheat), Some(refusing(constraint)), "{what}");
+            // With fractions committed to, the batch is the first check that meets any of these.
+            let cut = scene.cut_at(scene.layout.leaf_bits);
+            let cheat = Cheat { publics: Some(stated.clone()), ..Cheat::new(&cut, values) };
+            assert_eq!(cut.refusal_of(&cheat), Some(Check::Batch), "{what}");
             let weaker = without(case, constraint);
             let mut publics = stated.clone();
             if let Constraint::Public(i) = constraint {

@@ -11,7 +11,7 @@ use vouch_prover::{CoreProvingKey, setup_core};
 use vouch_verifier::{PreparedCore, Refused, verify_core};
 
 use crate::programs::*;
-use crate::scene::{CHUNK_BITS, SRS};
+use crate::scene::SRS;
 use crate::values::*;
 
 /// First, second and last true cell, and the first and last one of the padding.
@@ -80,7 +80,7 @@ fn followed(case: &Case, tensor: usize, position: usize, delta: i64) -> Values {
 }
 
 fn product_key(case: &Case) -> (CoreProvingKey, PreparedCore) {
-    let key = setup_core(case.program.clone(), CHUNK_BITS, SRS.clone(), [7; 32], &mut |_| {}).unwrap();
+    let key = setup_core(case.program.clone(), case.scene.layout.cuts(), SRS.clone(), [7; 32], &mut |_| {}).unwrap();
     let prepared = PreparedCore::new(key.key.clone(), key.key_digest).unwrap();
     (key, prepared)
 }

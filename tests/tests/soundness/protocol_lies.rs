@@ -13,11 +13,11 @@ use vouch_circuits::ir::ContractionId;
 
 use crate::cheat::{BENDS, Bend, Cheat, Message, Points};
 use crate::programs::*;
-use crate::scene::{CHUNK_BITS, SRS, randoms};
+use crate::scene::{CHUNK_BITS, SRS, Scene, randoms};
 use crate::values::{Values, contract, count, count_with, publics, run};
 
 /// The check that refuses a lie in this message, for a prover who bends this far.
-fn refusing(message: Message, scalar: usize, bend: Bend) -> Check {
+fn refusing(scene: &Scene, message: Message, scalar: usize, bend: Bend) -> Check {
     // The checks in the verifier's order, each with the bend that passes it.
     const CHECKS: [(Check, Bend); 5] = [
         (Check::LookupSum, Bend::Root),
@@ -29,6 +29,9 @@ fn refusing(message: Message, scalar: usize, bend: Bend) -> Check {
     let first = match message {
         Message::Root | Message::Salt => 0,
         Message::LookupRound { .. } | Message::Children { .. } => 1,
+        // What is left is claimed of the next layer, or of the committed values if these were the leaves.
+        Message::FractionRound(_) | Message::FractionEnd if scene.layout.layer < scene.layout.leaf_bits => 1,
+        Message::FractionRound(_) | Message::FractionEnd => 3,
         Message::Total | Message::ContractionRound(_) | Message::NumberRound(_) | Message::Operands => 2,
         Message::BatchRound(_) | Message::Vectors => 3,
         // Only the last fold meets the claim; the others, and the blind, meet the commitments.
@@ -56,9 +59,9 @@ fn is_bent(message: Message, scalar: usize, bend: Bend) -> bool {
 }
 
 /// All messages of a proof with their sizes, in order, and the proof.
-pub fn messages(case: &Case, values: &Values) -> (Vec<(Message, usize)>, CoreProof) {
+pub fn messages(scene: &Scene, values: &Values) -> (Vec<(Message, usize)>, CoreProof) {
     let seen = RefCell::new(Vec::new());
-    let mut cheat = Cheat::new(&case.scene, values);
+    let mut cheat = Cheat::new(scene, values);
     cheat.tamper = Box::new(|message, scalars| seen.borrow_mut().push((message, scalars.len())));
     let proof = cheat.prove();
     drop(cheat);
@@ -68,24 +71,29 @@ pub fn messages(case: &Case, values: &Values) -> (Vec<(Message, usize)>, CorePro
 }
 
 fn lie_in_every_message(case: &Case) {
-    let values = case.scene.honest(&case.inputs);
-    let (all, proof) = messages(case, &values);
-    assert_eq!(case.scene.verify(&proof), Ok(()));
+    case.scene.cuts().iter().for_each(|scene| lie_in_every_message_to(case, scene));
+}
+
+fn lie_in_every_message_to(case: &Case, scene: &Scene) {
+    let values = scene.honest(&case.inputs);
+    let (all, proof) = messages(scene, &values);
+    assert_eq!(scene.verify(&proof), Ok(()));
     for (place, count) in all {
         for scalar in 0..count {
             for bend in BENDS {
                 if scalar > 0 && !matches!(bend, Bend::Nothing | Bend::Opening) {
                     continue;
                 }
-                let mut cheat = Cheat { bend, ..Cheat::new(&case.scene, &values) };
+                let mut cheat = Cheat { bend, ..Cheat::new(scene, &values) };
                 cheat.tamper = Box::new(move |message, scalars| {
                     if message == place {
                         scalars[scalar] += Fr::ONE;
                     }
                 });
-                let expected = (!is_bent(place, scalar, bend)).then(|| refusing(place, scalar, bend));
-                let refusal = case.scene.refusal_of(&cheat);
-                assert_eq!(refusal, expected, "{}: {place:?}, scalar {scalar}, {bend:?}", case.program.name);
+                let expected = (!is_bent(place, scalar, bend)).then(|| refusing(scene, place, scalar, bend));
+                let (refusal, layer) = (scene.refusal_of(&cheat), scene.layout.layer);
+                let what = || format!("{}, layer {layer}: {place:?}, scalar {scalar}, {bend:?}", case.program.name);
+                assert_eq!(refusal, expected, "{}", what());
             }
         }
     }
@@ -104,15 +112,23 @@ fn a_lie_in_any_message_is_refused_where_rounds_are_cubic() {
     lie_in_every_message(&PRODUCTS);
 }
 
-/// A false row is carried through all steps: each bend passes one check more, and the commitments stop the last.
+/// A false row is carried through all steps: each bend passes one check more, and the commitments stop the last. Fractions that are
+/// committed to are false (or do not sum to zero) before any check: the batch is the first to see it, or, if the prover makes the sum
+/// right, the next layer.
 #[test]
 fn a_false_witness_can_be_carried_as_far_as_the_commitments() {
-    let scene = &DENSE.scene;
-    let y = scene.tensor("result y");
-    let values = scene.lied(&DENSE.inputs, y, |values| values[y.0 as usize][1] += Fr::ONE);
-    let checks = BENDS.map(|bend| scene.refusal_of(&Cheat { bend, ..Cheat::new(scene, &values) }));
     use Check::*;
-    assert_eq!(checks, [LookupSum, LookupSumcheck, Batch, Batch, OpeningFold, Pairing].map(Some));
+    let expected = [
+        [LookupSum, LookupSumcheck, Batch, Batch, OpeningFold, Pairing],
+        [Batch, LookupSumcheck, Batch, Batch, OpeningFold, Pairing],
+        [Batch, Batch, Batch, Batch, OpeningFold, Pairing],
+    ];
+    for (scene, expected) in DENSE.scene.cuts().iter().zip(expected) {
+        let y = scene.tensor("result y");
+        let values = scene.lied(&DENSE.inputs, y, |values| values[y.0 as usize][1] += Fr::ONE);
+        let checks = BENDS.map(|bend| scene.refusal_of(&Cheat { bend, ..Cheat::new(scene, &values) }));
+        assert_eq!(checks, expected.map(Some), "layer {}", scene.layout.layer);
+    }
 }
 
 /// Two operands of one product changed so that the product is the same: the sumcheck's end holds, the claims on the tensors do not.
@@ -165,20 +181,25 @@ fn false_folds_are_refused() {
 /// Points other than those that the messages are about, put in place before the challenges that depend on them.
 #[test]
 fn false_points_are_refused() {
-    let values = DENSE.scene.honest(&DENSE.inputs);
-    let group = DENSE.scene.layout.x_chunks() + 1;
-    for (place, count) in
-        [(Points::Commitments, group), (Points::Folds, CHUNK_BITS - 1), (Points::Quotient, 1), (Points::Witness, 1)]
-    {
+    let scene = DENSE.scene.cut_at(DENSE.scene.layout.leaf_bits);
+    let values = scene.honest(&DENSE.inputs);
+    let chunks = scene.layout.chunks();
+    for (place, count) in [
+        (Points::Commitments, chunks.x),
+        (Points::Fractions, chunks.y),
+        (Points::Folds, CHUNK_BITS - 1),
+        (Points::Quotient, 1),
+        (Points::Witness, 1),
+    ] {
         for point in 0..count {
-            let mut cheat = Cheat::new(&DENSE.scene, &values);
+            let mut cheat = Cheat::new(&scene, &values);
             cheat.tamper_points = Box::new(move |points, group| {
                 if points == place {
                     group[point] = (group[point] + SRS.powers[3]).into_affine();
                 }
             });
             // All scalars are right: only the group equation can tell.
-            assert_eq!(DENSE.scene.refusal_of(&cheat), Some(Check::Pairing), "{place:?} {point}");
+            assert_eq!(scene.refusal_of(&cheat), Some(Check::Pairing), "{place:?} {point}");
         }
     }
 }
@@ -282,4 +303,9 @@ fn values_that_no_claim_reads_are_free() {
     let junk = randoms(1)[0];
     assert_ne!(junk, Fr::ZERO);
     assert_eq!(DENSE.scene.refusal_of(&Cheat { junk, ..Cheat::new(&DENSE.scene, &values) }), None);
+    // A layer that does not fill its chunk.
+    let scene = DENSE.scene.cut_at(CHUNK_BITS - 1);
+    let mut cheat = Cheat { junk, ..Cheat::new(&scene, &values) };
+    cheat.tamper_fractions = Box::new(move |y| y[1 << (CHUNK_BITS - 1)..].fill(junk));
+    assert_eq!(scene.refusal_of(&cheat), None);
 }

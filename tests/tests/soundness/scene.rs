@@ -9,7 +9,7 @@ use vouch_circuits::argument::key::{CoreKey, CoreProof};
 use vouch_circuits::backend::Check;
 use vouch_circuits::blinds::blind_base;
 use vouch_circuits::ir::*;
-use vouch_circuits::layout::{Layout, Vector};
+use vouch_circuits::layout::{Cuts, Layout, Vector};
 use vouch_circuits::lowering::{Lowered, Recipe, Rescale, lower};
 use vouch_program::Program;
 use vouch_prover::commit::{Srs, commit_sparse, random_scalar};
@@ -45,25 +45,43 @@ impl Scene {
         let lowered = lower(program).unwrap();
         let model = model_values(program, &lowered);
         let model = model.iter().map(|t| t.iter().map(|v| Fr::from(*v)).collect()).collect();
-        Self::with(lowered, model)
+        Self::with(lowered, model, 0)
     }
 
     /// One whose constraints are written by hand.
     pub fn of_system(system: ConstraintSystem, model: Values) -> Self {
-        Self::with(Lowered { system, plan: Vec::new(), model: Vec::new(), fixed: Vec::new() }, model)
+        Self::with(Lowered { system, plan: Vec::new(), model: Vec::new(), fixed: Vec::new() }, model, 0)
+    }
+
+    /// The same with the fractions of another layer committed to, or with those of none.
+    pub fn cut_at(&self, layer: usize) -> Self {
+        Self::with(self.lowered.clone(), self.model.clone(), layer)
+    }
+
+    /// With the whole tree of fractions, with commitments to those of a layer in the midst of it, and to the leaves'.
+    pub fn cuts(&self) -> [Self; 3] {
+        let leaves = self.layout.leaf_bits;
+        assert!(leaves > 2);
+        [0, leaves / 2, leaves].map(|layer| self.cut_at(layer))
+    }
+
+    /// The check that refuses fractions which do not sum to zero.
+    pub fn sum_check(&self) -> Option<Check> {
+        Some(if self.layout.layer == 0 { Check::LookupSum } else { Check::Batch })
     }
 
     /// Any public value is in range, so that what stands against a false one is the constraints alone.
-    pub fn with(mut lowered: Lowered, model: Values) -> Self {
+    pub fn with(mut lowered: Lowered, model: Values, layer: usize) -> Self {
         for public in &mut lowered.system.publics {
             public.range = (i64::from(i32::MIN), i64::from(i32::MAX));
         }
-        let layout = Layout::new(&lowered.system, CHUNK_BITS);
+        let cuts = Cuts { chunk_bits: CHUNK_BITS, layer };
+        let layout = Layout::new(&lowered.system, cuts);
         let w = flat(&layout, Vector::W, &model, layout.w_len);
         let w_blinds = randoms(layout.w_chunks());
         let key = CoreKey {
             system: lowered.system.clone(),
-            chunk_bits: CHUNK_BITS,
+            cuts,
             w_commitments: w.chunks(1 << CHUNK_BITS).zip(&w_blinds).map(|(chunk, b)| commit(chunk, b)).collect(),
             tau_g2: SRS.tau_g2,
         };

@@ -5,80 +5,118 @@ use std::sync::LazyLock;
 
 use ark_bn254::Fr;
 use ark_ff::Field;
-use vouch_circuits::argument::key::CoreProof;
 use vouch_circuits::backend::Check;
 use vouch_circuits::shell::Recording;
 use vouch_verifier::shell::PreparedShell;
 
 use crate::cheat::{Bend, Cheat, Message};
 use crate::programs::*;
-use crate::wrapped::wrapped;
+use crate::scene::Scene;
+use crate::wrapped::Wrapped;
 
-/// The verifier's run on a cheating prover's transcript, in the circuit of the whole key: a scene's differs from it in public ranges only,
-/// which no circuit sees.
-fn record(proof: &CoreProof) -> Recording {
-    wrapped().record(proof)
+/// [`DENSE`] at one cut, with whole keys. A scene's constraints differ from its in public ranges only, which no circuit sees.
+struct Shelled {
+    scene: Scene,
+    wrapped: Wrapped,
+    shell: PreparedShell,
 }
 
-/// Whether a proof of the recording, made with whatever its cells hold, is accepted.
-fn accepts(recording: Recording) -> bool {
-    static SHELL: LazyLock<PreparedShell> = LazyLock::new(|| {
-        let key = &wrapped().key.verifying_key;
-        PreparedShell::new(&key.shell, key.tau_g2)
-    });
-    let instances = recording.instance_values();
-    let proof = wrapped().key.shell.prove(recording).unwrap();
-    SHELL.accepts(&instances, &proof)
+/// With the whole tree of fractions, and with those of a layer in the midst and of the leaves committed to.
+static SHELLED: LazyLock<[Shelled; 3]> = LazyLock::new(|| {
+    DENSE.scene.cuts().map(|scene| {
+        let wrapped = Wrapped::cut_at(1, Some(scene.layout.layer));
+        let key = &wrapped.key.verifying_key;
+        let shell = PreparedShell::new(&key.shell, key.tau_g2);
+        Shelled { scene, wrapped, shell }
+    })
+});
+
+impl Shelled {
+    fn honest(&self) -> Recording {
+        let values = self.scene.honest(&DENSE.inputs);
+        self.wrapped.record(&Cheat::new(&self.scene, &values).prove())
+    }
+
+    /// Whether a proof of the recording, made with whatever its cells hold, is accepted.
+    fn accepts(&self, recording: Recording) -> bool {
+        let instances = recording.instance_values();
+        let proof = self.wrapped.key.shell.prove(recording).unwrap();
+        self.shell.accepts(&instances, &proof)
+    }
 }
 
 /// A message to lie in and how far to bend what follows, such that this check refuses.
-const LIES: [(Check, Message, Bend); 6] = [
-    (Check::LookupSum, Message::Root, Bend::Nothing),
-    (Check::LookupSumcheck, Message::Children { depth: 2 }, Bend::Nothing),
-    (Check::LookupSumcheck, Message::LookupRound { depth: 3, round: 1 }, Bend::Root),
-    (Check::Contraction, Message::ContractionRound(0), Bend::Nothing),
-    (Check::Batch, Message::BatchRound(1), Bend::Nothing),
-    (Check::OpeningFold, Message::BatchRound(1), Bend::Batch),
+type Lie = (Check, Message, Bend);
+
+/// For each of [`SHELLED`].
+const LIES: [&[Lie]; 3] = [
+    &[
+        (Check::LookupSum, Message::Root, Bend::Nothing),
+        (Check::LookupSumcheck, Message::Children { depth: 2 }, Bend::Nothing),
+        (Check::LookupSumcheck, Message::LookupRound { depth: 3, round: 1 }, Bend::Root),
+        (Check::Contraction, Message::ContractionRound(0), Bend::Nothing),
+        (Check::Batch, Message::BatchRound(1), Bend::Nothing),
+        (Check::OpeningFold, Message::BatchRound(1), Bend::Batch),
+    ],
+    &[
+        (Check::LookupSumcheck, Message::FractionRound(0), Bend::Nothing),
+        (Check::LookupSumcheck, Message::FractionEnd, Bend::Nothing),
+        (Check::Batch, Message::FractionEnd, Bend::Lookups),
+    ],
+    &[
+        (Check::Batch, Message::FractionRound(1), Bend::Nothing),
+        (Check::Batch, Message::FractionEnd, Bend::Contractions),
+        (Check::OpeningFold, Message::Vectors, Bend::Batch),
+    ],
 ];
 
 #[test]
 fn a_run_that_fails_a_check_has_no_accepted_proof() {
-    let scene = &DENSE.scene;
-    let values = scene.honest(&DENSE.inputs);
-    let honest = record(&Cheat::new(scene, &values).prove());
-    assert_eq!(honest.failure, None);
-    assert!(accepts(honest), "the truth is accepted along the same way");
-    for (check, place, bend) in LIES {
-        let mut cheat = Cheat { bend, ..Cheat::new(scene, &values) };
-        cheat.tamper = Box::new(move |message, scalars| {
-            if message == place {
-                scalars[0] += Fr::ONE;
-            }
-        });
-        let proof = cheat.prove();
-        assert_eq!(scene.verify(&proof), Err(check.into()), "natively, {place:?}");
-        let recording = record(&proof);
-        assert_eq!(recording.failure, Some(check), "in the circuit, {place:?}");
-        assert!(!accepts(recording), "{place:?}, {bend:?}");
+    for (shelled, lies) in SHELLED.iter().zip(LIES) {
+        let honest = shelled.honest();
+        assert_eq!(honest.failure, None);
+        assert!(shelled.accepts(honest), "the truth is accepted along the same way");
+        lies.iter().for_each(|lie| assert_refused(shelled, *lie));
     }
+}
+
+fn assert_refused(shelled: &Shelled, (check, place, bend): Lie) {
+    let scene = &shelled.scene;
+    let values = scene.honest(&DENSE.inputs);
+    let mut cheat = Cheat { bend, ..Cheat::new(scene, &values) };
+    cheat.tamper = Box::new(move |message, scalars| {
+        if message == place {
+            // The first scalar of the vectors' values is the one that bends them.
+            scalars[scalars.len() - 1] += Fr::ONE;
+        }
+    });
+    let proof = cheat.prove();
+    assert_eq!(scene.verify(&proof), Err(check.into()), "natively, {place:?}");
+    let recording = shelled.wrapped.record(&proof);
+    assert_eq!(recording.failure, Some(check), "in the circuit, {place:?}");
+    assert!(!shelled.accepts(recording), "{place:?}, {bend:?}");
 }
 
 /// Messages too few or too many. The circuit has no more and no fewer than it reads, so that only the recorder can tell.
 #[test]
 fn other_numbers_of_messages_are_remembered() {
-    let scene = &DENSE.scene;
-    let mut proof = Cheat::new(scene, &scene.honest(&DENSE.inputs)).prove();
-    proof.scalars.push(Fr::ONE);
-    assert_eq!(record(&proof).failure, Some(Check::Shape));
-    proof.scalars.truncate(proof.scalars.len() - 2);
-    assert_eq!(record(&proof).failure, Some(Check::Shape));
+    for Shelled { scene, wrapped, .. } in SHELLED.iter() {
+        let mut proof = Cheat::new(scene, &scene.honest(&DENSE.inputs)).prove();
+        proof.scalars.push(Fr::ONE);
+        assert_eq!(wrapped.record(&proof).failure, Some(Check::Shape));
+        proof.scalars.truncate(proof.scalars.len() - 2);
+        assert_eq!(wrapped.record(&proof).failure, Some(Check::Shape));
+    }
 }
 
 /// A cell that could hold another value with all else as it is would be the prover's choice.
 #[test]
 fn no_cell_is_free() {
-    let scene = &DENSE.scene;
-    let honest = record(&Cheat::new(scene, &scene.honest(&DENSE.inputs)).prove());
+    SHELLED.iter().for_each(assert_no_cell_is_free);
+}
+
+fn assert_no_cell_is_free(shelled: &Shelled) {
+    let honest = shelled.honest();
     let mut readers = vec![Vec::new(); honest.values.len()];
     for (i, row) in honest.rows.iter().enumerate() {
         row.inputs.iter().flatten().chain([&row.output]).for_each(|v| readers[v.0].push(i));
@@ -108,6 +146,6 @@ fn no_cell_is_free() {
     for variable in picked {
         let mut recording = honest.clone();
         recording.values[variable.0] += Fr::ONE;
-        assert!(!accepts(recording), "{variable:?}");
+        assert!(!shelled.accepts(recording), "{variable:?}");
     }
 }

@@ -5,6 +5,7 @@ use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::argument::key::{CoreKey, CoreProof};
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::*;
+use vouch_circuits::layout::Cuts;
 use vouch_circuits::lowering::Lowered;
 use vouch_program::{Op, Program};
 use vouch_prover::{CoreProvingKey, prove_core, setup_core};
@@ -23,7 +24,8 @@ struct Made {
 }
 
 fn made(program: &Program, inputs: &[Vec<i64>], salt: u8) -> Made {
-    let key = setup_core(program.clone(), CHUNK_BITS, SRS.clone(), [salt; 32], &mut |_| {}).unwrap();
+    let cuts = Cuts { chunk_bits: CHUNK_BITS, layer: 0 };
+    let key = setup_core(program.clone(), cuts, SRS.clone(), [salt; 32], &mut |_| {}).unwrap();
     let prepared = PreparedCore::new(key.key.clone(), key.key_digest).unwrap();
     let proof = prove_core(&key, inputs, None, &mut |_| {}).unwrap();
     let made = Made { key, prepared, proof };

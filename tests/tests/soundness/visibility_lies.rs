@@ -103,7 +103,7 @@ fn a_private_input_out_of_range_is_refused() {
         // The range's row of it, too.
         lie.lookups[0][0][0] = i64::from(outside) + 8;
         let proof = prove_witness(core, &lie, None, &mut |_| {}).unwrap();
-        assert_eq!(PRIVATE.record(&proof).failure, Some(Check::LookupSum), "{outside}");
+        assert_eq!(PRIVATE.record(&proof).failure, Some(Check::Batch), "{outside}: the fractions' sum");
         assert!(verify(&PRIVATE.prepared, &PRIVATE.wrap(&proof)).is_err());
     }
     let proof = prove_witness(core, &witness, None, &mut |_| {}).unwrap();

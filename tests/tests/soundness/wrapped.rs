@@ -26,14 +26,22 @@ pub fn wrapped() -> &'static Wrapped {
 }
 
 impl Wrapped {
+    /// With the cuts that a setup picks: fractions of the leaves committed to.
     pub fn new(salt: u8) -> Self {
+        Self::cut_at(salt, None)
+    }
+
+    pub fn cut_at(salt: u8, layer: Option<usize>) -> Self {
+        let options = |layer| SetupOptions { layer, ..SetupOptions::chunk_bits(CHUNK_BITS) };
+        let needs = |layer| Needs::of(&DENSE.program, &options(layer)).unwrap();
+        // The whole tree takes the largest shell.
         static SRS: LazyLock<Srs> = LazyLock::new(|| {
-            let needs = Needs::of(&DENSE.program, &SetupOptions::chunk_bits(CHUNK_BITS)).unwrap();
-            Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng())
+            let options = SetupOptions { layer: Some(0), ..SetupOptions::chunk_bits(CHUNK_BITS) };
+            Srs::development(Needs::of(&DENSE.program, &options).unwrap().powers(), &mut rand::rng())
         });
-        let key =
-            setup(DENSE.program.clone(), &SetupOptions::chunk_bits(CHUNK_BITS), SRS.clone(), [salt; 32], &mut |_| {})
-                .unwrap();
+        let mut srs = SRS.clone();
+        srs.ensure_lagrange(needs(layer).k);
+        let key = setup(DENSE.program.clone(), &options(layer), srs, [salt; 32], &mut |_| {}).unwrap();
         let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
         Self { key, prepared }
     }
@@ -53,7 +61,7 @@ impl Wrapped {
         let recording = self.record(core);
         let exports = recording.exports.clone();
         let shell = self.key.shell.prove(recording).unwrap();
-        let CoreProof { key_digest, context, publics, x_commitments, opening, .. } = core.clone();
-        Proof { key_digest, context, publics, x_commitments, opening, exports, shell }
+        let CoreProof { key_digest, context, publics, x_commitments, y_commitments, opening, .. } = core.clone();
+        Proof { key_digest, context, publics, x_commitments, y_commitments, opening, exports, shell }
     }
 }

@@ -83,6 +83,9 @@ fn every_element_counts() {
     for i in 0..x {
         places.push((Box::new(move |p| &mut p.x_commitments[i]), SHELL));
     }
+    for i in 0..honest.proof.y_commitments.len() {
+        places.push((Box::new(move |p| &mut p.y_commitments[i]), SHELL));
+    }
     for i in 0..folds {
         places.push((Box::new(move |p| &mut p.opening.folds[i]), SHELL));
     }

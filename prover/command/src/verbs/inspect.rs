@@ -7,6 +7,7 @@ use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::ir::{ConstraintSystem, Origin, Role, Visibility};
 use vouch_circuits::key::{Proof, PublicTensor, VerifyingKey, srs_id, system_digest};
+use vouch_circuits::layout::Cuts;
 use vouch_circuits::tensor_opening::{TensorOpening, commitment_id};
 use vouch_circuits::validate::MIN_CHUNK_BITS;
 use vouch_models::AccuracyReport;
@@ -149,7 +150,7 @@ fn inspect(path: &Path) -> Result<Facts, Failure> {
         Kind::Architecture => {
             let architecture = Architecture::from_bytes(&bytes).map_err(|e| bad(&e))?;
             // The chunk size is the key's; any will do to look at it.
-            architecture.check(MIN_CHUNK_BITS).map_err(|e| bad(&e))?;
+            architecture.check(Cuts { chunk_bits: MIN_CHUNK_BITS, layer: 0 }).map_err(|e| bad(&e))?;
             let system = &architecture.system;
             facts.add("constraints", "constraints' digest", hex::encode(system_digest(system)));
             system_facts(system, &mut facts);
@@ -240,9 +241,11 @@ fn key_facts(key: &VerifyingKey, facts: &mut Facts) {
     facts.add("key_digest", "key digest", hex::encode(key.digest()));
     facts.add("srs_id", "reference string's id", hex::encode(srs_id(&key.tau_g2)));
     facts.add("development", "development reference string", key.development);
-    facts.add("chunk_bits", "chunk bits", key.chunk_bits);
+    facts.add("chunk_bits", "chunk bits", key.cuts.chunk_bits);
     facts.add("weight_commitments", "weight commitments", key.w_commitments.len());
     facts.add("commitments", "commitments of a proof", key.x_chunks);
+    facts.add("fraction_layer", "layer of committed fractions", key.cuts.layer);
+    facts.add("fraction_commitments", "commitments to fractions", key.y_chunks);
     facts.add("shell_rows_bits", "rows of the shell, bits", key.shell.k);
     facts.add("constraints", "constraints' digest", hex::encode(key.system_digest));
     let shape = |role| -> Vec<Value> {
@@ -267,6 +270,7 @@ fn proof_facts(proof: &Proof, facts: &mut Facts) {
     facts.add("key_digest", "made for the key with digest", hex::encode(proof.key_digest));
     facts.add("public_lengths", "public values", Value::Array(vec![Value::Array(lengths)]));
     facts.add("commitments", "commitments", proof.x_commitments.len());
+    facts.add("fraction_commitments", "commitments to fractions", proof.y_commitments.len());
     facts.add("context", "context", json!(proof.context.map(hex::encode)));
     facts.add("exports", "scalars beside the shell", proof.exports.len());
     facts.add("shell_bytes", "bytes of the shell's proof", proof.shell.len());

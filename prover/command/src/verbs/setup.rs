@@ -55,7 +55,7 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         "model": key.program().name,
         "model_id": model_id,
         "key_digest": hex::encode(key.core.key_digest),
-        "chunk_bits": key.verifying_key.chunk_bits,
+        "chunk_bits": key.verifying_key.cuts.chunk_bits,
         "private": named(&key, Visibility::Private),
         "committed": named(&key, Visibility::Committed),
         "published_weights": args.published_weights,
@@ -77,6 +77,7 @@ pub const PUBLISHED_SALT: [u8; 32] = [0; 32];
 pub fn options_of(said: &KeyOptions, program: &Program) -> SetupOptions {
     SetupOptions {
         chunk_bits: said.chunk_bits.map(usize::from),
+        layer: None,
         inputs: visibilities(&said.input, &program.inputs),
         outputs: visibilities(&said.output, &program.outputs),
     }
@@ -100,7 +101,7 @@ fn named(key: &ProvingKey, visibility: Visibility) -> Vec<String> {
 
 /// How the weights are committed, in words.
 pub fn commitments(key: &ProvingKey) -> String {
-    let (count, bits) = (key.verifying_key.w_commitments.len(), key.verifying_key.chunk_bits);
+    let (count, bits) = (key.verifying_key.w_commitments.len(), key.verifying_key.cuts.chunk_bits);
     format!("{count} for the weights, of 2^{bits} entries each")
 }
 

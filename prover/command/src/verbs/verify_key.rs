@@ -17,10 +17,10 @@ pub fn run(args: &VerifyKey, out: &Output) -> Result<Value, Failure> {
     progress.begin("reading the key");
     let key = read_verifying_key(&args.key)?;
     let architecture = read_architecture(&args.architecture)?;
-    architecture.check(key.chunk_bits).map_err(|error| unusable(&args.architecture, "architecture", &error))?;
+    architecture.check(key.cuts).map_err(|error| unusable(&args.architecture, "architecture", &error))?;
     let system = &architecture.system;
-    let k = Shape::of(&record_shape(system, &Layout::new(system, key.chunk_bits))).k;
-    let needs = Needs { chunk_bits: key.chunk_bits, k };
+    let k = Shape::of(&record_shape(system, &Layout::new(system, key.cuts))).k;
+    let needs = Needs { cuts: key.cuts, k };
     let mut srs = match &args.srs {
         Some(path) => reference::foreign(path, needs, &mut progress)?,
         None => reference::development(needs, out, &mut progress),

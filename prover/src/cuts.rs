@@ -1,0 +1,59 @@
+//! Where a setup cuts the vectors and the fraction tree, if it is not told.
+
+use vouch_circuits::ir::{ConstraintSystem, TableId};
+use vouch_circuits::layout::{Cuts, Layout, leaf_bits};
+use vouch_circuits::lowering::lower;
+use vouch_circuits::shell::instances::{export_count, exported_leaf};
+use vouch_program::Program;
+
+use crate::setup::SetupError;
+
+/// Bytes of a proof, its public values left out, that a chunk size is picked to stay within.
+const PROOF_BYTES: usize = 6000;
+/// Bytes of a proof whatever the model: Halo2's part, the opening's last points, counts, digests and the container.
+const FIXED_BYTES: usize = 1824 + 2 * 64 + 150;
+/// Binary logarithm of the most fractions that are committed to: each takes a scalar multiplication of full size, about as much work as a
+/// hundred field multiplications in the layers above, whose messages it saves.
+const FRACTION_BITS: usize = 17;
+
+/// The cuts of a program, if all of its inputs are public.
+///
+/// # Errors
+/// A program that cannot be lowered.
+pub fn cuts_for(program: &Program) -> Result<Cuts, SetupError> {
+    Ok(fitting(&lower(program)?.system, None, None))
+}
+
+/// The cuts of a system; what is given is taken as it is.
+pub(crate) fn fitting(system: &ConstraintSystem, chunk_bits: Option<usize>, layer: Option<usize>) -> Cuts {
+    let layer = layer.unwrap_or_else(|| fitting_layer(system));
+    Cuts { chunk_bits: chunk_bits.unwrap_or_else(|| fitting_chunk_bits(system, layer)), layer }
+}
+
+/// The leaves, unless more than `2^FRACTION_BITS` of them are counted; then the layer of so many nodes.
+fn fitting_layer(system: &ConstraintSystem) -> usize {
+    if system.lookups.is_empty() && system.tables.is_empty() {
+        return 0;
+    }
+    let rows_in = |table: Option<TableId>| -> usize {
+        let lookups = system.lookups.iter().filter(|lookup| table.is_none_or(|table| lookup.table == table));
+        lookups.map(|lookup| 1usize << lookup.columns[0].bits()).sum()
+    };
+    // A table's rows that nothing is looked up in have the fraction zero.
+    let hit = (0..system.tables.len()).map(|i| {
+        let table = TableId(i as u32);
+        rows_in(Some(table)).min(1 << system.table(table).columns[0].bits())
+    });
+    let leaves = leaf_bits(system);
+    if rows_in(None) + hit.sum::<usize>() <= 1 << FRACTION_BITS { leaves } else { leaves.min(FRACTION_BITS) }
+}
+
+/// The smallest chunk size (so the fastest to prove with) that keeps a proof within [`PROOF_BYTES`], or else 16.
+fn fitting_chunk_bits(system: &ConstraintSystem, layer: usize) -> usize {
+    let fits = |bits: &usize| {
+        let chunks = Layout::new(system, Cuts { chunk_bits: *bits, layer }).chunks();
+        let exports = export_count(exported_leaf(system), &chunks);
+        FIXED_BYTES + 64 * (chunks.x + chunks.y + chunks.bits - 1) + 32 * exports <= PROOF_BYTES
+    };
+    (10..16).find(fits).unwrap_or(16)
+}
