@@ -226,6 +226,20 @@ pub struct Lookup {
     pub table: TableId,
 }
 
+/// `a(i)·b(i) = c(i)` in every row of a padded domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// `a`, `b` and `c`, of one domain.
+    pub terms: [Virtual; 3],
+}
+
+impl Product {
+    /// Number of variables of the domain.
+    pub fn bits(&self) -> usize {
+        self.terms[0].bits()
+    }
+}
+
 /// The rows that lookups may have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
@@ -293,6 +307,8 @@ pub struct ConstraintSystem {
     pub tables: Vec<Table>,
     /// Virtual tensors that are zero everywhere on their padded domains.
     pub equals: Vec<Virtual>,
+    /// Products that hold in every row. Only where the leaves' fractions are committed to ([`crate::layout::Cuts::layer`]).
+    pub products: Vec<Product>,
     /// Inputs and outputs, in the program's order, inputs first.
     pub publics: Vec<Public>,
 }
@@ -310,6 +326,12 @@ impl Public {
 }
 
 impl ConstraintSystem {
+    /// All virtual tensors that a constraint reads.
+    pub fn virtuals(&self) -> impl Iterator<Item = &Virtual> {
+        let columns = self.lookups.iter().map(|l| &l.columns).chain(self.tables.iter().map(|t| &t.columns));
+        columns.flatten().chain(&self.equals).chain(self.products.iter().flat_map(|product| &product.terms))
+    }
+
     /// The tensor with this id.
     pub fn tensor(&self, id: TensorId) -> &Tensor {
         &self.tensors[id.0 as usize]

@@ -49,6 +49,8 @@ pub enum Leaf {
     Lookup(usize),
     /// The rows of a table: fractions `-multiplicity / (α - key)`.
     Table(TableId),
+    /// The rows of product `i`, behind all fractions: `a·b = c` in the place of `y·Q = P`.
+    Product(usize),
 }
 
 /// Where the vectors and the fraction tree are cut: what a setup picks for a constraint system, and a key fixes.
@@ -115,10 +117,12 @@ pub struct Layout {
     pub w_len: usize,
     /// First position of `w`'s fixed region, a multiple of the chunk size.
     pub w_fixed: usize,
-    /// Leaves of the fraction tree, by falling size.
+    /// Leaves of the fraction tree, by falling size; then the products' rows, likewise.
     pub leaves: Vec<(Leaf, Block)>,
-    /// Number of used leaves.
+    /// Number of used leaves, the products' rows left out.
     pub leaf_len: usize,
+    /// Number of used leaves, the products' rows among them.
+    pub row_len: usize,
     /// Depth of the fraction tree: it has at least as many leaves as the largest domain of any constraint has rows, so that the
     /// leaves' point serves all of them.
     pub leaf_bits: usize,
@@ -152,9 +156,9 @@ impl Layout {
         let any_fixed = system.tensors.iter().any(|t| t.origin == Origin::Fixed);
         let w_fixed = model_len.next_multiple_of(1 << chunk_bits);
         let w_len = if any_fixed { place(Vector::W, Origin::Fixed, w_fixed) } else { model_len };
-        let (leaves, leaf_len) = lay_leaves(system);
-        let leaf_bits = depth(system, leaf_len);
-        Self { chunk_bits, layer, blocks, x_len, w_len, w_fixed, leaves, leaf_len, leaf_bits }
+        let Leaves { leaves, leaf_len, row_len } = lay_leaves(system);
+        let leaf_bits = depth(system, row_len);
+        Self { chunk_bits, layer, row_len, blocks, x_len, w_len, w_fixed, leaves, leaf_len, leaf_bits }
     }
 
     /// Vector and block of a tensor.
@@ -189,6 +193,11 @@ impl Layout {
         if self.layer == 0 { 0 } else { self.leaf_len.div_ceil(1 << (self.leaf_bits - self.layer)) }
     }
 
+    /// The nodes of the layer that both claims on fractions read: `[0, len)`; all of them, or those before the products' rows.
+    pub fn fraction_len(&self) -> usize {
+        if self.row_len == self.leaf_len { 1 << self.layer } else { fraction_room(self.leaf_len) }
+    }
+
     /// How everything is cut.
     pub fn cuts(&self) -> Cuts {
         Cuts { chunk_bits: self.chunk_bits, layer: self.layer }
@@ -218,29 +227,53 @@ impl Layout {
 
 /// Depth of a system's fraction tree: [`Layout::leaf_bits`].
 pub fn leaf_bits(system: &ConstraintSystem) -> usize {
-    depth(system, lay_leaves(system).1)
+    depth(system, lay_leaves(system).row_len)
 }
 
-fn depth(system: &ConstraintSystem, leaf_len: usize) -> usize {
+fn depth(system: &ConstraintSystem, row_len: usize) -> usize {
     let equals = system.equals.iter().map(|e| e.bits());
     let stated = system.publics.iter().filter(|public| public.is_stated());
     let publics = stated.map(|public| system.tensor(public.tensor).bits());
-    equals.chain(publics).max().unwrap_or(0).max(log2_ceil(leaf_len)).max(1)
+    equals.chain(publics).max().unwrap_or(0).max(log2_ceil(row_len)).max(1)
 }
 
-fn lay_leaves(system: &ConstraintSystem) -> (Vec<(Leaf, Block)>, usize) {
+struct Leaves {
+    leaves: Vec<(Leaf, Block)>,
+    leaf_len: usize,
+    row_len: usize,
+}
+
+fn lay_leaves(system: &ConstraintSystem) -> Leaves {
     let lookups = system.lookups.iter().enumerate().map(|(i, l)| (Leaf::Lookup(i), l.columns[0].bits()));
     let tables = (system.tables.iter().enumerate()).map(|(i, t)| (Leaf::Table(TableId(i as u32)), t.columns[0].bits()));
-    let mut leaves: Vec<_> = lookups.chain(tables).collect();
-    leaves.sort_by_key(|&(_, bits)| std::cmp::Reverse(bits));
-    let mut offset = 0;
-    let placed = leaves.into_iter().map(|(leaf, bits)| {
-        let block = Block { offset, bits };
-        offset += block.size();
-        (leaf, block)
-    });
-    let placed = placed.collect();
-    (placed, offset)
+    let products = system.products.iter().enumerate().map(|(i, p)| (Leaf::Product(i), p.bits()));
+    let mut leaves = Vec::new();
+    let leaf_len = place_leaves(&mut leaves, lookups.chain(tables).collect(), 0);
+    let room = if system.products.is_empty() { leaf_len } else { fraction_room(leaf_len) };
+    let row_len = place_leaves(&mut leaves, products.collect(), room);
+    Leaves { leaves, leaf_len: leaf_len.min(row_len), row_len }
+}
+
+/// Places blocks of these bits by falling size, from `start` on; gives the end.
+fn place_leaves(placed: &mut Vec<(Leaf, Block)>, mut blocks: Vec<(Leaf, usize)>, start: usize) -> usize {
+    blocks.sort_by_key(|&(_, bits)| std::cmp::Reverse(bits));
+    let mut offset = blocks.first().map_or(start, |&(_, bits)| start.next_multiple_of(1 << bits));
+    for (leaf, bits) in blocks {
+        placed.push((leaf, Block { offset, bits }));
+        offset += 1 << bits;
+    }
+    offset
+}
+
+/// Room for fractions before other rows: a bit more than they take, so that few aligned blocks make it up ([`blocks_of`]).
+fn fraction_room(leaf_len: usize) -> usize {
+    leaf_len.next_multiple_of(1 << log2_ceil(leaf_len).saturating_sub(4))
+}
+
+/// The aligned blocks, by falling size, that make up `[0, len)`.
+pub fn blocks_of(len: usize) -> Vec<Block> {
+    let set = (0..usize::BITS as usize).rev().filter(|bits| len >> bits & 1 == 1);
+    set.map(|bits| Block { offset: len >> bits >> 1 << bits << 1, bits }).collect()
 }
 
 /// `ceil(log2(n))`, 0 for 0.

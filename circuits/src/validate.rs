@@ -55,6 +55,9 @@ pub enum Problem {
     /// A layer beyond the leaves.
     #[error("the fraction tree has no such layer")]
     Layer,
+    /// Products where the leaves' fractions are not committed to.
+    #[error("products need the leaves' fractions to be committed to")]
+    Products,
     /// Too many axes, or one of length 0 or beyond [`MAX_AXIS`].
     #[error("a shape has at most {MAX_AXES} axes of length 1 to {MAX_AXIS}")]
     Shape,
@@ -147,7 +150,11 @@ pub fn validate(system: &ConstraintSystem, Cuts { chunk_bits, layer }: Cuts) -> 
         rules.lookup(lookup).map_err(at("lookup", i, ""))?;
     }
     let domains = system.lookups.iter().map(|l| &l.columns).chain(system.tables.iter().map(|t| &t.columns));
-    check_total(domains.map(|columns| columns[0].bits())).map_err(whole("all lookups together"))?;
+    for (i, product) in system.products.iter().enumerate() {
+        rules.columns(&product.terms).map_err(at("product", i, ""))?;
+    }
+    let rows = domains.map(|columns| columns[0].bits()).chain(system.products.iter().map(Product::bits));
+    check_total(rows).map_err(whole("all lookups and products together"))?;
     for (i, equal) in system.equals.iter().enumerate() {
         rules.value(equal).map_err(at("equality", i, ""))?;
     }
@@ -160,6 +167,9 @@ pub fn validate(system: &ConstraintSystem, Cuts { chunk_bits, layer }: Cuts) -> 
     let rows = !(system.lookups.is_empty() && system.tables.is_empty());
     if layer > 0 && !(rows && layer <= leaf_bits(system)) {
         return Err(whole("layer of committed fractions")(Problem::Layer));
+    }
+    if !system.products.is_empty() && layer != leaf_bits(system) {
+        return Err(whole("layer of committed fractions")(Problem::Products));
     }
     if rules.wiring_steps() > MAX_WIRING_STEPS {
         return Err(whole("all operands together")(Problem::Wiring));
@@ -328,9 +338,7 @@ impl Rules<'_> {
         let system = self.system;
         let operands = (system.contractions.iter())
             .flat_map(|c| std::iter::once(&c.lhs).chain(&c.rhs).map(|operand| (operand, &c.vars[..])));
-        let columns = system.lookups.iter().map(|l| &l.columns).chain(system.tables.iter().map(|t| &t.columns));
-        let values = columns.flatten().chain(&system.equals);
-        let reads = values.flat_map(|value| {
+        let reads = system.virtuals().flat_map(|value| {
             value.terms.iter().filter_map(|(_, source)| match source {
                 Source::Read(operand) => Some((operand, &value.domain[..])),
                 _ => None,

@@ -149,6 +149,20 @@ fn each_broken_rule_is_named() {
         let outcome = validate(&good, Cuts { layer, ..CUTS }).map_err(|e| e.problem);
         assert_eq!(outcome, if is_one { Ok(()) } else { Err(Problem::Layer) });
     }
+    let shaped = |shapes: [&[usize]; 3]| Product { terms: shapes.map(Virtual::zero) };
+    let with = |product, layer: Option<usize>| {
+        let mut system = good.clone();
+        system.products.push(product);
+        let layer = layer.unwrap_or_else(|| leaf_bits(&system));
+        validate(&system, Cuts { layer, ..CUTS }).map_err(|e| e.problem)
+    };
+    let square: &[usize] = &[3, 3];
+    assert_eq!(with(shaped([square; 3]), None), Ok(()));
+    assert_eq!(with(shaped([square, square, &[9]]), None), Err(Problem::Columns));
+    assert_eq!(with(shaped([&[1 << 31, 1 << 31]; 3]), None), Err(Problem::Size));
+    for layer in [0, 1, leaves - 1] {
+        assert_eq!(with(shaped([square; 3]), Some(layer)), Err(Problem::Products));
+    }
     // Without rows there are no fractions.
     let mut rowless = good.clone();
     rowless.lookups.clear();

@@ -9,11 +9,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use vouch_circuits::layout::Layout;
-use vouch_circuits::lowering::lower;
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
 use vouch_prover::commit::Srs;
-use vouch_prover::{Needs, ProvingKey, SetupOptions, cuts_for, prove, setup};
+use vouch_prover::{Needs, ProvingKey, SetupOptions, constraints_of, prove, setup};
 use vouch_verifier::{PreparedKey, verify};
 
 const RUNS: usize = 5;
@@ -118,8 +117,8 @@ fn shapes() {
     println!("perceptrons of layers 32 wide: the shell's permutations, rows, k");
     for layers in [2, 20, 200] {
         let (program, _) = perceptron(&vec![32; layers + 1]);
-        let (system, cuts) = (lower(&program).expect("it lowers").system, cuts_for(&program).expect("it lowers"));
-        let shape = Shape::of(&record_shape(&system, &Layout::new(&system, cuts)));
+        let (lowered, cuts) = constraints_of(&program).expect("it lowers");
+        let shape = Shape::of(&record_shape(&lowered.system, &Layout::new(&lowered.system, cuts)));
         println!("  {layers:3} layers: {} {} {}", shape.permutations, shape.rows, shape.k);
     }
     println!();

@@ -59,9 +59,9 @@ pub fn prove(
     }
     let mut parts = vec![Inner::new(x, q_x, layout.x_bits()), Inner::new(w, q_w, layout.w_bits())];
     parts.extend(claims.fractions.as_ref().map(|claim| {
-        // The claims read all nodes of the layer, the unused ones, whose fractions are zero, among them.
+        // The claims read unused nodes, whose fractions are zero, too.
         let mut weights = eq_table(&claim.point);
-        weights.truncate(1 << layout.y_bits());
+        weights.truncate(claim.len.min(1 << layout.y_bits()));
         weights.par_iter_mut().with_min_len(PARALLEL).for_each(|e| *e = claim.sum + claim.at_point * *e);
         let mut y = y.to_vec();
         y.resize(weights.len(), Fr::zero());

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use thiserror::Error;
 use vouch_circuits::ir::{Origin, Role};
-use vouch_circuits::lowering::{LowerError, lower};
+use vouch_circuits::lowering::LowerError;
 use vouch_program::{ExecuteError, Program, execute};
 
+use crate::cuts::constraints_of;
 use crate::witness::{Checked, WitnessError, generate, model_values, unpad};
 
 /// Why a run does not satisfy its constraints.
@@ -44,7 +45,7 @@ pub struct CheckReport {
 /// The first thing that does not hold, by name.
 pub fn check(program: &Program, inputs: &[Vec<i64>]) -> Result<CheckReport, CheckError> {
     let execution = execute(program, inputs)?;
-    let lowered = lower(program)?;
+    let (lowered, _) = constraints_of(program)?;
     let (witness, checked) = generate(&lowered, model_values(program, &lowered), inputs)?;
     let system = &lowered.system;
     let outputs: Vec<Vec<i64>> = execution.outputs().iter().map(|o| o.to_vec()).collect();

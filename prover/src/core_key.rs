@@ -4,13 +4,15 @@ use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ff::{PrimeField, Zero};
 use sha3::{Digest, Keccak256};
 use vouch_circuits::argument::key::CoreKey;
+use vouch_circuits::ir::Visibility;
 use vouch_circuits::layout::{Cuts, Layout, Vector};
-use vouch_circuits::lowering::{Lowered, lower};
+use vouch_circuits::lowering::Lowered;
 use vouch_circuits::points::encode_g2;
 use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS, validate};
 use vouch_program::Program;
 
 use crate::commit::{Srs, commit_chunks};
+use crate::cuts::lower_and_cut;
 use crate::setup::SetupError;
 use crate::witness::{flatten, model_values};
 
@@ -43,7 +45,8 @@ pub fn setup_core(
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProvingKey, SetupError> {
     progress("lowering");
-    let lowered = lower(&program)?;
+    let public = |_, _: &str| Visibility::Public;
+    let (lowered, cuts) = lower_and_cut(&program, &public, Some(cuts.chunk_bits), Some(cuts.layer))?;
     commit_weights(program, lowered, cuts, srs, salt, progress)
 }
 

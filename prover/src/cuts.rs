@@ -1,12 +1,10 @@
-//! Where a setup cuts the vectors and the fraction tree, if it is not told.
+//! Where a setup cuts the vectors and the fraction tree, if it is not told, and the constraints that go with the cuts.
 
-use vouch_circuits::ir::{ConstraintSystem, TableId};
+use vouch_circuits::ir::{ConstraintSystem, TableId, Visibility};
 use vouch_circuits::layout::{Cuts, Layout, leaf_bits};
-use vouch_circuits::lowering::lower;
+use vouch_circuits::lowering::{LowerError, Lowered, Visible, lower_with};
 use vouch_circuits::shell::instances::{export_count, exported_leaf};
 use vouch_program::Program;
-
-use crate::setup::SetupError;
 
 /// Bytes of a proof, its public values left out, that a chunk size is picked to stay within.
 const PROOF_BYTES: usize = 6000;
@@ -16,18 +14,30 @@ const FIXED_BYTES: usize = 1824 + 2 * 64 + 150;
 /// hundred field multiplications in the layers above, whose messages it saves.
 const FRACTION_BITS: usize = 17;
 
-/// The cuts of a program, if all of its inputs are public.
+/// A program's constraints, if its inputs and outputs are all public, and where they are cut.
 ///
 /// # Errors
 /// A program that cannot be lowered.
-pub fn cuts_for(program: &Program) -> Result<Cuts, SetupError> {
-    Ok(fitting(&lower(program)?.system, None, None))
+pub fn constraints_of(program: &Program) -> Result<(Lowered, Cuts), LowerError> {
+    lower_and_cut(program, &|_, _| Visibility::Public, None, None)
 }
 
-/// The cuts of a system; what is given is taken as it is.
-pub(crate) fn fitting(system: &ConstraintSystem, chunk_bits: Option<usize>, layer: Option<usize>) -> Cuts {
-    let layer = layer.unwrap_or_else(|| fitting_layer(system));
-    Cuts { chunk_bits: chunk_bits.unwrap_or_else(|| fitting_chunk_bits(system, layer)), layer }
+/// A program's constraints and where they are cut; what is given is taken as it is. The constraints are a function of the layer that comes
+/// out: products are constraints of their own where the leaves' fractions are committed to, and else contractions.
+pub(crate) fn lower_and_cut(
+    program: &Program,
+    visibility: &Visible,
+    chunk_bits: Option<usize>,
+    layer: Option<usize>,
+) -> Result<(Lowered, Cuts), LowerError> {
+    let mut lowered = lower_with(program, visibility, true)?;
+    let mut picked = layer.unwrap_or_else(|| fitting_layer(&lowered.system));
+    if picked != leaf_bits(&lowered.system) && !lowered.system.products.is_empty() {
+        lowered = lower_with(program, visibility, false)?;
+        picked = layer.unwrap_or_else(|| fitting_layer(&lowered.system));
+    }
+    let chunk_bits = chunk_bits.unwrap_or_else(|| fitting_chunk_bits(&lowered.system, picked));
+    Ok((lowered, Cuts { chunk_bits, layer: picked }))
 }
 
 /// The leaves, unless more than `2^FRACTION_BITS` of them are counted; then the layer of so many nodes.

@@ -25,7 +25,7 @@ pub mod witness;
 
 pub use check::{CheckError, CheckReport, check};
 pub use core_key::{CoreProvingKey, setup_core};
-pub use cuts::cuts_for;
+pub use cuts::constraints_of;
 pub use key_file::KeyFileError;
 pub use prove::{ProveError, ProveOptions, Proven, prove, prove_core, prove_with};
 pub use setup::{Needs, ProvingKey, SetupError, SetupOptions, setup};

@@ -46,19 +46,33 @@ pub fn challenges(transcript: &mut Writer) -> Challenges<Fr> {
     Challenges { alpha, beta }
 }
 
-/// The leaves in their layout.
-pub fn leaves(
-    system: &ConstraintSystem,
-    layout: &Layout,
-    witness: &Witness,
-    challenges: &Challenges<Fr>,
-) -> Vec<Fraction> {
+/// The leaves in their layout, and the products' rows behind them.
+pub struct Leaves {
+    /// In a product's row `c / b`.
+    fractions: Vec<Fraction>,
+    /// Where a product's rows begin, and its `a` in each.
+    factors: Vec<(usize, Vec<Fr>)>,
+    /// Where the fractions end that are committed to.
+    len: usize,
+}
+
+/// The leaves of a witness.
+pub fn leaves(system: &ConstraintSystem, layout: &Layout, witness: &Witness, challenges: &Challenges<Fr>) -> Leaves {
     let powers = beta_powers(&mut Plain, &challenges.beta);
     let evaluator = Evaluator::new(system);
-    let mut leaves = vec![Fraction::NONE(); layout.leaf_len];
+    let mut leaves = vec![Fraction::NONE(); layout.row_len];
+    let mut factors = Vec::new();
     for (leaf, block) in &layout.leaves {
         let table_columns: Vec<Vec<i64>>;
         let (columns, multiplicities, table) = match leaf {
+            Leaf::Product(i) => {
+                let [a, b, c] = &witness.products[*i];
+                for (leaf, (b, c)) in leaves[block.range()].iter_mut().zip(b.iter().zip(c)) {
+                    *leaf = Fraction { numerator: Fr::from(*c), denominator: Fr::from(*b) };
+                }
+                factors.push((block.offset, a.iter().map(|a| Fr::from(*a)).collect()));
+                continue;
+            }
             Leaf::Lookup(i) => (&witness.lookups[*i], None, system.lookups[*i].table),
             Leaf::Table(id) => {
                 let table = system.table(*id);
@@ -83,7 +97,7 @@ pub fn leaves(
             *leaf = Fraction { numerator, denominator };
         });
     }
-    leaves
+    Leaves { fractions: leaves, factors, len: layout.leaf_len }
 }
 
 /// The tree of fractions, from the leaves up to the first layer that is proven.
@@ -92,12 +106,18 @@ pub struct Tree {
     layers: Vec<Vec<Fraction>>,
     /// The last one's number if its fractions are committed to; else 0, and the last one has the root's children.
     layer: usize,
+    /// Of [`Leaves`].
+    factors: Vec<(usize, Vec<Fr>)>,
+    /// Fractions that are committed to.
+    len: usize,
 }
 
 impl Tree {
-    /// Above `leaves`, of which the tree has `2^leaf_bits`; up to `layer`, whose fractions are committed to unless it is 0.
-    pub fn new(leaves: Vec<Fraction>, leaf_bits: usize, layer: usize) -> Self {
-        let mut layers = vec![leaves];
+    /// Above `leaves`, of which the tree has `2^leaf_bits`; up to `layer`, whose fractions are committed to unless it is 0. (It is that of
+    /// the leaves if there are products.)
+    pub fn new(leaves: Leaves, leaf_bits: usize, layer: usize) -> Self {
+        let Leaves { fractions, factors, len } = leaves;
+        let mut layers = vec![fractions];
         for _ in layer.max(1)..leaf_bits {
             // The vector is never empty: it begins with the leaves.
             let below = &layers[layers.len() - 1];
@@ -105,23 +125,29 @@ impl Tree {
             let above = fold_with(below, &Fraction::NONE(), Fraction::plus);
             layers.push(above);
         }
-        Self { layers, layer }
+        let len = if layer == 0 { 0 } else { len.div_ceil(1 << (leaf_bits - layer)) };
+        Self { layers, layer, factors, len }
     }
 
     /// What is committed to: the fractions of the first layer; none if its number is 0.
     pub fn fractions(&self) -> Vec<Fr> {
-        if self.layer == 0 { Vec::new() } else { fractions::values(&self.layers[self.layers.len() - 1]) }
+        fractions::values(&self.layers[self.layers.len() - 1][..self.len])
     }
 
     /// Proves that the fractions sum to zero, `y` being those that are committed to; ends in a claim about the leaves.
     pub fn prove(self, y: &[Fr], transcript: &mut Writer) -> Claims<Fr> {
-        let Self { mut layers, layer } = self;
+        let Self { mut layers, layer, factors, .. } = self;
         let top = layers.pop().unwrap_or_default();
         let (mut claim, fractions) = if layer == 0 {
             let child = |i: usize| top.get(i).copied().unwrap_or_else(Fraction::NONE);
             (split(transcript, child(0), child(1), Vec::new()), None)
         } else {
-            let committed::Claims { nodes, value } = fractions::prove(y, &top, layer, transcript);
+            let mut y = y.to_vec();
+            y.resize(top.len(), Fr::zero());
+            for (offset, factor) in factors {
+                y[offset..offset + factor.len()].copy_from_slice(&factor);
+            }
+            let committed::Claims { nodes, value } = fractions::prove(&y, &top, layer, transcript);
             let fractions = ValueAt { point: nodes.point.clone(), value };
             (nodes, Some(fractions))
         };
@@ -244,7 +270,8 @@ mod tests {
     /// With the fractions of `layer` committed to by a point that stands for them.
     fn run(leaves: &[Fraction], depth: usize, layer: usize) -> Result<(Claims<Fr>, Claims<Fr>), Check> {
         let mut writer = Writer::default();
-        let tree = Tree::new(leaves.to_vec(), depth, layer);
+        let leaves = Leaves { fractions: leaves.to_vec(), factors: Vec::new(), len: leaves.len() };
+        let tree = Tree::new(leaves, depth, layer);
         let y = tree.fractions();
         let point = [G1Affine::generator()];
         if layer > 0 {

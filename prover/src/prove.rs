@@ -8,7 +8,6 @@ use rand::rngs::{StdRng, SysRng};
 use rayon::prelude::*;
 use thiserror::Error;
 use vouch_circuits::argument::key::{CoreProof, public_at, statement};
-use vouch_circuits::argument::lookups::Claims;
 use vouch_circuits::argument::{ChunkWeights, batch_claims, chunk_weights, linear_claim};
 use vouch_circuits::backend::{Check, Plain, Step};
 use vouch_circuits::blinds::blind_base;
@@ -226,7 +225,7 @@ fn prove_committed(
     if layout.layer > 0 {
         transcript.write_points(&y_commitments);
     }
-    let Claims { leaves: leaf, fractions } = tree.prove(&y, &mut transcript);
+    let rows = tree.prove(&y, &mut transcript);
 
     progress("contractions");
     transcript.label(Step::Contractions);
@@ -234,14 +233,14 @@ fn prove_committed(
     let mut at = |_: &mut Plain, i: usize, point: &[Fr]| {
         public_at(&system.tensor(system.publics[i].tensor).shape, &publics[i], point)
     };
-    let (reduction, target) = linear_claim(&mut Plain, system, layout, &challenges, &leaf, &gamma, &mut at);
+    let (reduction, target) = linear_claim(&mut Plain, system, layout, &challenges, &rows, &gamma, &mut at);
     let weights: Vec<_> = reduction.contractions.iter().map(|(id, weight)| (*id, *weight)).collect();
-    let operands = contractions::prove(system, &witness.values, &weights, &leaf.point, &mut transcript);
+    let operands = contractions::prove(system, &witness.values, &weights, &rows.leaves.point, &mut transcript);
 
     progress("batching");
     let eta = transcript.challenge();
     let rest = target - operands.total;
-    let (claims, _) = batch_claims(&mut Plain, reduction, leaf.point, (operands, fractions), &rest, &eta);
+    let (claims, _) = batch_claims(&mut Plain, reduction, rows.leaves.point, operands, &rest, &eta);
     let vectors = batch::prove(system, layout, &claims, (&x, &mask), &w, &y, &mut transcript);
 
     progress("opening");

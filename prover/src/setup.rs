@@ -8,7 +8,7 @@ use vouch_circuits::argument::key::CoreKey;
 use vouch_circuits::ir::{ConstraintSystem, Role, Visibility};
 use vouch_circuits::key::{PublicTensor, VerifyingKey, system_digest};
 use vouch_circuits::layout::{Cuts, Layout};
-use vouch_circuits::lowering::{LowerError, Lowered, lower_with};
+use vouch_circuits::lowering::{LowerError, Lowered};
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_circuits::validate::{InvalidSystem, validate};
 pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
@@ -16,7 +16,7 @@ use vouch_program::{Port, Program};
 
 use crate::commit::Srs;
 use crate::core_key::{CoreProvingKey, commit_weights, weight_blinds, weight_vector};
-use crate::cuts::fitting;
+use crate::cuts::lower_and_cut;
 use crate::shell::{ShellError, ShellProvingKey, check_size};
 use crate::witness::model_values;
 
@@ -72,7 +72,7 @@ pub struct ProvingKey {
 /// What a setup is told beside the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetupOptions {
-    /// Binary logarithm of the chunk size; picked from the program if not given ([`crate::cuts_for`]).
+    /// Binary logarithm of the chunk size; picked from the program if not given ([`crate::constraints_of`]).
     pub chunk_bits: Option<usize>,
     /// The layer of the fraction tree whose fractions are committed to, 0 for none; picked likewise.
     pub layer: Option<usize>,
@@ -99,8 +99,11 @@ impl SetupOptions {
         Self { chunk_bits: Some(chunk_bits), layer: Some(layer), inputs, outputs }
     }
 
-    /// Lowers the program, as visible as these say.
-    fn lower(&self, program: &Program) -> Result<Lowered, SetupError> {
+    /// The program's constraints, as visible as these say, and where they are cut.
+    fn lower(&self, program: &Program) -> Result<(Lowered, Cuts), SetupError> {
+        if let Some(bits) = self.chunk_bits.filter(|bits| !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(bits)) {
+            return Err(SetupError::ChunkBits(bits));
+        }
         let missing = |names: &BTreeMap<String, Visibility>, ports: &[Port]| {
             names.keys().find(|name| ports.iter().all(|port| port.name != **name)).cloned()
         };
@@ -117,7 +120,7 @@ impl SetupOptions {
             let named = if role == Role::Input { &self.inputs } else { &self.outputs };
             named.get(name).copied().unwrap_or(Visibility::Public)
         };
-        Ok(lower_with(program, &visibility)?)
+        Ok(lower_and_cut(program, &visibility, self.chunk_bits, self.layer)?)
     }
 }
 
@@ -136,17 +139,11 @@ impl Needs {
     /// # Errors
     /// A program that cannot be lowered, a chunk size out of range, or an input that does not exist.
     pub fn of(program: &Program, options: &SetupOptions) -> Result<Self, SetupError> {
-        Self::of_system(&options.lower(program)?.system, options)
+        let (lowered, cuts) = options.lower(program)?;
+        Self::of_system(&lowered.system, cuts)
     }
 
-    fn of_system(system: &ConstraintSystem, options: &SetupOptions) -> Result<Self, SetupError> {
-        match options.chunk_bits {
-            Some(bits) if !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(&bits) => {
-                return Err(SetupError::ChunkBits(bits));
-            }
-            _ => {}
-        }
-        let cuts = fitting(system, options.chunk_bits, options.layer);
+    fn of_system(system: &ConstraintSystem, cuts: Cuts) -> Result<Self, SetupError> {
         validate(system, cuts)?;
         let shape = Shape::of(&record_shape(system, &Layout::new(system, cuts)));
         check_size(&shape)?;
@@ -171,8 +168,8 @@ pub fn setup(
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<ProvingKey, SetupError> {
     progress("lowering");
-    let lowered = options.lower(&program)?;
-    let needs = Needs::of_system(&lowered.system, options)?;
+    let (lowered, cuts) = options.lower(&program)?;
+    let needs = Needs::of_system(&lowered.system, cuts)?;
     let (have, need) = (srs.powers.len(), needs.powers());
     if have < need {
         return Err(SetupError::SrsTooShort { have, need });
@@ -208,8 +205,7 @@ impl ProvingKey {
         mut srs: Srs,
         salt: [u8; 32],
     ) -> Result<Self, SetupError> {
-        let lowered = SetupOptions::of(&verifying_key).lower(&program)?;
-        let cuts = verifying_key.cuts;
+        let (lowered, cuts) = SetupOptions::of(&verifying_key).lower(&program)?;
         validate(&lowered.system, cuts)?;
         let layout = Layout::new(&lowered.system, cuts);
         let same = system_digest(&lowered.system) == verifying_key.system_digest

@@ -6,7 +6,7 @@ use serde::Serialize;
 use thiserror::Error;
 use vouch_circuits::ir::*;
 use vouch_circuits::lowering::{
-    ArgMaxFlags, Gather, Input, Lowered, Max, Recipe, Rescale, RescaleFunc, Store, padded_positions,
+    ArgMaxFlags, Gather, Input, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store, padded_positions,
 };
 use vouch_program::{Op, Program, half};
 
@@ -32,6 +32,14 @@ pub enum WitnessError {
     #[error("{what}: row {row} breaks an equality")]
     Equal {
         /// The first tensor in it.
+        what: String,
+        /// Position in the padded domain.
+        row: usize,
+    },
+    /// A product does not hold.
+    #[error("{what}: row {row} is not the product that it should be")]
+    Product {
+        /// The first tensor of what should be the product.
         what: String,
         /// Position in the padded domain.
         row: usize,
@@ -66,6 +74,8 @@ pub struct Witness {
     pub values: Vec<Vec<i32>>,
     /// For each lookup, the rows of its columns.
     pub lookups: Vec<Vec<Vec<i64>>>,
+    /// For each product, the rows of `a`, `b` and `c`.
+    pub products: Vec<[Vec<i64>; 3]>,
 }
 
 /// How much a witness satisfies.
@@ -77,6 +87,8 @@ pub struct Checked {
     pub lookups: usize,
     /// Equality rows.
     pub equal_rows: usize,
+    /// Product rows.
+    pub product_rows: usize,
     /// Contractions evaluated.
     pub contractions: usize,
 }
@@ -132,8 +144,32 @@ pub fn generate(
         }
         checked.equal_rows += rows.len();
     }
+    let products = check_products(system, &evaluator, &values)?;
+    checked.product_rows = products.iter().map(|[rows, ..]| rows.len()).sum();
     checked.contractions = system.contractions.len();
-    Ok((Witness { values, lookups }, checked))
+    Ok((Witness { values, lookups, products }, checked))
+}
+
+/// Evaluates all products' rows and checks them.
+fn check_products(
+    system: &ConstraintSystem,
+    evaluator: &Evaluator,
+    values: &[Vec<i32>],
+) -> Result<Vec<[Vec<i64>; 3]>, WitnessError> {
+    let rows = |value: &Virtual| {
+        let whole = |error| WitnessError::NotWhole { what: describe(system, value), error };
+        evaluator.rows(value, values).map_err(whole)
+    };
+    let check = |Product { terms: [a, b, c] }: &Product| {
+        let all = [rows(a)?, rows(b)?, rows(c)?];
+        let [a_rows, b_rows, c_rows] = &all;
+        let wrong = (0..c_rows.len()).find(|i| i128::from(a_rows[*i]) * i128::from(b_rows[*i]) != c_rows[*i].into());
+        match wrong {
+            Some(row) => Err(WitnessError::Product { what: describe(system, c), row }),
+            None => Ok(all),
+        }
+    };
+    system.products.iter().map(check).collect()
 }
 
 fn check_inputs(system: &ConstraintSystem, inputs: &[Vec<i64>]) -> Result<(), WitnessError> {
@@ -197,6 +233,10 @@ fn follow(
             let (lhs, rhs) = (rows(lhs, out, values)?, rows(rhs, out, values)?);
             values[out.0 as usize] = narrow(lhs.into_iter().zip(rhs).map(|(a, b)| a.max(b)).collect(), out)?;
         }
+        Recipe::Multiply(Multiply { lhs, rhs, out }) => {
+            let (lhs, rhs) = (rows(lhs, out, values)?, rows(rhs, out, values)?);
+            values[out.0 as usize] = narrow(lhs.into_iter().zip(rhs).map(|(a, b)| a * b).collect(), out)?;
+        }
         Recipe::Store(Store { value, out }) => values[out.0 as usize] = narrow(rows(value, out, values)?, out)?,
         Recipe::Gather(Gather { input, index, out }) => {
             let (input, index) = (&values[input.0 as usize], &values[index.0 as usize]);
@@ -225,7 +265,8 @@ fn follow_rescale(
     let mut out = column(true);
     let mut remainder = [column(rescale.remainder[0].is_some()), column(rescale.remainder[1].is_some())];
     let clamp = rescale.clamp.as_ref();
-    let [mut low, mut high, mut inside] = [column(clamp.is_some()), column(clamp.is_some()), column(clamp.is_some())];
+    let [mut low, mut high, mut inside] = [(); 3].map(|()| column(clamp.is_some()));
+    let mut beyond = column(clamp.is_some_and(|c| c.above.is_some()));
     let mut clamped = column(clamp.is_some_and(|c| c.clamped.is_some()));
     for (row, accumulator) in accumulators.into_iter().enumerate() {
         let biased = accumulator + half(shift);
@@ -245,6 +286,9 @@ fn follow_rescale(
             low.push(rest as i32);
             high.push(i32::try_from(part).map_err(|_| WitnessError::Range { what: name.into(), row })?);
             inside.push(i32::from(part == 0));
+            if clamp.above.is_some() {
+                beyond.push(i32::from(part > 0));
+            }
             if clamp.clamped.is_some() {
                 clamped.push(z as i32);
             }
@@ -270,6 +314,9 @@ fn follow_rescale(
         values[clamp.low.0 as usize] = low;
         values[clamp.high.0 as usize] = high;
         values[clamp.inside.0 as usize] = inside;
+        if let Some(cell) = clamp.above {
+            values[cell.0 as usize] = beyond;
+        }
         if let Some(cell) = clamp.clamped {
             values[cell.0 as usize] = clamped;
         }

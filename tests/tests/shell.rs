@@ -1,5 +1,6 @@
 //! The shell on the sample models: real Halo2 proofs of real core proofs, and the circuit's verifier against the native one.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use ark_bn254::Fr;
@@ -167,6 +168,16 @@ fn the_circuits_verifier_is_the_native_one() {
         let messages = Messages { scalars: &proof.scalars, points: &points };
         let traced = log(Trace::new(messages), proven, |t, v| t.witness(v), |v: &Traced| v.value);
         assert_eq!(native, traced, "{}", proven.name);
+    }
+}
+
+/// The shell costs what the transcript costs; whoever makes that longer should know.
+#[test]
+fn transcripts_stay_short() {
+    let most = BTreeMap::from([("digits8x8_mlp", 69), ("mnist_mlp", 76), ("mnist_cnn_tiny", 76), ("mnist_lenet5", 81)]);
+    for Proven { name, key, .. } in PROVEN.iter() {
+        let permutations = key.shell.shape.permutations;
+        assert!(permutations <= most[name], "{name}: {permutations} permutations");
     }
 }
 

@@ -6,7 +6,7 @@ use ndarray::{ArrayD, Axis};
 use vouch_models::{Calibration, CompileOptions, Compiled, Model, quantize_all, zoo};
 use vouch_program::Program;
 use vouch_prover::commit::Srs;
-use vouch_prover::{check, cuts_for, prove_core, setup_core};
+use vouch_prover::{check, constraints_of, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
 
 fn assert_accurate(name: &str, compiled: &Compiled) {
@@ -25,7 +25,7 @@ fn check_all(name: &str, program: &Program, samples: &[Vec<ArrayD<f32>>]) {
 }
 
 fn prove_one(name: &str, program: Program, inputs: &[Vec<i64>]) {
-    let cuts = cuts_for(&program).unwrap();
+    let (_, cuts) = constraints_of(&program).unwrap();
     let srs = Srs::development(1 << cuts.chunk_bits, &mut rand::rng());
     let key = setup_core(program, cuts, srs, [3; 32], &mut |_| {}).unwrap();
     let proof = prove_core(&key, inputs, None, &mut |_| {}).unwrap();

@@ -105,6 +105,8 @@ pub struct Reduction<S> {
     pub indexed: Vec<TensorClaim<S>>,
     /// Multiplier of each contraction's result at the first coordinates of `p`.
     pub contractions: BTreeMap<ContractionId, S>,
+    /// Of the committed fractions, if there are any.
+    pub fractions: Option<Functional<S>>,
     /// What needs no claim.
     pub known: S,
 }
@@ -113,7 +115,7 @@ impl<S: Clone> Reduction<S> {
     /// Of no functional.
     pub fn new<A: Arithmetic<Scalar = S>>(ar: &mut A) -> Self {
         let known = ar.constant(Fr::zero());
-        Self { raw: BTreeMap::new(), indexed: Vec::new(), contractions: BTreeMap::new(), known }
+        Self { raw: BTreeMap::new(), indexed: Vec::new(), contractions: BTreeMap::new(), fractions: None, known }
     }
 
     /// Adds `weight · value(p)`.

@@ -16,6 +16,7 @@ use ark_ff::{One, Zero};
 
 use super::Challenges;
 use super::claims::Reduction;
+use super::fractions::Functional;
 use super::{fractions, sumcheck};
 use crate::backend::{Arithmetic, Channel, Check, Step};
 use crate::ir::*;
@@ -128,28 +129,41 @@ fn line<A: Arithmetic>(ar: &mut A, a: &A::Scalar, b: &A::Scalar, z: &A::Scalar) 
     ar.mul_add(a, z, &rise)
 }
 
-/// Adds the leaves' claims to `reduction`, the denominators' with weight 1 and the numerators' with weight `gamma`, and gives the value that
-/// the added functionals have together.
+/// Adds the claims to `reduction`: the denominators' with weight 1, the numerators' with weight `γ`, and, if fractions are committed to,
+/// their value's with weight `γ²` and their sum's with weight `γ³`. Gives the value that the added functionals have together, and the
+/// last weight.
 ///
-/// With `s_B` the weight of block `B` in the leaves: `denominator = Σ s_B·(α - key_B) + (1 - Σ s_B)` and
-/// `numerator = Σ_lookups s_B - Σ_tables s_B·multiplicity_B`.
+/// With `s_B` the weight of block `B` in the leaves: `denominator = Σ_fractions s_B·(α - key_B) + Σ_products s_B·b_B + (1 - Σ s_B)`,
+/// `numerator = Σ_lookups s_B - Σ_tables s_B·multiplicity_B + Σ_products s_B·c_B`, and, over the committed fractions' first nodes,
+/// `value = Σ_i eq(r, i)·y_i + Σ_products s_B·a_B`.
 pub fn reduce<A: Arithmetic>(
     ar: &mut A,
     system: &ConstraintSystem,
     layout: &Layout,
     challenges: &Challenges<A::Scalar>,
-    claim: &FractionClaim<A::Scalar>,
+    Claims { leaves: claim, fractions }: &Claims<A::Scalar>,
     gamma: &A::Scalar,
     reduction: &mut Reduction<A::Scalar>,
-) -> A::Scalar {
+) -> (A::Scalar, A::Scalar) {
     let powers = beta_powers(ar, &challenges.beta);
     let zero = ar.constant(Fr::zero());
-    let (mut all, mut lookups, mut numbers) = (zero.clone(), zero.clone(), zero);
+    let (mut all, mut keyed, mut lookups, mut numbers) = (zero.clone(), zero.clone(), zero.clone(), zero);
+    let square = ar.mul(gamma, gamma);
     let mut blocks = BlockWeights::new(&claim.point);
     for (leaf, block) in &layout.leaves {
         let selector = blocks.get(ar, block.bits, block.offset >> block.bits);
         all = ar.add(&all, &selector);
         let (columns, table) = match leaf {
+            Leaf::Product(i) => {
+                let [a, b, c] = &system.products[*i].terms;
+                let minus = ar.scale(&selector, -Fr::one());
+                reduction.add_virtual(ar, system, b, &claim.point, &minus);
+                let weight = ar.mul(gamma, &minus);
+                reduction.add_virtual(ar, system, c, &claim.point, &weight);
+                let weight = ar.mul(&square, &selector);
+                reduction.add_virtual(ar, system, a, &claim.point, &weight);
+                continue;
+            }
             Leaf::Lookup(i) => {
                 lookups = ar.add(&lookups, &selector);
                 (&system.lookups[*i].columns, system.lookups[*i].table)
@@ -161,6 +175,7 @@ pub fn reduce<A: Arithmetic>(
                 (&system.table(*id).columns, *id)
             }
         };
+        keyed = ar.add(&keyed, &selector);
         for (k, (column, power)) in columns.iter().zip(&powers).enumerate() {
             let weight = if k == 0 { selector.clone() } else { ar.mul(&selector, power) };
             reduction.add_virtual(ar, system, column, &claim.point, &weight);
@@ -169,13 +184,21 @@ pub fn reduce<A: Arithmetic>(
         numbers = ar.add(&numbers, &number);
     }
     reduction.known = ar.mul_add(&reduction.known, &numbers, &powers[MAX_COLUMNS]);
-    // Σ s_B·key_B = α·Σ s_B + 1 - Σ s_B - denominator
-    let one = ar.constant(Fr::one());
-    let less = ar.sub(&challenges.alpha, &one);
-    let keys = ar.mul_add(&one, &all, &less);
+    // Σ_fractions s_B·key_B - Σ_products s_B·b_B = α·Σ_fractions s_B + 1 - Σ s_B - denominator
+    let rest = ar.complement(&all);
+    let keys = ar.mul_add(&rest, &challenges.alpha, &keyed);
     let keys = ar.sub(&keys, &claim.denominator);
+    // Σ_tables s_B·multiplicity_B - Σ_products s_B·c_B = Σ_lookups s_B - numerator
     let multiplicities = ar.sub(&lookups, &claim.numerator);
-    ar.mul_add(&keys, gamma, &multiplicities)
+    let mut value = ar.mul_add(&keys, gamma, &multiplicities);
+    let mut last = gamma.clone();
+    if let Some(ValueAt { point, value: at_point }) = fractions {
+        value = ar.mul_add(&value, &square, at_point);
+        last = ar.mul(&square, gamma);
+        let (point, len) = (point.clone(), layout.fraction_len());
+        reduction.fractions = Some(Functional { point, at_point: square, sum: last.clone(), len });
+    }
+    (value, last)
 }
 
 /// `1, β, β², β³`: the weights of a key's columns, and of the table's number.

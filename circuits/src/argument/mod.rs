@@ -37,7 +37,6 @@ use crate::layout::{Chunks, Layout};
 use crate::mle;
 use claims::{BatchClaims, Points, Reduction, TensorClaim};
 use contractions::{OperandClaims, Side};
-use fractions::Functional;
 
 /// Challenges of the lookup keys.
 #[derive(Clone, Debug)]
@@ -91,17 +90,17 @@ pub fn verify<C: Channel>(
     ch.read()?;
 
     let challenges = lookups::challenges(ch);
-    let lookups::Claims { leaves: leaf, fractions } = lookups::verify(ch, layout.leaf_bits, layout.layer)?;
+    let rows = lookups::verify(ch, layout.leaf_bits, layout.layer)?;
 
     ch.label(Step::Contractions);
     let gamma = ch.challenge();
-    let (reduction, target) = linear_claim(ch, system, layout, &challenges, &leaf, &gamma, public_at);
+    let (reduction, target) = linear_claim(ch, system, layout, &challenges, &rows, &gamma, public_at);
     let weights: Vec<_> = reduction.contractions.iter().map(|(id, weight)| (*id, weight.clone())).collect();
-    let operands = contractions::verify(ch, system, &weights, &leaf.point)?;
+    let operands = contractions::verify(ch, system, &weights, &rows.leaves.point)?;
 
     let eta = ch.challenge();
     let rest = ch.sub(&target, &operands.total);
-    let (claims, target) = batch_claims(ch, reduction, leaf.point, (operands, fractions), &rest, &eta);
+    let (claims, target) = batch_claims(ch, reduction, rows.leaves.point, operands, &rest, &eta);
     let vectors = batch::verify(ch, system, layout, &claims, &target)?;
 
     let delta = ch.challenge();
@@ -112,20 +111,20 @@ pub fn verify<C: Channel>(
     Ok(Exports { leaf: claims.points.leaves, rho_high: rho_high.to_vec(), delta, blind, opening })
 }
 
-/// The leaves' claims, the equalities and the bindings of public values as one linear claim with weights `1, γ, γ², …`: the
+/// The lookups' claims, the equalities and the bindings of public values as one linear claim with weights `1, γ, γ², …`: the
 /// functionals, and the value they have together (what is known in closed form already subtracted).
 pub fn linear_claim<A: Arithmetic>(
     ar: &mut A,
     system: &ConstraintSystem,
     layout: &Layout,
     challenges: &Challenges<A::Scalar>,
-    leaf: &lookups::FractionClaim<A::Scalar>,
+    rows: &lookups::Claims<A::Scalar>,
     gamma: &A::Scalar,
     public_at: &mut PublicAt<A>,
 ) -> (Reduction<A::Scalar>, A::Scalar) {
     let mut reduction = Reduction::new(ar);
-    let mut target = lookups::reduce(ar, system, layout, challenges, leaf, gamma, &mut reduction);
-    let mut weight = gamma.clone();
+    let leaf = &rows.leaves;
+    let (mut target, mut weight) = lookups::reduce(ar, system, layout, challenges, rows, gamma, &mut reduction);
     for equal in &system.equals {
         weight = ar.mul(&weight, gamma);
         reduction.add_virtual(ar, system, equal, &leaf.point, &weight);
@@ -143,17 +142,17 @@ pub fn linear_claim<A: Arithmetic>(
     (reduction, target)
 }
 
-/// The linear claim (of value `rest` once the contractions are taken out), both sides of the operands' claims, and both claims on the
-/// committed fractions (their value at a point, and that they sum to zero), combined with powers of `η`.
+/// The linear claim (of value `rest` once the contractions are taken out) and both sides of the operands' claims, combined with powers of
+/// `η`.
 pub fn batch_claims<A: Arithmetic>(
     ar: &mut A,
     reduction: Reduction<A::Scalar>,
     leaves: Vec<A::Scalar>,
-    (operands, fractions): (OperandClaims<A::Scalar>, Option<lookups::ValueAt<A::Scalar>>),
+    operands: OperandClaims<A::Scalar>,
     rest: &A::Scalar,
     eta: &A::Scalar,
 ) -> (BatchClaims<A::Scalar>, A::Scalar) {
-    let Reduction { raw, mut indexed, .. } = reduction;
+    let Reduction { raw, mut indexed, fractions, .. } = reduction;
     let mut target = rest.clone();
     let mut weight = ar.constant(Fr::one());
     for Side { claims, value } in operands.sides {
@@ -161,12 +160,6 @@ pub fn batch_claims<A: Arithmetic>(
         target = ar.mul_add(&target, &weight, &value);
         indexed.extend(claims.into_iter().map(|claim| TensorClaim { coef: ar.mul(&claim.coef, &weight), ..claim }));
     }
-    let fractions = fractions.map(|lookups::ValueAt { point, value }| {
-        let at_point = ar.mul(&weight, eta);
-        target = ar.mul_add(&target, &at_point, &value);
-        let sum = ar.mul(&at_point, eta);
-        Functional { point, at_point, sum }
-    });
     (BatchClaims { raw, points: Points { leaves, bound: operands.bound }, indexed, fractions }, target)
 }
 

@@ -1,16 +1,47 @@
-//! `Contract`: a contraction, never committed.
+//! `Contract`: a contraction, never committed; or, if nothing is summed and products may be constraints, a committed tensor that is the
+//! product row by row.
 
-use vouch_program::{NodeId, View};
+use vouch_program::{Interval, NodeId, View};
 
-use super::Lowering;
+use super::{Lowering, Recipe};
 use crate::ir::*;
+
+/// `lhs · rhs`, row by row.
+#[derive(Clone, Debug)]
+pub struct Multiply {
+    /// First factor.
+    pub lhs: Virtual,
+    /// Second factor.
+    pub rhs: Virtual,
+    /// Where it goes.
+    pub out: TensorId,
+}
 
 impl Lowering<'_> {
     pub(super) fn contraction(&mut self, id: NodeId, vars: &[usize], lhs: &View, rhs: Option<&View>) -> Virtual {
         let outputs = self.program.node(id).shape.len();
         let lhs = self.operand(lhs);
         let rhs = rhs.map(|view| self.operand(view));
-        self.contract(Contraction { vars: vars.to_vec(), outputs, lhs, rhs })
+        match rhs {
+            Some(rhs) if self.products && outputs == vars.len() && self.fits_a_cell(id) => {
+                self.multiply(id, vars, lhs, rhs)
+            }
+            rhs => self.contract(Contraction { vars: vars.to_vec(), outputs, lhs, rhs }),
+        }
+    }
+
+    /// Whether every value of a node can be committed to.
+    fn fits_a_cell(&self, id: NodeId) -> bool {
+        Interval::signed(32).covers(self.intervals[id.index()])
+    }
+
+    fn multiply(&mut self, id: NodeId, domain: &[usize], lhs: Operand, rhs: Operand) -> Virtual {
+        let [lhs, rhs] = [lhs, rhs].map(|operand| Virtual::zero(domain).plus(1, Source::Read(operand)));
+        let out = self.commit(Origin::Witness, domain, format!("product {}", self.program.node(id).source));
+        let product = Virtual::raw(out, domain);
+        self.system.products.push(Product { terms: [lhs.clone(), rhs.clone(), product.clone()] });
+        self.plan.push(Recipe::Multiply(Multiply { lhs, rhs, out }));
+        product
     }
 
     /// The result of a new contraction.

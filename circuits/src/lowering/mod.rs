@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`input`] | committed; range lookup; bound to the public values |
 //! | [`weight`] | committed at setup |
-//! | [`contract`] | a contraction, never committed |
+//! | [`contract`] | a contraction, never committed; element by element, a committed product, where products may be |
 //! | [`affine`] | a virtual tensor, never committed |
 //! | [`rescale`] (Apply) | lookups of remainder and function, clamp cells where it may saturate |
 //! | [`max`] | `(a - b, y - b)` in the ReLU table |
@@ -38,6 +38,7 @@ use vouch_program::{Interval, NodeId, Op, Program, ProgramError, View, intervals
 
 use crate::ir::*;
 pub use argmax::ArgMaxFlags;
+pub use contract::Multiply;
 pub use gather::Gather;
 pub use input::Input;
 pub use max::Max;
@@ -76,16 +77,21 @@ pub enum LowerError {
 /// The most summands of one virtual tensor.
 pub const MAX_TERMS: usize = 4096;
 
-/// Lowers a program whose inputs and outputs are all public. Safe on untrusted programs.
+/// What says how visible an input or output is, given its name.
+pub type Visible<'a> = dyn Fn(Role, &str) -> Visibility + 'a;
+
+/// Lowers a program whose inputs and outputs are all public, without products. Safe on untrusted programs.
 pub fn lower(program: &Program) -> Result<Lowered, LowerError> {
-    lower_with(program, &|_, _| Visibility::Public)
+    lower_with(program, &|_, _| Visibility::Public, false)
 }
 
-/// Lowers a program, each input and output as visible as `visibility` says of its name. Safe on untrusted programs.
-pub fn lower_with(program: &Program, visibility: &dyn Fn(Role, &str) -> Visibility) -> Result<Lowered, LowerError> {
+/// Lowers a program, each input and output as visible as `visibility` says; with `products` element-by-element products are constraints of
+/// their own ([`Product`]), which need the leaves' fractions to be committed to, and else contractions. Safe on untrusted programs.
+pub fn lower_with(program: &Program, visibility: &Visible, products: bool) -> Result<Lowered, LowerError> {
     let intervals = intervals(program)?;
     let mut lowering = Lowering {
         program,
+        products,
         intervals,
         system: ConstraintSystem::default(),
         tables: Tables::default(),
@@ -108,8 +114,7 @@ pub fn lower_with(program: &Program, visibility: &dyn Fn(Role, &str) -> Visibili
 
 /// A coefficient that is too wide would not be the one that the program means.
 fn check_coefficients(system: &ConstraintSystem) -> Result<(), LowerError> {
-    let columns = system.lookups.iter().map(|l| &l.columns).chain(system.tables.iter().map(|t| &t.columns));
-    for value in columns.flatten().chain(&system.equals) {
+    for value in system.virtuals() {
         if value.terms.iter().any(|(coef, _)| coef.unsigned_abs() > MAX_COEF) {
             return Err(LowerError::Coefficient);
         }
@@ -126,6 +131,8 @@ enum Value {
 
 struct Lowering<'p> {
     program: &'p Program,
+    /// Whether there may be [`Product`]s.
+    products: bool,
     intervals: Vec<Interval>,
     system: ConstraintSystem,
     tables: Tables,

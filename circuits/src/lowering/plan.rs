@@ -4,7 +4,7 @@
 
 use vouch_program::NodeId;
 
-use super::{ArgMaxFlags, Gather, Input, Max, Rescale, Store};
+use super::{ArgMaxFlags, Gather, Input, Max, Multiply, Rescale, Store};
 use crate::ir::{ConstraintSystem, TensorId};
 
 /// One step of witness generation; each operator's file says what its own does. All values are taken on padded domains.
@@ -18,6 +18,8 @@ pub enum Recipe {
     Max(Max),
     /// A virtual tensor's own values.
     Store(Store),
+    /// A product, row by row.
+    Multiply(Multiply),
     /// Elements picked by a fixed index.
     Gather(Gather),
     /// The flags of a largest element.

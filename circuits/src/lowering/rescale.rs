@@ -8,7 +8,8 @@
 //!   `low` in `[0, 2^l)`; the table row `(high, inside, base)` says whether `high = 0` and what the clamp gives if not,
 //!   and `z = base + inside·(window + low)`. For the ReLU the window is `[0, 2^(b-1))` and `z` is the result at once.
 //!   The rows with `high = 0` have `base = below`, which is `window` in the signed case and 0 for the ReLU (whose window begins at 0);
-//!   so the looked-up third column is `z - inside·low`.
+//!   so the looked-up third column is `z - inside·low`. Where products are constraints of their own, the table row is
+//!   `(high, inside, above)` with a flag for `high > 0`, and `inside·low = z - below - (2^l - 1)·above` a product: one table serves all windows.
 
 use vouch_program::{Func, NodeId, half, rescaled};
 
@@ -52,6 +53,8 @@ pub struct Clamp {
     pub high: TensorId,
     /// 1 where `high` is 0.
     pub inside: TensorId,
+    /// 1 where `high` is positive, where `inside · low` is a product.
+    pub above: Option<TensorId>,
     /// `z`, where it is not the result itself.
     pub clamped: Option<TensorId>,
 }
@@ -159,7 +162,18 @@ impl Lowering<'_> {
         let high = cell("clamp high");
         let inside = cell("clamp flag");
         let clamped = matches!(func, RescaleFunc::Table(_)).then(|| cell("clamped"));
-        self.range(Virtual::raw(low, shape), low_bits);
+        let z = Virtual::raw(clamped.unwrap_or(out), shape);
+        let raw = |tensor| Virtual::raw(tensor, shape);
+        if self.products {
+            let above = self.commit(Origin::Witness, shape, format!("clamp end {source}"));
+            self.range(raw(low), low_bits);
+            let table = self.tables.flags(&mut self.system, high_bits);
+            self.lookup(vec![raw(high), raw(inside), raw(above)], table);
+            let kept = z.plus_constant(-window_low).plus_raw(1 - (1 << low_bits), above);
+            self.system.products.push(Product { terms: [raw(inside), raw(low), kept] });
+            return Clamp { low, low_bits, window_low, high, inside, above: Some(above), clamped };
+        }
+        self.range(raw(low), low_bits);
         let kept = self.contract(Contraction {
             vars: shape.to_vec(),
             outputs: shape.len(),
@@ -168,9 +182,8 @@ impl Lowering<'_> {
         });
         let limits = ClampShape { below: window_low, above: window_low + (1 << low_bits) - 1 };
         let table = self.tables.clamp(&mut self.system, limits, high_bits);
-        let base = Virtual::raw(clamped.unwrap_or(out), shape).plus_virtual(-1, &kept);
-        self.lookup(vec![Virtual::raw(high, shape), Virtual::raw(inside, shape), base], table);
-        Clamp { low, low_bits, window_low, high, inside, clamped }
+        self.lookup(vec![raw(high), raw(inside), z.plus_virtual(-1, &kept)], table);
+        Clamp { low, low_bits, window_low, high, inside, above: None, clamped }
     }
 
     fn function(&mut self, func: Func, bits: u32) -> RescaleFunc {

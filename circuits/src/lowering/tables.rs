@@ -17,6 +17,8 @@ enum Key {
     Relu,
     /// `(high, high = 0, base)`: `base` is `below`, plus `jump` where `high > 0`, and 0 where `high = 0` if `hollow`.
     Clamp(ClampShape),
+    /// `(high, high = 0, high > 0)`; one for all widths.
+    Flags,
     /// `(z, function(z))`.
     Function(u32),
 }
@@ -70,6 +72,10 @@ impl Tables {
         self.growing(system, Key::Clamp(shape), bits)
     }
 
+    pub fn flags(&mut self, system: &mut ConstraintSystem, bits: u32) -> TableId {
+        self.growing(system, Key::Flags, bits)
+    }
+
     pub fn function(
         &mut self,
         system: &mut ConstraintSystem,
@@ -103,6 +109,14 @@ impl Tables {
                         position,
                         Virtual::zero(&domain).plus(1, Source::PositionIsMiddle),
                         Virtual::zero(&domain).plus_constant(below).plus(above - below, Source::PositionAboveMiddle),
+                    ];
+                }
+                Key::Flags => {
+                    table.name = format!("clamp flags on {bits} bits");
+                    table.columns = vec![
+                        position,
+                        Virtual::zero(&domain).plus(1, Source::PositionIsMiddle),
+                        Virtual::zero(&domain).plus(1, Source::PositionAboveMiddle),
                     ];
                 }
                 Key::Range(_) | Key::Function(_) => {}

@@ -7,8 +7,8 @@ use vouch_circuits::layout::Cuts;
 use vouch_circuits::lowering::{LowerError, Lowered, lower};
 use vouch_program::{Interval, Program, execute, intervals};
 use vouch_prover::commit::Srs;
-use vouch_prover::witness::{generate, model_values, unpad};
-use vouch_prover::{CoreProvingKey, check, cuts_for, prove_core, setup_core};
+use vouch_prover::witness::{Checked, generate, model_values, unpad};
+use vouch_prover::{CoreProvingKey, check, constraints_of, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
 
 /// The greatest chunk size used here, as a binary logarithm.
@@ -33,11 +33,27 @@ pub fn agrees(program: &Program, lowered: &Lowered, inputs: &[Vec<i64>]) -> Resu
     if report.outputs != expected {
         return Err(format!("check gives {:?}, the executor {expected:?}", report.outputs));
     }
+    // With contractions only, and as a setup has the constraints: with products among them, where products may be.
+    let (joined, _) = constraints_of(program).map_err(|error| error.to_string())?;
+    if satisfied(program, &joined, inputs, &expected)? != report.checked {
+        return Err(format!("checked {:?}", report.checked));
+    }
+    satisfied(program, lowered, inputs, &expected).map(|_| ())
+}
+
+/// Whether the constraints hold and their outputs are the expected ones.
+fn satisfied(
+    program: &Program,
+    lowered: &Lowered,
+    inputs: &[Vec<i64>],
+    expected: &[Vec<i64>],
+) -> Result<Checked, String> {
     let (witness, checked) =
         generate(lowered, model_values(program, lowered), inputs).map_err(|error| error.to_string())?;
     let system = &lowered.system;
-    if checked != report.checked || checked.lookups != system.lookups.len() {
-        return Err(format!("checked {checked:?} and {:?}", report.checked));
+    let rows: usize = system.products.iter().map(|product| 1usize << product.bits()).sum();
+    if checked.lookups != system.lookups.len() || checked.product_rows != rows {
+        return Err(format!("checked {checked:?}"));
     }
     for (tensor, values) in system.tensors.iter().zip(&witness.values) {
         if values.len() != 1 << tensor.bits() {
@@ -50,7 +66,7 @@ pub fn agrees(program: &Program, lowered: &Lowered, inputs: &[Vec<i64>]) -> Resu
     }
     for (public, expected) in outputs.into_iter().zip(expected) {
         let found = unpad(&system.tensor(public.tensor).shape, &witness.values[public.tensor.0 as usize]);
-        if found != expected {
+        if found != *expected {
             return Err(format!("{}: {found:?} instead of {expected:?}", public.name));
         }
         let range = Interval::new(public.range.0, public.range.1);
@@ -61,7 +77,7 @@ pub fn agrees(program: &Program, lowered: &Lowered, inputs: &[Vec<i64>]) -> Resu
             return Err(format!("{} is bound to something that no proof commits", public.name));
         }
     }
-    Ok(())
+    Ok(checked)
 }
 
 /// The program must be lowered; each of `inputs` and the corners of the range must satisfy the constraints.
@@ -82,7 +98,7 @@ pub fn lowered(program: &Program) -> Result<Lowered, LowerError> {
 }
 
 pub fn key(program: &Program, chunk_bits: usize, layer: Option<usize>) -> Result<CoreProvingKey, String> {
-    let picked = cuts_for(program).map_err(|error| error.to_string())?.layer;
+    let picked = constraints_of(program).map_err(|error| error.to_string())?.1.layer;
     let cuts = Cuts { chunk_bits, layer: layer.map_or(picked, |layer| layer.min(picked)) };
     setup_core(program.clone(), cuts, srs(), [7; 32], &mut |_| {}).map_err(|error| error.to_string())
 }

@@ -6,7 +6,7 @@ use ark_bn254::{Fr, G1Affine};
 use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::argument::claims::{BatchClaims, Points as ClaimPoints, TensorClaim};
 use vouch_circuits::argument::key::{CoreProof, public_at, statement};
-use vouch_circuits::argument::lookups::{Claims, beta_powers};
+use vouch_circuits::argument::lookups::beta_powers;
 use vouch_circuits::argument::{Challenges, batch_claims, chunk_weights, linear_claim};
 use vouch_circuits::backend::{Plain, Step};
 use vouch_circuits::ir::*;
@@ -110,6 +110,8 @@ pub struct Cheat<'a> {
     pub tamper_leaves: TamperLeaves<'a>,
     /// Changes the fractions that are committed to, as whole chunks: positions beyond the layer's nodes among them.
     pub tamper_fractions: TamperFractions<'a>,
+    /// Changes what stands in the place of `y` in the sumcheck, fractions and products' factors.
+    pub tamper_factors: TamperFractions<'a>,
     /// A fold that is another polynomial.
     pub alter_fold: Option<usize>,
     /// Contractions that are computed over other values than the rest.
@@ -183,6 +185,7 @@ impl<'a> Cheat<'a> {
             tamper_points: Box::new(|_, _| ()),
             tamper_leaves: Box::new(|_, _| ()),
             tamper_fractions: Box::new(|_| ()),
+            tamper_factors: Box::new(|_| ()),
             alter_fold: None,
             lied_to: BTreeMap::new(),
             junk: Fr::ZERO,
@@ -229,19 +232,20 @@ impl<'a> Cheat<'a> {
         if layout.layer > 0 {
             sender.points(Points::Fractions, &mut y_commitments);
         }
-        let Claims { leaves: leaf, fractions } = lookups::prove(&mut sender, layers, layout.layer, &y);
+        let left = self.factors(self.leaves_from.unwrap_or(used), &y);
+        let rows = lookups::prove(&mut sender, layers, layout.layer, left);
 
         sender.writer.label(Step::Contractions);
         let gamma = sender.writer.challenge();
         let mut at = |_: &mut Plain, i: usize, point: &[Fr]| {
             public_at(&system.tensor(system.publics[i].tensor).shape, &publics[i], point)
         };
-        let (reduction, target) = linear_claim(&mut Plain, system, layout, &challenges, &leaf, &gamma, &mut at);
-        let operands = contractions::prove(&mut sender, system, used, &reduction.contractions, &leaf.point);
+        let (reduction, target) = linear_claim(&mut Plain, system, layout, &challenges, &rows, &gamma, &mut at);
+        let operands = contractions::prove(&mut sender, system, used, &reduction.contractions, &rows.leaves.point);
 
         let eta = sender.writer.challenge();
         let rest = target - operands.total;
-        let (claims, target) = batch_claims(&mut Plain, reduction, leaf.point, (operands, fractions), &rest, &eta);
+        let (claims, target) = batch_claims(&mut Plain, reduction, rows.leaves.point, operands, &rest, &eta);
         let mut w = flat(layout, Vector::W, used, layout.w_len);
         w.resize(1 << layout.w_bits(), Fr::ZERO);
         let mut long_y = y.clone();
@@ -268,6 +272,28 @@ impl<'a> Cheat<'a> {
         CoreProof { key_digest, context: self.context, publics, x_commitments, y_commitments, scalars, opening }
     }
 
+    /// The rows of a product's `a`, `b` and `c`.
+    fn product(&self, product: usize, values: &Values) -> [Vec<Fr>; 3] {
+        let terms = columns(self.system, &self.system.products[product].terms, values);
+        [0, 1, 2].map(|k| terms.iter().map(|row| row[k]).collect())
+    }
+
+    /// What stands in the place of `y` in the sumcheck: at the nodes before the products the committed fractions, whatever else their chunks
+    /// hold, and the products' `a`.
+    fn factors(&self, values: &Values, y: &[Fr]) -> Vec<Fr> {
+        let layout = &self.scene.layout;
+        let mut all = vec![Fr::ZERO; 1 << layout.layer];
+        let fractions = layout.fraction_len().min(y.len());
+        all[..fractions].copy_from_slice(&y[..fractions]);
+        for (leaf, block) in &layout.leaves {
+            if let Leaf::Product(i) = leaf {
+                all[block.range()].copy_from_slice(&self.product(*i, values)[0]);
+            }
+        }
+        (self.tamper_factors)(&mut all);
+        all
+    }
+
     /// What is committed to of the top layer, in whole chunks.
     fn fractions(&self, layers: &[[Vec<Fr>; 2]]) -> Vec<Fr> {
         let layout = &self.scene.layout;
@@ -275,7 +301,8 @@ impl<'a> Cheat<'a> {
             return Vec::new();
         }
         let [p, q] = &layers[layers.len() - 1];
-        let mut y: Vec<Fr> = p.iter().zip(q).map(|(p, q)| *p * q.inverse().unwrap_or_default()).collect();
+        let fractions = p.iter().zip(q).take(layout.fraction_len());
+        let mut y: Vec<Fr> = fractions.map(|(p, q)| *p * q.inverse().unwrap_or_default()).collect();
         y.resize(layout.chunks().y << CHUNK_BITS, Fr::ZERO);
         if self.bend >= Bend::Root {
             let sum: Fr = y.iter().sum();
@@ -295,6 +322,12 @@ impl<'a> Cheat<'a> {
         let [mut numerators, mut denominators] = [vec![Fr::ZERO; size], vec![Fr::ONE; size]];
         for (leaf, block) in &layout.leaves {
             let (rows, table, counts) = match leaf {
+                Leaf::Product(i) => {
+                    let [_, b, c] = self.product(*i, values);
+                    denominators[block.range()].copy_from_slice(&b);
+                    numerators[block.range()].copy_from_slice(&c);
+                    continue;
+                }
                 Leaf::Lookup(i) => {
                     let lookup = &system.lookups[*i];
                     (columns_with(system, &lookup.columns, values, &results), lookup.table, None)
@@ -342,7 +375,7 @@ impl<'a> Cheat<'a> {
         let mut parts = vec![Product::new(vec![x.to_vec(), x_weights]), Product::new(vec![w.to_vec(), w_weights])];
         parts.extend(claims.fractions.as_ref().map(|claim| {
             let nodes = eq_table(&claim.point).into_iter().map(|e| claim.at_point * e + claim.sum);
-            let weights = nodes.chain(std::iter::repeat(Fr::ZERO)).take(y.len()).collect();
+            let weights = nodes.take(layout.fraction_len()).chain(std::iter::repeat(Fr::ZERO)).take(y.len()).collect();
             Product::new(vec![y.to_vec(), weights])
         }));
         let mut sum = target;

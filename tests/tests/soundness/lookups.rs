@@ -20,8 +20,8 @@ pub fn tree(leaves: [Vec<Fr>; 2], layer: usize) -> Vec<[Vec<Fr>; 2]> {
     layers
 }
 
-/// From the root, or from the fractions `y` that are committed to of `layer`, to the leaves.
-pub fn prove(sender: &mut Sender, mut layers: Vec<[Vec<Fr>; 2]>, layer: usize, y: &[Fr]) -> Claims<Fr> {
+/// From the root, or from the fractions `y` that are committed to of `layer`, to the leaves. (Products' factors stand behind the fractions.)
+pub fn prove(sender: &mut Sender, mut layers: Vec<[Vec<Fr>; 2]>, layer: usize, y: Vec<Fr>) -> Claims<Fr> {
     let [p, q] = layers.pop().unwrap();
     let (mut claim, fractions) = if layer == 0 {
         let mut children = [p[0], p[1], q[0], q[1]];
@@ -71,9 +71,7 @@ pub fn prove(sender: &mut Sender, mut layers: Vec<[Vec<Fr>; 2]>, layer: usize, y
 }
 
 /// `Σ_i z^i·(y_i·q_i − p_i) = 0`: the claim on `p` and `q`, and the value of `y`.
-fn prove_fractions(sender: &mut Sender, y: &[Fr], mut p: Vec<Fr>, mut q: Vec<Fr>) -> (FractionClaim<Fr>, Fr) {
-    // The nodes' own, whatever else the chunks hold.
-    let mut y: Vec<Fr> = y.iter().copied().chain(std::iter::repeat(Fr::ZERO)).take(p.len()).collect();
+fn prove_fractions(sender: &mut Sender, mut y: Vec<Fr>, mut p: Vec<Fr>, mut q: Vec<Fr>) -> (FractionClaim<Fr>, Fr) {
     let mut w = sender.writer.challenge();
     let (mut sum, mut point) = (Fr::ZERO, Vec::new());
     for round in 0..p.len().trailing_zeros() as usize {

@@ -16,6 +16,7 @@ mod needed;
 mod opening;
 mod padding_lies;
 mod perturbed;
+mod product_lies;
 mod programs;
 mod protocol_lies;
 mod replay_lies;

@@ -7,7 +7,10 @@ use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::*;
-use vouch_circuits::lowering::{ArgMaxFlags, Gather, Input, Lowered, Max, Recipe, Rescale, RescaleFunc, Store};
+use vouch_circuits::layout::leaf_bits;
+use vouch_circuits::lowering::{
+    ArgMaxFlags, Gather, Input, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store,
+};
 
 use crate::cheat::Cheat;
 use crate::programs::*;
@@ -17,8 +20,7 @@ use crate::values::*;
 type Statement = Vec<Vec<i64>>;
 
 /// Lies about one cell each: the cell alone, and with all that follows; and rescales whose digits or limbs are exchanged, or are fractions.
-fn lies(case: &Case) -> Vec<Values> {
-    let scene = &case.scene;
+fn lies(case: &Case, scene: &Scene) -> Vec<Values> {
     let system = scene.system();
     let honest = scene.honest(&case.inputs);
     let mut lies = Vec::new();
@@ -42,7 +44,7 @@ fn lies(case: &Case) -> Vec<Values> {
     }
     for recipe in &scene.lowered.plan {
         match recipe {
-            Recipe::Rescale(rescale) => lies.extend(rescaled(case, rescale)),
+            Recipe::Rescale(rescale) => lies.extend(rescaled(case, scene, rescale)),
             // Inputs have 4 bits: just outside.
             Recipe::Input(Input { port, .. }) => lies.extend((0..case.inputs[*port].len()).flat_map(|i| {
                 [8, -9].map(|value| {
@@ -60,15 +62,14 @@ fn lies(case: &Case) -> Vec<Values> {
 fn written(recipe: &Recipe) -> TensorId {
     match recipe {
         Recipe::Input(Input { out, .. }) | Recipe::Max(Max { out, .. }) | Recipe::Store(Store { out, .. }) => *out,
-        Recipe::Gather(Gather { out, .. }) => *out,
+        Recipe::Gather(Gather { out, .. }) | Recipe::Multiply(Multiply { out, .. }) => *out,
         Recipe::Rescale(rescale) => rescale.out,
         Recipe::ArgMaxFlags(ArgMaxFlags { before, .. }) => *before,
     }
 }
 
 /// Lies about the first rows of a rescale, and the last, which may be padding.
-fn rescaled(case: &Case, rescale: &Rescale) -> Vec<Values> {
-    let scene = &case.scene;
+fn rescaled(case: &Case, scene: &Scene, rescale: &Rescale) -> Vec<Values> {
     let cell = |values: &mut Values, tensor: TensorId, row: usize, by: Fr| values[tensor.0 as usize][row] += by;
     let mut lies = Vec::new();
     let last = (1 << rescale.value.bits()) - 1;
@@ -86,6 +87,31 @@ fn rescaled(case: &Case, rescale: &Rescale) -> Vec<Values> {
             lies.push(scene.lied(&case.inputs, rescale.out, |values| {
                 cell(values, rescale.out, row, by / Fr::from(2).pow([u64::from(rescale.shift)]));
             }));
+            // Flags of another digit, with the value that belongs to them.
+            if let Some((clamp, above)) =
+                rescale.clamp.as_ref().and_then(|clamp| clamp.above.map(|above| (clamp, above)))
+            {
+                for (inside, beyond) in [(0u64, 0u64), (1, 0), (0, 1)] {
+                    lies.push(scene.lied(&case.inputs, rescale.out, |values| {
+                        values[clamp.inside.0 as usize][row] = Fr::from(inside);
+                        values[above.0 as usize][row] = Fr::from(beyond);
+                        let end = Fr::from(beyond) * Fr::from((1u64 << clamp.low_bits) - 1);
+                        let kept = Fr::from(inside) * values[clamp.low.0 as usize][row];
+                        let z = clamp.clamped.unwrap_or(rescale.out);
+                        values[z.0 as usize][row] = Fr::from(clamp.window_low) + end + kept;
+                        follow_function(rescale, row, values);
+                    }));
+                }
+            }
+            // Another clamped value, with all that belongs to it.
+            if let Some(clamped) = rescale.clamp.as_ref().and_then(|clamp| clamp.clamped) {
+                lies.extend([-2i64, -1, 1, 2].map(|off| {
+                    scene.lied(&case.inputs, rescale.out, |values| {
+                        cell(values, clamped, row, Fr::from(off));
+                        follow_function(rescale, row, values);
+                    })
+                }));
+            }
             // Clamped digits that stand for the same number.
             if let Some(clamp) = &rescale.clamp {
                 for flag in [false, true] {
@@ -98,6 +124,9 @@ fn rescaled(case: &Case, rescale: &Rescale) -> Vec<Values> {
                         let base = if high > 0 { window + Fr::from((1u64 << clamp.low_bits) - 1) } else { window };
                         let z = clamp.clamped.unwrap_or(rescale.out);
                         values[clamp.inside.0 as usize][row] = Fr::from(high == 0);
+                        if let Some(above) = clamp.above {
+                            values[above.0 as usize][row] = Fr::from(high > 0);
+                        }
                         values[z.0 as usize][row] = if high == 0 { base + low } else { base };
                         if flag {
                             // With the result that belongs to the clamped value.
@@ -122,28 +151,32 @@ fn follow_function(rescale: &Rescale, row: usize, values: &mut Values) {
 }
 
 /// The same constraints without one.
-fn without(case: &Case, dropped: Constraint) -> Scene {
-    let Lowered { mut system, plan, model, fixed } = case.scene.lowered.clone();
+fn without(scene: &Scene, dropped: Constraint) -> Scene {
+    let Lowered { mut system, plan, model, fixed } = scene.lowered.clone();
     match dropped {
         Constraint::Lookup(i) => drop(system.lookups.remove(i)),
         Constraint::Equal(i) => drop(system.equals.remove(i)),
+        Constraint::Product(i) => drop(system.products.remove(i)),
         Constraint::Public(i) => drop(system.publics.remove(i)),
     }
-    Scene::with(Lowered { system, plan, model, fixed }, case.scene.model.clone(), 0)
+    // Of the leaves again: there may be fewer, and less deep.
+    let layer = if scene.layout.layer == 0 { 0 } else { leaf_bits(&system) };
+    Scene::with(Lowered { system, plan, model, fixed }, scene.model.clone(), layer)
 }
 
 /// The check that refuses a lie which breaks only this.
-fn refusing(constraint: Constraint) -> Check {
+fn refusing(scene: &Scene, constraint: Constraint) -> Check {
     match constraint {
-        Constraint::Lookup(_) => Check::LookupSum,
-        Constraint::Equal(_) | Constraint::Public(_) => Check::Batch,
+        // Of committed fractions the batch is the first check to see the sum.
+        Constraint::Lookup(_) if scene.layout.layer == 0 => Check::LookupSum,
+        Constraint::Lookup(_) => Check::Batch,
+        Constraint::Equal(_) | Constraint::Product(_) | Constraint::Public(_) => Check::Batch,
     }
 }
 
 #[test]
 fn every_constraint_is_needed() {
-    for case in all() {
-        let scene = &case.scene;
+    for (case, scene) in all().into_iter().flat_map(|case| [(case, &case.scene), (case, &case.joined)]) {
         let system = scene.system();
         let honest = scene.honest(&case.inputs);
         let truth = publics(system, &honest);
@@ -159,22 +192,20 @@ fn every_constraint_is_needed() {
             stated[i][0] += 1;
             consider(honest.clone(), stated);
         }
-        for values in lies(case) {
+        for values in lies(case, scene) {
             let stated = publics(system, &values);
             consider(values, stated);
         }
         let lookups = (0..system.lookups.len()).map(Constraint::Lookup);
         let equals = (0..system.equals.len()).map(Constraint::Equal);
-        for constraint in lookups.chain(equals).chain((0..system.publics.len()).map(Constraint::Public)) {
-            let what = format!("{}: {constraint:?}", case.program.name);
+        let products = (0..system.products.len()).map(Constraint::Product);
+        let publics = (0..system.publics.len()).map(Constraint::Public);
+        for constraint in lookups.chain(equals).chain(products).chain(publics) {
+            let what = format!("{}, layer {}: {constraint:?}", case.program.name, scene.layout.layer);
             let (values, stated) = found.get(&constraint).unwrap_or_else(|| panic!("{what} is idle"));
             let cheat = Cheat { publics: Some(stated.clone()), ..Cheat::new(scene, values) };
-            assert_eq!(scene.refusal_of(&cheat), Some(refusing(constraint)), "{what}");
-            // With fractions committed to, the batch is the first check that meets any of these.
-            let cut = scene.cut_at(scene.layout.leaf_bits);
-            let cheat = Cheat { publics: Some(stated.clone()), ..Cheat::new(&cut, values) };
-            assert_eq!(cut.refusal_of(&cheat), Some(Check::Batch), "{what}");
-            let weaker = without(case, constraint);
+            assert_eq!(scene.refusal_of(&cheat), Some(refusing(scene, constraint)), "{what}");
+            let weaker = without(scene, constraint);
             let mut publics = stated.clone();
             if let Constraint::Public(i) = constraint {
                 publics.remove(i);

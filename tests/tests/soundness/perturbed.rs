@@ -11,7 +11,7 @@ use vouch_prover::{CoreProvingKey, setup_core};
 use vouch_verifier::{PreparedCore, Refused, verify_core};
 
 use crate::programs::*;
-use crate::scene::SRS;
+use crate::scene::{SRS, Scene};
 use crate::values::*;
 
 /// First, second and last true cell, and the first and last one of the padding.
@@ -30,8 +30,7 @@ fn positions(tensor: &Tensor) -> Vec<usize> {
 #[test]
 fn no_cell_can_be_another() {
     let mut refused = 0;
-    for case in all() {
-        let scene = &case.scene;
+    for (case, scene) in all().into_iter().flat_map(|case| [(case, &case.scene), (case, &case.joined)]) {
         let system = scene.system();
         let honest = scene.honest(&case.inputs);
         for (i, tensor) in system.tensors.iter().enumerate().filter(|(_, t)| t.origin == Origin::Witness) {
@@ -43,7 +42,7 @@ fn no_cell_can_be_another() {
                     let mut lies = vec![alone];
                     if !is_multiplicity {
                         count(system, &mut lies[0]);
-                        lies.push(followed(case, i, position, delta));
+                        lies.push(followed(case, scene, i, position, delta));
                     }
                     for values in lies.into_iter().filter(|values| *values != honest) {
                         let what = || format!("{}: {} at {position}, {delta}", case.program.name, tensor.name);
@@ -68,8 +67,7 @@ fn no_cell_can_be_another() {
 
 /// The lie with all later steps computed from it. What no step of its own writes is changed right after the first step, and stays
 /// if no later one writes it again.
-fn followed(case: &Case, tensor: usize, position: usize, delta: i64) -> Values {
-    let scene = &case.scene;
+fn followed(case: &Case, scene: &Scene, tensor: usize, position: usize, delta: i64) -> Values {
     let mut told = false;
     run(&scene.lowered, &scene.model, &case.inputs, &mut |_, values| {
         if !told && !values[tensor].is_empty() {
@@ -79,8 +77,8 @@ fn followed(case: &Case, tensor: usize, position: usize, delta: i64) -> Values {
     })
 }
 
-fn product_key(case: &Case) -> (CoreProvingKey, PreparedCore) {
-    let key = setup_core(case.program.clone(), case.scene.layout.cuts(), SRS.clone(), [7; 32], &mut |_| {}).unwrap();
+fn product_key(case: &Case, scene: &Scene) -> (CoreProvingKey, PreparedCore) {
+    let key = setup_core(case.program.clone(), scene.layout.cuts(), SRS.clone(), [7; 32], &mut |_| {}).unwrap();
     let prepared = PreparedCore::new(key.key.clone(), key.key_digest).unwrap();
     (key, prepared)
 }
@@ -94,6 +92,12 @@ fn product_witness(system: &ConstraintSystem, values: &Values) -> Option<Witness
         lookups: (system.lookups.iter())
             .map(|lookup| lookup.columns.iter().map(column).collect())
             .collect::<Option<_>>()?,
+        products: (system.products.iter())
+            .map(|product| {
+                let [a, b, c] = &product.terms;
+                Some([column(a)?, column(b)?, column(c)?])
+            })
+            .collect::<Option<_>>()?,
     })
 }
 
@@ -101,9 +105,8 @@ fn product_witness(system: &ConstraintSystem, values: &Values) -> Option<Witness
 #[test]
 fn the_products_own_prover_cannot_prove_lies_either() {
     let mut agreed = 0;
-    for case in all() {
-        let (key, prepared) = product_key(case);
-        let scene = &case.scene;
+    for (case, scene) in all().into_iter().flat_map(|case| [(case, &case.scene), (case, &case.joined)]) {
+        let (key, prepared) = product_key(case, scene);
         let system = scene.system();
         let honest = scene.honest(&case.inputs);
         let prove = |values: &Values| {

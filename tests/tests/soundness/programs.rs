@@ -10,7 +10,10 @@ use crate::scene::Scene;
 pub struct Case {
     pub program: Program,
     pub inputs: Vec<Vec<i64>>,
+    /// With the whole tree of fractions.
     pub scene: Scene,
+    /// As a setup makes it: with the leaves' fractions committed to, and products as constraints.
+    pub joined: Scene,
 }
 
 struct Builder(Program);
@@ -64,8 +67,8 @@ impl Builder {
 
     fn finish(mut self, outputs: &[NodeId], inputs: &[&[i64]]) -> Case {
         self.0.outputs = outputs.iter().map(|node| self.port(*node)).collect();
-        let scene = Scene::new(&self.0);
-        Case { program: self.0, inputs: inputs.iter().map(|i| i.to_vec()).collect(), scene }
+        let (scene, joined) = (Scene::new(&self.0), Scene::joined(&self.0));
+        Case { program: self.0, inputs: inputs.iter().map(|i| i.to_vec()).collect(), scene, joined }
     }
 }
 

@@ -9,10 +9,11 @@ use vouch_circuits::argument::key::{CoreKey, CoreProof};
 use vouch_circuits::backend::Check;
 use vouch_circuits::blinds::blind_base;
 use vouch_circuits::ir::*;
-use vouch_circuits::layout::{Cuts, Layout, Vector};
+use vouch_circuits::layout::{Cuts, Layout, Vector, leaf_bits};
 use vouch_circuits::lowering::{Lowered, Recipe, Rescale, lower};
 use vouch_program::Program;
 use vouch_prover::commit::{Srs, commit_sparse, random_scalar};
+use vouch_prover::constraints_of;
 use vouch_prover::shell::record_proof;
 use vouch_prover::witness::model_values;
 use vouch_verifier::{PreparedCore, Refused, verify_core};
@@ -40,17 +41,28 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A program's.
+    /// A program's, with the whole tree of fractions.
     pub fn new(program: &Program) -> Self {
-        let lowered = lower(program).unwrap();
+        Self::lowered(program, lower(program).unwrap(), 0)
+    }
+
+    /// A program's, as a setup makes it.
+    pub fn joined(program: &Program) -> Self {
+        let (lowered, cuts) = constraints_of(program).unwrap();
+        assert_eq!(cuts.layer, leaf_bits(&lowered.system));
+        Self::lowered(program, lowered, cuts.layer)
+    }
+
+    fn lowered(program: &Program, lowered: Lowered, layer: usize) -> Self {
         let model = model_values(program, &lowered);
         let model = model.iter().map(|t| t.iter().map(|v| Fr::from(*v)).collect()).collect();
-        Self::with(lowered, model, 0)
+        Self::with(lowered, model, layer)
     }
 
     /// One whose constraints are written by hand.
     pub fn of_system(system: ConstraintSystem, model: Values) -> Self {
-        Self::with(Lowered { system, plan: Vec::new(), model: Vec::new(), fixed: Vec::new() }, model, 0)
+        let layer = if system.products.is_empty() { 0 } else { leaf_bits(&system) };
+        Self::with(Lowered { system, plan: Vec::new(), model: Vec::new(), fixed: Vec::new() }, model, layer)
     }
 
     /// The same with the fractions of another layer committed to, or with those of none.

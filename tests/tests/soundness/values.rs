@@ -9,7 +9,7 @@ use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
 use vouch_circuits::ir::*;
 use vouch_circuits::lowering::{
-    ArgMaxFlags, Gather, Input, Lowered, Max, Recipe, Rescale, RescaleFunc, Store, padded_positions,
+    ArgMaxFlags, Gather, Input, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store, padded_positions,
 };
 use vouch_program::half;
 
@@ -158,6 +158,7 @@ pub fn columns_with(system: &ConstraintSystem, columns: &[Virtual], values: &Val
 pub enum Constraint {
     Lookup(usize),
     Equal(usize),
+    Product(usize),
     Public(usize),
 }
 
@@ -176,6 +177,12 @@ pub fn violated(system: &ConstraintSystem, values: &mut Values, stated: &[Vec<i6
     let mut violated = check(system, values, &Results::new());
     let not_zero = |equal: &Virtual| rows(system, equal, values).iter().any(|v| *v != Fr::ZERO);
     violated.extend((0..system.equals.len()).filter(|i| not_zero(&system.equals[*i])).map(Constraint::Equal));
+    for (i, product) in system.products.iter().enumerate() {
+        let holds = |row: &Vec<Fr>| row[0] * row[1] == row[2];
+        if !columns(system, &product.terms, values).iter().all(holds) {
+            violated.push(Constraint::Product(i));
+        }
+    }
     for (i, public) in system.publics.iter().enumerate() {
         let all = &values[public.tensor.0 as usize];
         let positions = padded_positions(&system.tensor(public.tensor).shape);
@@ -254,6 +261,11 @@ fn follow(system: &ConstraintSystem, recipe: &Recipe, inputs: &[Vec<i64>], value
             values[out.0 as usize] = lhs.iter().zip(rhs).map(|(a, b)| Fr::from(*a.max(&b))).collect();
             *out
         }
+        Recipe::Multiply(Multiply { lhs, rhs, out }) => {
+            let (lhs, rhs) = (rows(system, lhs, values), rows(system, rhs, values));
+            values[out.0 as usize] = lhs.iter().zip(rhs).map(|(a, b)| *a * b).collect();
+            *out
+        }
         Recipe::Store(Store { value, out }) => {
             values[out.0 as usize] = rows(system, value, values);
             *out
@@ -297,7 +309,7 @@ fn follow_rescale(rescale: &Rescale, accumulators: &[i64], values: &mut Values) 
 
 /// The tensors that a rescale writes.
 pub fn cells(rescale: &Rescale) -> Vec<TensorId> {
-    let clamp = rescale.clamp.iter().flat_map(|c| [Some(c.low), Some(c.high), Some(c.inside), c.clamped]);
+    let clamp = rescale.clamp.iter().flat_map(|c| [Some(c.low), Some(c.high), Some(c.inside), c.above, c.clamped]);
     clamp.chain(rescale.remainder).chain([Some(rescale.out)]).flatten().collect()
 }
 
@@ -322,6 +334,7 @@ pub fn set_rescaled(rescale: &Rescale, row: usize, quotient: i64, dropped: i64, 
         set(Some(clamp.low), above - (high << clamp.low_bits));
         set(Some(clamp.high), high);
         set(Some(clamp.inside), i64::from(high == 0));
+        set(clamp.above, i64::from(high > 0));
         z = quotient.clamp(clamp.window_low, clamp.window_low + (1 << clamp.low_bits) - 1);
         set(clamp.clamped, z);
     }

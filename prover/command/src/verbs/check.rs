@@ -38,6 +38,7 @@ pub fn run(args: &Check, out: &Output) -> Result<Value, Failure> {
     out.say(format!("  lookups       {} with {} rows", count(checked.lookups), count(checked.lookup_rows)));
     out.say(format!("  contractions  {}", count(checked.contractions)));
     out.say(format!("  equalities    {} rows", count(checked.equal_rows)));
+    out.say(format!("  products      {} rows", count(checked.product_rows)));
     out.say(format!("  a proof commits to {} cells", count(last.committed_cells)));
     Ok(json!({
         "command": "check",

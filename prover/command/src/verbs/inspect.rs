@@ -7,7 +7,7 @@ use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::ir::{ConstraintSystem, Origin, Role, Visibility};
 use vouch_circuits::key::{Proof, PublicTensor, VerifyingKey, srs_id, system_digest};
-use vouch_circuits::layout::Cuts;
+use vouch_circuits::layout::{Cuts, leaf_bits};
 use vouch_circuits::tensor_opening::{TensorOpening, commitment_id};
 use vouch_circuits::validate::MIN_CHUNK_BITS;
 use vouch_models::AccuracyReport;
@@ -149,9 +149,10 @@ fn inspect(path: &Path) -> Result<Facts, Failure> {
         Kind::Proof => proof_facts(&Proof::from_bytes(&bytes).map_err(|e| bad(&e))?, &mut facts),
         Kind::Architecture => {
             let architecture = Architecture::from_bytes(&bytes).map_err(|e| bad(&e))?;
-            // The chunk size is the key's; any will do to look at it.
-            architecture.check(Cuts { chunk_bits: MIN_CHUNK_BITS, layer: 0 }).map_err(|e| bad(&e))?;
             let system = &architecture.system;
+            // The cuts are the key's; any that fit will do to look at it.
+            let layer = if system.products.is_empty() { 0 } else { leaf_bits(system) };
+            architecture.check(Cuts { chunk_bits: MIN_CHUNK_BITS, layer }).map_err(|e| bad(&e))?;
             facts.add("constraints", "constraints' digest", hex::encode(system_digest(system)));
             system_facts(system, &mut facts);
         }
@@ -215,7 +216,7 @@ fn program_facts(program: &Program, facts: &mut Facts) {
     let can = program.nodes.iter().filter(|node| saturating(&node.op)).count();
     facts.add("can_saturate", "tensors that can saturate", can);
     // The constraints are made at setup; a model that has none cannot be set up, which `setup` explains.
-    if let Ok(lowered) = vouch_circuits::lowering::lower(program) {
+    if let Ok((lowered, _)) = vouch_prover::constraints_of(program) {
         system_facts(&lowered.system, facts);
     }
 }
@@ -231,6 +232,7 @@ fn system_facts(system: &ConstraintSystem, facts: &mut Facts) {
     facts.add("lookups", "lookups", system.lookups.len());
     facts.add("lookup_rows", "rows looked up", rows);
     facts.add("equalities", "equalities", system.equals.len());
+    facts.add("products", "products, row by row", system.products.len());
     let tables: Vec<Value> = system.tables.iter().map(|table| json!(table.name)).collect();
     facts.add("lookup_tables", "lookup tables", tables);
 }
