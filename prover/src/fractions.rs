@@ -1,15 +1,17 @@
 //! The prover's half of committed fractions ([`vouch_circuits::argument::fractions`]).
 //!
-//! Cost: one batched inversion for `y`, and about eight field multiplications a node for the sumcheck. Nodes with `P = 0` have `y = 0`.
+//! Cost: one batched inversion for `y`, and three field multiplications a node for the sumcheck, twelve where `P` is not
+//! zero. Nodes with `P = 0` have `y = 0`: most of a table's rows in a small model.
 
 use ark_bn254::Fr;
-use ark_ff::{One, Zero, batch_inversion};
+use ark_ff::{Field, One, Zero, batch_inversion};
+use rayon::prelude::*;
 use vouch_circuits::argument::fractions::Claims;
 use vouch_circuits::argument::lookups::FractionClaim;
 use vouch_circuits::transcript::Writer;
 
 use crate::lookups::Fraction;
-use crate::sumcheck::{fold_with, pair, sum_over};
+use crate::sumcheck::{PARALLEL, fold_with, pair, sum_over};
 
 /// `y = P/Q` of each node; 0 where `P` is 0, and where `Q` is, which no proof survives.
 pub fn values(nodes: &[Fraction]) -> Vec<Fr> {
@@ -20,46 +22,81 @@ pub fn values(nodes: &[Fraction]) -> Vec<Fr> {
     inverses.iter().zip(nodes).map(|(inverse, node)| *inverse * node.numerator).collect()
 }
 
-/// `y`, `Q` and `P` of one node: the summand is `y·Q − P`.
-type Terms = [Fr; 3];
+/// One node: the summand is `y·Q − P`.
+#[derive(Clone, Copy)]
+struct Node {
+    y: Fr,
+    denominator: Fr,
+    numerator: Fr,
+}
+
+impl Node {
+    /// Beyond the end: the fraction 0/1.
+    fn absent() -> Self {
+        Self { y: Fr::zero(), denominator: Fr::one(), numerator: Fr::zero() }
+    }
+
+    /// Whether its summand is zero whatever the denominator is.
+    fn is_idle(&self) -> bool {
+        self.y.is_zero() && self.numerator.is_zero()
+    }
+
+    /// At `r` on the line through two.
+    fn between(low: &Self, high: &Self, r: &Fr) -> Self {
+        let at = |low: &Fr, high: &Fr| *low + *r * (*high - low);
+        let denominator = at(&low.denominator, &high.denominator);
+        if low.is_idle() && high.is_idle() {
+            return Self { denominator, ..Self::absent() };
+        }
+        Self { y: at(&low.y, &high.y), denominator, numerator: at(&low.numerator, &high.numerator) }
+    }
+}
 
 /// Proves that `y·Q = P` at each of `2^bits` nodes; those beyond the end are the fraction 0/1.
 pub fn prove(y: &[Fr], nodes: &[Fraction], bits: usize, transcript: &mut Writer) -> Claims<Fr> {
     let z = transcript.challenge();
-    let absent: Terms = [Fr::zero(), Fr::one(), Fr::zero()];
-    let mut terms: Vec<Terms> = y.iter().zip(nodes).map(|(y, node)| [*y, node.denominator, node.numerator]).collect();
-    let mut w = z;
+    let absent = Node::absent();
+    let node = |(y, node): (&Fr, &Fraction)| Node { y: *y, denominator: node.denominator, numerator: node.numerator };
+    let mut nodes: Vec<Node> = y.iter().zip(nodes).map(node).collect();
+    let weights = powers(&z.square(), nodes.len().div_ceil(2));
     let mut point = Vec::with_capacity(bits);
     for round in 0..bits {
-        if round > 0 {
-            w *= w;
-        }
-        let [at_one, square] = sum_pairs(&terms, &absent, &(w * w));
+        let [at_one, square] = sum_pairs(&nodes, &absent, |j| &weights[j << round]);
         transcript.write(at_one);
         transcript.write(square);
         let r = transcript.challenge();
-        terms = fold_with(&terms, &absent, |low, high| std::array::from_fn(|k| low[k] + r * (high[k] - low[k])));
+        nodes = fold_with(&nodes, &absent, |low, high| Node::between(low, high, &r));
         point.push(r);
     }
-    let [value, denominator, numerator] = terms.first().copied().unwrap_or(absent);
+    let Node { y: value, denominator, numerator } = nodes.first().copied().unwrap_or(absent);
     transcript.write(value);
     transcript.write(denominator);
     Claims { nodes: FractionClaim { point, numerator, denominator }, value }
 }
 
-/// `h(1)` and the leading coefficient of `h(X) = Σ_j step^j·f_j(X)` over pairs of nodes. Absent pairs add nothing.
-fn sum_pairs(terms: &[Terms], absent: &Terms, step: &Fr) -> [Fr; 2] {
-    let powers: Vec<Fr> =
-        std::iter::successors(Some(Fr::one()), |power| Some(*power * step)).take(terms.len().div_ceil(2)).collect();
-    sum_over(powers.len(), |j| {
-        let (low, high) = pair(terms, absent, j);
-        let zero = |t: &Terms| t[0].is_zero() && t[2].is_zero();
-        if zero(low) && zero(high) {
+/// `1, base, base², …`, so many.
+fn powers(base: &Fr, count: usize) -> Vec<Fr> {
+    let mut powers = vec![Fr::one(); count];
+    powers.par_chunks_mut(PARALLEL).enumerate().for_each(|(chunk, powers)| {
+        let mut power = base.pow([(chunk * PARALLEL) as u64]);
+        for place in powers {
+            *place = power;
+            power *= base;
+        }
+    });
+    powers
+}
+
+/// `h(1)` and the leading coefficient of `h(X) = Σ_j weight(j)·f_j(X)` over pairs of nodes. Absent pairs add nothing.
+fn sum_pairs<'a>(nodes: &[Node], absent: &Node, weight: impl Fn(usize) -> &'a Fr + Send + Sync) -> [Fr; 2] {
+    sum_over(nodes.len().div_ceil(2), |j| {
+        let (low, high) = pair(nodes, absent, j);
+        if low.is_idle() && high.is_idle() {
             return [Fr::zero(); 2];
         }
-        let at_one = high[0] * high[1] - high[2];
-        let square = (high[0] - low[0]) * (high[1] - low[1]);
-        [at_one * powers[j], square * powers[j]]
+        let at_one = high.y * high.denominator - high.numerator;
+        let square = (high.y - low.y) * (high.denominator - low.denominator);
+        [at_one * weight(j), square * weight(j)]
     })
 }
 

@@ -9,6 +9,7 @@ pub mod ceremony;
 pub mod hyperkzg;
 pub mod lagrange;
 pub mod msm;
+pub mod repeated;
 pub mod srs;
 
 use ark_bn254::Fr;
@@ -17,7 +18,8 @@ use rand::CryptoRng;
 
 pub use ceremony::{Ceremony, CeremonyError};
 pub use hyperkzg::{OpeningPoints, open};
-pub use msm::{commit_chunks, commit_field_chunks, commit_small, commit_sparse, msm};
+pub use msm::{commit_chunks, commit_small, commit_sparse, msm};
+pub use repeated::commit_field_chunks;
 pub use srs::{Srs, SrsError, Trust};
 
 /// A scalar whose distance from uniform is below `2^-250`.

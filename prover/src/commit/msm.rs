@@ -149,23 +149,6 @@ pub fn commit_chunks(srs: &Srs, c: usize, values: &[i32], blinds: &[Fr]) -> Vec<
     G1Projective::normalize_batch(&sums)
 }
 
-/// The same for field elements, of which many may be zero.
-///
-/// # Panics
-/// As [`commit_chunks`].
-pub fn commit_field_chunks(srs: &Srs, c: usize, values: &[Fr], blinds: &[Fr]) -> Vec<G1Affine> {
-    let chunk = 1usize << c;
-    assert_eq!(values.len().div_ceil(chunk), blinds.len(), "one blind for each chunk");
-    let blinds = blind_base().into_group().batch_mul(blinds);
-    let committed = values.par_chunks(chunk).map(|values| {
-        let entries = values.iter().copied().enumerate().filter(|(_, value)| !value.is_zero());
-        commit_sparse(&srs.powers, &entries.collect::<Vec<_>>())
-    });
-    let sums: Vec<G1Projective> = committed.collect();
-    let sums: Vec<G1Projective> = sums.iter().zip(blinds).map(|(sum, blind)| *sum + blind).collect();
-    G1Projective::normalize_batch(&sums)
-}
-
 /// `Σ value·powers[index]` over the entries; an index may repeat.
 ///
 /// # Panics
@@ -298,7 +281,7 @@ fn combine(sums: &[G1Affine]) -> G1Projective {
 }
 
 /// The sum of each segment `(start, length)` of the points, which are used up.
-fn sum_segments(points: &mut [G1Affine], segments: &[(usize, usize)]) -> Vec<G1Affine> {
+pub(super) fn sum_segments(points: &mut [G1Affine], segments: &[(usize, usize)]) -> Vec<G1Affine> {
     let mut adder = BatchAdder::default();
     let mut active: Vec<(usize, usize)> = segments.iter().copied().filter(|(_, length)| *length > 1).collect();
     while !active.is_empty() {
