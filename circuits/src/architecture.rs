@@ -12,7 +12,7 @@ use crate::files::{self, Kind};
 use crate::ir::{ConstraintSystem, Origin, TensorId};
 use crate::layout::Cuts;
 use crate::lowering::Lowered;
-use crate::validate::{InvalidSystem, validate};
+use crate::validate::{InvalidSystem, MIN_CHUNK_BITS, validate, validate_system};
 
 /// A model without its weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,19 @@ impl Architecture {
     /// What is wrong with it.
     pub fn check(&self, cuts: Cuts) -> Result<(), InvalidArchitecture> {
         validate(&self.system, cuts)?;
+        self.check_fixed()
+    }
+
+    /// The same for whoever does not know the key's cuts.
+    ///
+    /// # Errors
+    /// What is wrong with it, however it is cut.
+    pub fn check_uncut(&self) -> Result<(), InvalidArchitecture> {
+        validate_system(&self.system, MIN_CHUNK_BITS)?;
+        self.check_fixed()
+    }
+
+    fn check_fixed(&self) -> Result<(), InvalidArchitecture> {
         let tensors = self.system.tensors.iter().enumerate().filter(|(_, tensor)| tensor.origin == Origin::Fixed);
         let need = tensors.map(|(id, tensor)| (TensorId(id as u32), 1usize << tensor.bits()));
         if need.eq(self.fixed.iter().map(|(id, values)| (*id, values.len()))) {

@@ -251,7 +251,7 @@ fn lay_leaves(system: &ConstraintSystem) -> Leaves {
     let leaf_len = place_leaves(&mut leaves, lookups.chain(tables).collect(), 0);
     let room = if system.products.is_empty() { leaf_len } else { fraction_room(leaf_len) };
     let row_len = place_leaves(&mut leaves, products.collect(), room);
-    Leaves { leaves, leaf_len: leaf_len.min(row_len), row_len }
+    Leaves { leaves, leaf_len, row_len }
 }
 
 /// Places blocks of these bits by falling size, from `start` on; gives the end.

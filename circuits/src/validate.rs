@@ -116,6 +116,24 @@ pub enum Problem {
 /// # Errors
 /// The first rule that is broken.
 pub fn validate(system: &ConstraintSystem, Cuts { chunk_bits, layer }: Cuts) -> Result<(), InvalidSystem> {
+    validate_system(system, chunk_bits)?;
+    let place = || "layer of committed fractions".to_string();
+    // Without rows there are no fractions.
+    let rows = !(system.lookups.is_empty() && system.tables.is_empty());
+    if layer > 0 && !(rows && layer <= leaf_bits(system)) {
+        return Err(InvalidSystem { place: place(), problem: Problem::Layer });
+    }
+    if !system.products.is_empty() && layer != leaf_bits(system) {
+        return Err(InvalidSystem { place: place(), problem: Problem::Products });
+    }
+    Ok(())
+}
+
+/// Checks every rule but those for the layer of committed fractions.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn validate_system(system: &ConstraintSystem, chunk_bits: usize) -> Result<(), InvalidSystem> {
     let at = |what: &'static str, index: usize, name: &str| {
         let place = if name.is_empty() { format!("{what} {index}") } else { format!("{what} {index} ({name:?})") };
         move |problem| InvalidSystem { place, problem }
@@ -162,14 +180,6 @@ pub fn validate(system: &ConstraintSystem, Cuts { chunk_bits, layer }: Cuts) -> 
     for (i, public) in system.publics.iter().enumerate() {
         let alone = !public.is_committed() || committed.insert(public.tensor);
         rules.public(public, alone).map_err(at("public tensor", i, &public.name))?;
-    }
-    // Without rows there are no fractions.
-    let rows = !(system.lookups.is_empty() && system.tables.is_empty());
-    if layer > 0 && !(rows && layer <= leaf_bits(system)) {
-        return Err(whole("layer of committed fractions")(Problem::Layer));
-    }
-    if !system.products.is_empty() && layer != leaf_bits(system) {
-        return Err(whole("layer of committed fractions")(Problem::Products));
     }
     if rules.wiring_steps() > MAX_WIRING_STEPS {
         return Err(whole("all operands together")(Problem::Wiring));

@@ -8,7 +8,8 @@ use vouch_circuits::backend::Check;
 use vouch_circuits::ir::*;
 
 use crate::cheat::{BENDS, Bend, Cheat};
-use crate::scene::{Scene, randoms};
+use crate::fraction_lies::balanced_at;
+use crate::scene::{CHUNK_BITS, Scene, randoms};
 use crate::values::{Values, count};
 
 const A: TensorId = TensorId(0);
@@ -115,6 +116,27 @@ fn a_false_product_can_be_carried_as_far_as_the_commitments() {
     assert_eq!(checks, [Batch, Batch, Batch, Batch, OpeningFold, Pairing].map(Some));
 }
 
+/// Where there are products, what a chunk holds behind the fractions' room is no free summand either: beside the products' rows, in their
+/// place, and behind them.
+#[test]
+fn positions_behind_the_fractions_are_no_free_summands() {
+    let layout = &SCENE.layout;
+    let room = layout.chunks().y << CHUNK_BITS;
+    assert!(layout.leaf_len <= layout.fraction_len() && layout.fraction_len() < room);
+    let mut values = honest();
+    values[4][2] += Fr::ONE;
+    assert_eq!(SCENE.refusal(&values), Some(Check::Batch), "a false multiplicity");
+    for position in layout.fraction_len()..room {
+        for (bend, check) in
+            [(Bend::Nothing, Check::Batch), (Bend::Batch, Check::OpeningFold), (Bend::Opening, Check::Pairing)]
+        {
+            let mut cheat = Cheat { bend, ..Cheat::new(&SCENE, &values) };
+            cheat.tamper_fractions = balanced_at(position);
+            assert_eq!(SCENE.refusal_of(&cheat), Some(check), "position {position}, {bend:?}");
+        }
+    }
+}
+
 /// What might cancel a false product: `a` another one in the sumcheck than in the claims, with a fraction's commitment at its place or
 /// without; a fraction elsewhere that is off by as much.
 #[test]
@@ -131,7 +153,7 @@ fn nothing_cancels_a_false_product() {
     let d = (values[D.0 as usize][row] + Fr::from(2)) / Fr::from(2);
     let (more, factor) = (b.inverse().unwrap(), d / c);
     assert_eq!((a + more) * b, c);
-    let room = layout.chunks().y << crate::scene::CHUNK_BITS;
+    let room = layout.chunks().y << CHUNK_BITS;
     for committed in [false, true] {
         for (bend, check) in
             [(Bend::Nothing, Check::Batch), (Bend::Batch, Check::OpeningFold), (Bend::Opening, Check::Pairing)]

@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use vouch_circuits::architecture::Architecture;
+use vouch_circuits::ir::{ConstraintSystem, Product, TensorId, Virtual};
 
 const REFUSED: i32 = 1;
 const UNUSABLE: i32 = 2;
@@ -174,6 +176,26 @@ fn the_whole_way() {
         UNUSABLE,
         &["is a proof, not a model architecture"],
     );
+    // A published architecture is a file from somewhere: whatever it says is checked before it is looked at.
+    let architecture = Architecture::from_bytes(&fs::read(folder.join("m/architecture.vouch")).unwrap()).unwrap();
+    assert!(json(folder, &["inspect", "m/architecture.vouch"])["products"].is_number());
+    let changes: [fn(&mut ConstraintSystem); 4] = [
+        |s| s.lookups[0].columns.clear(),
+        |s| s.publics[0].tensor = TensorId(9999),
+        |s| s.tables[0].columns[0].domain = vec![usize::MAX; 30],
+        |s| s.products[0].terms[2].domain = vec![1 << 60; 20],
+    ];
+    for change in changes {
+        let mut hostile = architecture.clone();
+        // With products the layer follows from the layout.
+        let zero = || Virtual::zero(&[2]);
+        hostile.system.products.push(Product { terms: [zero(), zero(), zero()] });
+        change(&mut hostile.system);
+        fs::write(folder.join("hostile.vouch"), hostile.to_bytes()).unwrap();
+        fails(folder, &["inspect", "hostile.vouch"], UNUSABLE, &["hostile.vouch"]);
+        let recompute = ["verify-key", "--key", "m", "--architecture", "hostile.vouch"];
+        fails(folder, &recompute, UNUSABLE, &["hostile.vouch"]);
+    }
     // A proof that is bound to a context is for that one.
     let context = "c0".repeat(32);
     json(folder, &["prove", "m", "--input", "x.json", "--out", "q", "--context", &context]);
