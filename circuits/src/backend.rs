@@ -25,9 +25,6 @@ pub enum Check {
     /// The committed values do not satisfy the combined linear claims.
     #[error("the committed tensors do not satisfy the claims about them")]
     Batch,
-    /// The folds of the multilinear opening are not consistent.
-    #[error("the multilinear opening's folds are inconsistent")]
-    OpeningFold,
     /// The pairing equation of the opening does not hold.
     #[error("the opening of the commitments fails the pairing check")]
     Pairing,
@@ -97,7 +94,7 @@ pub enum Step {
     Contractions = 4,
     /// The batching sumcheck to one point.
     Batch = 5,
-    /// HyperKZG.
+    /// The opening of the committed vectors.
     Opening = 6,
 }
 

@@ -122,8 +122,7 @@ impl Proof {
         }
         put_points(&mut out, &self.x_commitments);
         put_points(&mut out, &self.y_commitments);
-        put_points(&mut out, &self.opening.folds);
-        out.extend([self.opening.quotient, self.opening.witness].iter().flat_map(encode_g1));
+        out.extend(self.opening.all().iter().flat_map(encode_g1));
         put_count(&mut out, self.exports.len());
         self.exports.iter().for_each(|scalar| out.extend(encode_scalar(scalar)));
         put_bytes(&mut out, &self.shell);
@@ -145,9 +144,8 @@ impl Proof {
             .collect::<Result<_, _>>()?;
         let x_commitments = body.list("commitments", G1_BYTES, decode_g1)?;
         let y_commitments = body.list("commitments to fractions", G1_BYTES, decode_g1)?;
-        let folds = body.list("fold commitments", G1_BYTES, decode_g1)?;
-        let [quotient, witness] = [body.g1("opening")?, body.g1("opening")?];
-        let opening = OpeningPoints { folds, quotient, witness };
+        let [cross, quotient, witness] = [body.g1("opening")?, body.g1("opening")?, body.g1("opening")?];
+        let opening = OpeningPoints { cross, quotient, witness };
         let exports = body.list("exports", 32, decode_scalar)?;
         let shell = body.bytes("shell proof")?.to_vec();
         if !body.0.is_empty() {

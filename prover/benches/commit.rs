@@ -124,7 +124,7 @@ mod field_elements {
 #[divan::bench(args = [12, 13, 14], sample_count = 10)]
 fn open(bencher: Bencher, c: usize) {
     let (srs, g, rho) = (srs(c), full(1 << c), full(c));
-    bencher.bench_local(|| commit::open(&srs, black_box(g.clone()), &rho, &mut Writer::default()));
+    bencher.bench_local(|| commit::open(&srs, black_box(&g), &rho, &mut Writer::default()));
 }
 
 /// The group equation with a hundred chunk commitments.
@@ -133,14 +133,14 @@ fn verify_group_equation(bencher: Bencher) {
     let c = 14;
     let (srs, g, rho) = (srs(c), full(1 << c), full(c));
     let mut transcript = Writer::default();
-    let points = commit::open(&srs, g.clone(), &rho, &mut transcript);
+    let points = commit::open(&srs, &g, &rho, &mut transcript).expect("no degenerate challenge");
     let scalars = transcript.into_scalars();
     let v = rho.iter().fold(g, |g, rho| g.chunks(2).map(|pair| pair[0] + *rho * (pair[1] - pair[0])).collect())[0];
     let groups = points.groups();
     let verified: OpeningScalars<Fr> =
         opening::verify(&mut Reader::new(&scalars, &groups), &rho, &v).expect("an honest opening");
     let blind = random_scalar(&mut rand::rng());
-    let mut terms = pairing::opening_terms(&points, &verified, blind);
+    let mut terms = pairing::opening_terms(&points, &verified, blind).to_vec();
     terms.extend(srs.powers[..100].iter().copied().zip(full(100)));
     bencher.bench_local(|| pairing::check(black_box(&terms), points.witness, srs.tau_g2));
 }

@@ -8,8 +8,8 @@ use vouch_program::Program;
 
 /// Bytes of a proof, its public values left out, that a chunk size is picked to stay within.
 const PROOF_BYTES: usize = 6000;
-/// Bytes of a proof whatever the model: Halo2's part, the opening's last points, counts, digests and the container.
-const FIXED_BYTES: usize = 1824 + 2 * 64 + 150;
+/// Bytes of a proof whatever the model: Halo2's part, the opening's points, counts, digests and the container.
+const FIXED_BYTES: usize = 1824 + 3 * 64 + 150;
 /// Binary logarithm of the most fractions that are committed to: each takes a scalar multiplication of full size, about as much work as a
 /// hundred field multiplications in the layers above, whose messages it saves.
 const FRACTION_BITS: usize = 17;
@@ -63,7 +63,7 @@ fn fitting_chunk_bits(system: &ConstraintSystem, layer: usize) -> usize {
     let fits = |bits: &usize| {
         let chunks = Layout::new(system, Cuts { chunk_bits: *bits, layer }).chunks();
         let exports = export_count(exported_leaf(system), &chunks);
-        FIXED_BYTES + 64 * (chunks.x + chunks.y + chunks.bits - 1) + 32 * exports <= PROOF_BYTES
+        FIXED_BYTES + 64 * (chunks.x + chunks.y) + 32 * exports <= PROOF_BYTES
     };
     (10..16).find(fits).unwrap_or(16)
 }

@@ -8,7 +8,7 @@ use vouch_circuits::ir::ConstraintSystem;
 use vouch_circuits::layout::Layout;
 use vouch_circuits::tensor_opening::{TensorOpening, combined_polynomial};
 
-use crate::commit::hyperkzg::divide_by_linear;
+use crate::commit::opening::divide_by_linear;
 use crate::commit::{Srs, msm};
 use crate::witness::{Witness, unpad};
 
@@ -95,7 +95,7 @@ pub(crate) fn openings_of(
         };
         let challenges = opening.challenges();
         let polynomial = combined_polynomial(shape, &opening.values, layout.chunk_bits, &challenges.gamma);
-        opening.witness = msm(&srs.powers, &divide_by_linear(&polynomial, &challenges.z)).into_affine();
+        opening.witness = msm(&srs.powers, &divide_by_linear(&polynomial, &challenges.z).0).into_affine();
         opening
     };
     committed.map(open).collect()

@@ -251,7 +251,7 @@ fn prove_committed(
         blinds.into_iter().flat_map(|(weights, blinds)| weights.iter().zip(blinds)).map(|(e, b)| *e * b).sum();
     transcript.write(blind);
     let g = collapse(layout, &weights, (&w, &x, &y), &mask);
-    let opening = open(&key.srs, g, &vectors.rho[..c], &mut transcript);
+    let opening = open(&key.srs, &g, &vectors.rho[..c], &mut transcript).map_err(ProveError::Refused)?;
     let scalars = transcript.into_scalars();
     let key_digest = key.key_digest;
     Ok(CoreProof { key_digest, context, publics, x_commitments, y_commitments, scalars, opening })

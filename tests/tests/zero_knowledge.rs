@@ -9,10 +9,11 @@ use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::argument::chunk_weights;
 use vouch_circuits::argument::key::statement;
-use vouch_circuits::argument::opening::OpeningPoints;
-use vouch_circuits::backend::Step;
+use vouch_circuits::argument::opening::{eq_polynomial, scalars};
+use vouch_circuits::backend::{Plain, Step};
 use vouch_circuits::key::Proof;
 use vouch_circuits::layout::Chunks;
+use vouch_circuits::mle::eq_table;
 use vouch_circuits::points::encode_g1;
 use vouch_circuits::shell::instances::exports_of;
 use vouch_circuits::transcript::Writer;
@@ -98,32 +99,31 @@ struct Challenges {
     tau: Fr,
     b: Fr,
     rho: Vec<Fr>,
-    r: Fr,
-    q: Fr,
+    zeta: Fr,
     z: Fr,
 }
 
-/// What an opening of `g` makes public but for `W`, which the group equation determines: the logarithms of the folds' commitments and of
-/// `H`'s, and `R(z)`.
-fn opened(g: Vec<Fr>, challenges: &Challenges) -> Vec<Fr> {
-    let Challenges { tau, rho, r, q, z, .. } = challenges;
-    let mut folds = vec![g];
-    for coordinate in &rho[..rho.len() - 1] {
-        let last = folds.last().unwrap();
-        let next = last.chunks(2).map(|pair| pair[0] + *coordinate * (pair[1] - pair[0])).collect();
-        folds.push(next);
+/// What an opening of `g` makes public but for `W`, which the group equation determines: the logarithms of the commitments to `S` and
+/// `H`, and the scalar of `[1]`.
+fn opened(g: &[Fr], challenges: &Challenges) -> Vec<Fr> {
+    let Challenges { tau, rho, zeta, z, .. } = challenges;
+    // Of few coefficients, each with all of eq(ρ, ·).
+    let eq = eq_table(rho);
+    let mut sums = vec![Fr::ZERO; g.len()];
+    for (i, value) in g.iter().enumerate().filter(|(_, value)| **value != Fr::ZERO) {
+        eq.iter().enumerate().for_each(|(j, weight)| sums[i.abs_diff(j)] += *value * weight);
     }
-    let mut public: Vec<Fr> = folds[1..].iter().map(|fold| evaluate(fold, *tau)).collect();
-    let mut batched = vec![Fr::ZERO; folds[0].len()];
-    let mut power = Fr::ONE;
-    for fold in &folds {
-        batched.iter_mut().zip(fold).for_each(|(sum, value)| *sum += power * value);
-        power *= q;
-    }
-    let square = r.square();
-    let (quotient, remainder) = divide(&batched, &[square.square(), -square, -square, Fr::ONE]);
-    public.extend([evaluate(&quotient, *tau), evaluate(&remainder, *z)]);
-    public
+    let (v, s) = (sums[0], &sums[1..]);
+    let inverse = zeta.inverse().unwrap();
+    let combined = |of_g: Fr, of_s: Fr| -> Vec<Fr> {
+        (0..g.len()).map(|i| g[i] * of_g - of_s * s.get(i).copied().unwrap_or_default()).collect()
+    };
+    let first = combined(eq_polynomial(&mut Plain, rho, &inverse), *zeta);
+    let second = combined(eq_polynomial(&mut Plain, rho, zeta), inverse);
+    let y = evaluate(&first, *zeta);
+    let h = evaluate(&divide(&first, &[-*zeta, Fr::ONE]).0, *tau)
+        + evaluate(&divide(&second, &[-inverse, Fr::ONE]).0, *tau);
+    vec![evaluate(s, *tau), h, scalars(&mut Plain, rho, &v, [zeta, &y, z]).unwrap().one]
 }
 
 /// Everything public that depends on the witness, as a function of the masks and blinds alone (it is affine in them): all of it can take
@@ -132,8 +132,7 @@ fn opened(g: Vec<Fr>, challenges: &Challenges) -> Vec<Fr> {
 fn masks_and_blinds_reach_everything_that_is_public() {
     for (c, x, y) in [(6, 3, 1), (6, 20, 33), (8, 2, 0), (10, 5, 2), (13, 26, 8), (16, 2, 1)] {
         let chunks = Chunks { bits: c, x, y, w: 3 };
-        let challenges =
-            Challenges { tau: random(), b: random(), rho: randoms(c), r: random(), q: random(), z: random() };
+        let challenges = Challenges { tau: random(), b: random(), rho: randoms(c), zeta: random(), z: random() };
         let weights = chunk_weights(&chunks, &randoms(chunks.rho_high()), &random());
         let (mask_weight, weights) = (weights.x[x - 1], [weights.x, weights.y].concat());
         let all = x + y;
@@ -145,18 +144,18 @@ fn masks_and_blinds_reach_everything_that_is_public() {
             commitments[x - 1] = challenges.tau.pow([*position as u64]);
             let mut g = vec![Fr::ZERO; 1 << c];
             g[*position] = mask_weight;
-            columns.push([commitments, vec![Fr::ZERO], opened(g, &challenges)].concat());
+            columns.push([commitments, vec![Fr::ZERO], opened(&g, &challenges)].concat());
         }
         // A blind enters its chunk's commitment and the combined blind.
         for chunk in 0..all {
             let mut commitments = vec![Fr::ZERO; all];
             commitments[chunk] = challenges.b;
-            columns.push([commitments, vec![weights[chunk]], vec![Fr::ZERO; c + 1]].concat());
+            columns.push([commitments, vec![weights[chunk]], vec![Fr::ZERO; 3]].concat());
         }
         let public = columns[0].len();
-        assert_eq!(public, all + 1 + (c - 1) + 2);
+        assert_eq!(public, all + 1 + 3);
         assert_eq!(rank(columns.clone()), public, "c = {c}, {x} and {y} chunks");
-        // Not without the mask, nor with as many values at neighbouring positions as there are folds.
+        // Not without the mask.
         assert!(rank(columns[positions.len()..].to_vec()) < public);
         // The opening of a committed tensor gives its chunks' blinds away, and with them its commitments: nothing else rests on them.
         let given = x - 1;
@@ -168,8 +167,8 @@ fn masks_and_blinds_reach_everything_that_is_public() {
 }
 
 fn elements(proof: &Proof) -> BTreeSet<Vec<u8>> {
-    let OpeningPoints { folds, quotient, witness } = &proof.opening;
-    let points = proof.x_commitments.iter().chain(&proof.y_commitments).chain(folds).chain([quotient, witness]);
+    let opening = proof.opening.all();
+    let points = proof.x_commitments.iter().chain(&proof.y_commitments).chain(&opening);
     let points = points.map(|point| encode_g1(point).to_vec());
     let scalars = proof.exports.iter().map(|scalar| format!("{scalar:?}").into_bytes());
     points.chain(scalars).chain(proof.shell.chunks(32).map(<[u8]>::to_vec)).collect()

@@ -51,7 +51,7 @@ pub fn verify_core(key: &PreparedCore, proof: &CoreProof) -> Result<Shown, Refus
     }
     check_publics(publics, &proof.publics)?;
     // The transcript absorbs a group of points as one digest: that each has the size that the key fixes is checked here.
-    check_counts(&layout.chunks(), [&proof.x_commitments, &proof.y_commitments], &proof.opening)?;
+    check_counts(&layout.chunks(), [&proof.x_commitments, &proof.y_commitments])?;
     let exports = check_argument(key, layout, proof)?;
     let equation = GroupEquation {
         chunks: layout.chunks(),

@@ -7,9 +7,8 @@ use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
 use ark_ff::Zero;
-use vouch_circuits::argument::opening::{OpeningPoints, OpeningScalars, powers};
+use vouch_circuits::argument::opening::{OpeningPoints, OpeningScalars};
 use vouch_circuits::argument::{Exports, chunk_weights};
-use vouch_circuits::backend::Plain;
 use vouch_circuits::blinds::blind_base;
 use vouch_circuits::layout::Chunks;
 
@@ -22,7 +21,7 @@ pub enum Refusal {
     Pairing,
 }
 
-/// The equation of one proof: the chunks' commitments, weighted, open as the folds and exports say. The key's own points are in their
+/// The equation of one proof: the chunks' commitments, weighted, open as the opening's points and the exports say. The key's own points are in their
 /// groups, and there are as many points as the chunks say.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupEquation<'a> {
@@ -49,12 +48,8 @@ impl GroupEquation<'_> {
     /// A point off the curve, or an equation that does not hold.
     pub fn check(&self) -> Result<(), Refusal> {
         let Self { chunks, w_commitments, x_commitments, y_commitments, opening, exports, tau_g2 } = self;
-        let sent = x_commitments
-            .iter()
-            .chain(*y_commitments)
-            .chain(&opening.folds)
-            .chain([&opening.quotient, &opening.witness]);
-        if !sent.into_iter().all(G1Affine::is_on_curve) {
+        let mut sent = x_commitments.iter().copied().chain(y_commitments.iter().copied()).chain(opening.all());
+        if !sent.all(|point| point.is_on_curve()) {
             return Err(Refusal::Point);
         }
         let weights = chunk_weights(chunks, &exports.rho_high, &exports.delta);
@@ -75,18 +70,16 @@ pub fn check(left: &[(G1Affine, Fr)], w: G1Affine, tau_g2: G2Affine) -> bool {
     Bn254::multi_pairing([left, -w], [G2Affine::generator(), tau_g2]).is_zero()
 }
 
-/// The terms that an opening adds to those of the opened commitment `C_g` on the equation's left side: `Σ
-/// q^k·F_k − R(z)·[1] − Z(z)·H + z·W`, less the `blind`'s multiple of the blinds' base.
-pub fn opening_terms(points: &OpeningPoints, scalars: &OpeningScalars<Fr>, blind: Fr) -> Vec<(G1Affine, Fr)> {
-    let powers = powers(&mut Plain, &scalars.q, points.folds.len());
-    let mut terms: Vec<_> = points.folds.iter().copied().zip(powers).collect();
-    terms.extend([
-        (G1Affine::generator(), -scalars.r_at_z),
-        (points.quotient, -scalars.z_quotient),
-        (points.witness, scalars.z),
+/// The terms that an opening adds to those of the opened commitment `C_g` on the equation's left side: `−s·S − h·H − o·[1] + z·W`, less
+/// the `blind`'s multiple of the blinds' base.
+pub fn opening_terms(points: &OpeningPoints, scalars: &OpeningScalars<Fr>, blind: Fr) -> [(G1Affine, Fr); 5] {
+    [
+        (points.cross, -scalars.cross),
+        (points.quotient, -scalars.quotient),
+        (G1Affine::generator(), -scalars.one),
+        (points.witness, scalars.witness),
         (blind_base(), -blind),
-    ]);
-    terms
+    ]
 }
 
 /// `Σ s_i·P_i`.

@@ -6,7 +6,7 @@ use ark_bn254::G1Affine;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 use vouch_circuits::argument::key::{public_at, statement};
-use vouch_circuits::argument::opening::{OpeningPoints, point_groups};
+use vouch_circuits::argument::opening::point_groups;
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::shape_bits;
 use vouch_circuits::key::{InvalidKey, Proof, PublicTensor, VerifyingKey, srs_id};
@@ -96,14 +96,6 @@ pub enum Refused {
         /// By the key.
         need: usize,
     },
-    /// Not as many fold commitments as a chunk has variables, less one.
-    #[error("the proof's opening has {have} folds, the key needs {need}")]
-    Folds {
-        /// In the proof.
-        have: usize,
-        /// By the key.
-        need: usize,
-    },
     /// Not as many scalars as the key's shell exports.
     #[error("the proof has {have} scalars beside its shell, the key needs {need}")]
     Exports {
@@ -178,7 +170,7 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
     check_publics(&key.publics, &proof.publics)?;
     // The shell knows a group of points by one digest: that each has the size that the key fixes is checked here.
     let chunks = key.chunks();
-    check_counts(&chunks, [&proof.x_commitments, &proof.y_commitments], &proof.opening)?;
+    check_counts(&chunks, [&proof.x_commitments, &proof.y_commitments])?;
     let leaf = key.exported_leaf();
     let counts = || Refused::Exports { have: proof.exports.len(), need: export_count(leaf, &chunks) };
     let exports = exports_of(leaf, &chunks, &proof.exports).ok_or_else(counts)?;
@@ -238,15 +230,14 @@ pub(crate) fn check_publics(publics: &[PublicTensor], values: &[Vec<i64>]) -> Re
     Ok(())
 }
 
-/// As many points in each group as the key has chunks and a chunk has variables.
-pub(crate) fn check_counts(chunks: &Chunks, [x, y]: [&[G1Affine]; 2], opening: &OpeningPoints) -> Result<(), Refused> {
+/// As many commitments as the key has chunks.
+pub(crate) fn check_counts(chunks: &Chunks, [x, y]: [&[G1Affine]; 2]) -> Result<(), Refused> {
     for (have, need) in [(x.len(), chunks.x), (y.len(), chunks.y)] {
         if have != need {
             return Err(Refused::Commitments { have, need });
         }
     }
-    let (have, need) = (opening.folds.len(), chunks.bits - 1);
-    if have != need { Err(Refused::Folds { have, need }) } else { Ok(()) }
+    Ok(())
 }
 
 impl From<Refusal> for Refused {

@@ -133,10 +133,10 @@ fn parts_of_a_proof_that_the_key_fixes_are_checked_first() {
     assert_eq!(refusal(&|p| p.publics[0][1] = i64::MIN), Refused::PublicRange { name: name(), position: 1 });
     let generator = G1Affine::generator();
     assert_eq!(refusal(&|p| p.x_commitments.push(generator)), Refused::Commitments { have: have + 1, need: have });
-    assert_eq!(refusal(&|p| p.opening.folds.truncate(4)), Refused::Folds { have: 4, need: 5 });
     // A point moved from one group to the next.
-    let moved = |p: &mut Proof| p.opening.folds.insert(0, p.x_commitments[have - 1]);
-    assert_eq!(refusal(&moved), Refused::Folds { have: 6, need: 5 });
+    let fractions = good.y_commitments.len();
+    let moved = |p: &mut Proof| p.y_commitments.insert(0, p.x_commitments[have - 1]);
+    assert_eq!(refusal(&moved), Refused::Commitments { have: fractions + 1, need: fractions });
     let have = good.exports.len();
     assert_eq!(refusal(&|p| p.exports.truncate(3)), Refused::Exports { have: 3, need: have });
     assert_eq!(refusal(&|p| p.exports.push(0.into())), Refused::Exports { have: have + 1, need: have });

@@ -6,7 +6,7 @@
 //! 3. The leaves' claims, the equalities and the public values are one linear claim on tensors and contraction results at one point.
 //! 4. [`contractions`]: the contraction results become claims on their operands.
 //! 5. [`batch`]: all claims on committed tensors become one evaluation of each committed vector.
-//! 6. [`opening`]: both evaluations are one HyperKZG opening; its group equation is left to the caller.
+//! 6. [`opening`]: all evaluations are one opening; its group equation is left to the caller.
 //!
 //! Steps 2, 4 and 5 are sumchecks, whose rounds are in [`sumcheck`].
 //!

@@ -1,44 +1,43 @@
-//! HyperKZG: opens one committed polynomial of `2^c` coefficients at a multilinear point (the verifier's
-//! half).
+//! The opening: one committed polynomial of `2^c` coefficients at a multilinear point (the verifier's half).
 //!
-//! The fold is Gemini's (Bootle, Chiesa, Hu, Orrù: "Gemini", Eurocrypt 2022, section 2.4.2) in the form of
-//! HyperKZG in microsoft/Nova (`src/provider/hyperkzg.rs`); the three points of each fold are opened with
-//! the two quotients of Boneh, Drake, Fisch, Gabizon (ePrint 2020/081, section 4).
+//! An inner product of coefficients, shown at one random point as in Mercury (Eagen, Gabizon: ePrint 2025/385, section 4), but of the
+//! whole polynomial with all of `eq(ρ, ·)`: Mercury first binds half of the coordinates by a division, which saves the prover one
+//! of three multi-scalar multiplications and costs three points more. Two evaluations are then opened by one quotient (Boneh, Drake, Fisch,
+//! Gabizon: ePrint 2020/081, section 4).
 //!
-//! To show: `g`, whose coefficient `i` is the value at the hypercube point `i` (bit `k` is the coordinate
-//! `k`), has the multilinear evaluation `v` at `ρ`.
+//! To show: `g`, whose coefficient `i` is the value at the hypercube point `i` (bit `k` is the coordinate `k`), has the multilinear
+//! evaluation `v` at `ρ`, that is `Σ_{i < 2^c} g_i·eq(ρ, i) = v`.
 //!
-//! 1. With `f_0 = g`, write `f_k(X) = e_k(X²) + X·o_k(X²)`. The fold `f_{k+1} = (1 − ρ_k)·e_k + ρ_k·o_k`
-//!    binds the coordinate `k`; `f_c` is the constant `v`. The prover commits to `f_1 … f_{c−1}`.
-//! 2. At a challenge `r` the prover sends `f_k(±r)`, hence `e_k(r²)` and `o_k(r²)`, hence `f_{k+1}(r²)`;
-//!    `f_0(r²)` is sent. The last must be `v`.
-//! 3. `F = Σ_k q^k·f_k` for a challenge `q`; `R` is the quadratic through `F` at `r, −r, r²`;
-//!    `H = (F − R) / Z` with `Z(X) = (X² − r²)(X − r²)`. The prover commits to `H`.
-//! 4. `L(X) = F(X) − R(z) − Z(z)·H(X)` vanishes at the challenge `z`; the prover commits to
-//!    `W = L / (X − z)`.
+//! 1. With `E(X) = Σ_i eq(ρ, i)·X^i = Π_k (1 − ρ_k + ρ_k·X^(2^k))`, the constant coefficient of `g(X)·E(1/X)` is `v`. So there is a
+//!    polynomial `S`, the cross terms, with `g(X)·E(1/X) + g(1/X)·E(X) = 2v + X·S(X) + S(1/X)/X`, and only if `v` is that
+//!    evaluation. The prover commits to `S`.
+//! 2. At a challenge `ζ` this is a claim on `g` and `S`: with `G_1 = E(1/ζ)·g − ζ·S` and `G_2 = E(ζ)·g − S/ζ` it says
+//!    `G_1(ζ) + G_2(1/ζ) = 2v`. The prover sends `y = G_1(ζ)`; `G_2(1/ζ)` is then `2v − y`.
+//! 3. The prover commits to `H = (G_1 − y)/(X − ζ) + (G_2 − (2v − y))/(X − 1/ζ)`. That this is a polynomial means that neither pole is
+//!    there, as they are apart, so both values are right.
+//! 4. At a challenge `z` the polynomial `(z − 1/ζ)·(G_1 − y) + (z − ζ)·(G_2 − (2v − y)) − (z − ζ)(z − 1/ζ)·H` vanishes. Divided by the
+//!    factor of `g` in it, it is `L = g − s·S − h·H − o`. The prover sends `W = L/(X − z)`.
 //!
-//! What is left is `e(C_F − R(z)·[1] − Z(z)·H + z·W, [1]) = e(W, [τ])` over the groups, for the outer
-//! verifier ([`OpeningScalars`] says with which scalars).
+//! What is left is `e(C_g − s·S − h·H − o·[1] + z·W, [1]) = e(W, [τ])` over the groups, for the outer verifier ([`OpeningScalars`] has
+//! the scalars).
 //!
-//! `C_F` needs no bound on the degree of `g`. Were `g = Σ_j X^{j·2^c}·g_j(X)` with `g_j` of `2^c`
-//! coefficients each, `f_c` would be `Σ_j g̃_j(ρ)·X^j`, and step 2 asks that it be `v` at a random `r²`: so
-//! `g̃_0(ρ) = v` all the same, and the other `g̃_j` vanish at `ρ`. That refuses a blind (which sits in `g_1`)
-//! that was not subtracted.
+//! `C_g` needs no bound on the degree of `g`: step 1 is about the constant coefficient, to which only the first `2^c` of `g`
+//! contribute; the others can be anything.
 //!
-//! Cost: `2c + 1` scalars and `c + 1` group elements; the verifier does about `8c` multiplications and two
-//! inversions here, and `c + 2` scalar multiplications and two pairings outside; the prover three MSMs of
-//! `2^c`.
+//! Cost: one scalar and three group elements whatever `c` is; the verifier does about `8c` multiplications and two inversions here, and
+//! four scalar multiplications and two pairings outside; the prover three multi-scalar multiplications of `2^c` and about
+//! `(c + 10)·2^c` field multiplications.
 
 use ark_bn254::{Fr, G1Affine};
-use ark_ff::{AdditiveGroup, Field};
+use ark_ff::One;
 
 use crate::backend::{Arithmetic, Channel, Check, Step};
 
 /// The group elements that an opening sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpeningPoints {
-    /// Commitments to the folds `f_1 … f_{c−1}`.
-    pub folds: Vec<G1Affine>,
+    /// Commitment to `S`.
+    pub cross: G1Affine,
     /// Commitment to `H`.
     pub quotient: G1Affine,
     /// Commitment to `W`.
@@ -46,9 +45,14 @@ pub struct OpeningPoints {
 }
 
 impl OpeningPoints {
+    /// All of them, in the order in which they are sent.
+    pub fn all(&self) -> [G1Affine; 3] {
+        [self.cross, self.quotient, self.witness]
+    }
+
     /// The groups in which the transcript absorbs them. `W` is in none: no challenge follows it, and the group equation determines it.
     pub fn groups(&self) -> [&[G1Affine]; 2] {
-        [&self.folds, std::slice::from_ref(&self.quotient)]
+        [&self.cross, &self.quotient].map(std::slice::from_ref)
     }
 }
 
@@ -60,113 +64,93 @@ pub fn point_groups<'a>(x: &'a [G1Affine], y: &'a [G1Affine], opening: &'a Openi
     groups
 }
 
-/// The scalars of the group equation.
+/// The scalars of the group equation, named by what they multiply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpeningScalars<S> {
-    /// `R(z)`: subtracted times `[1]`.
-    pub r_at_z: S,
-    /// `Z(z)`: subtracted times `H`.
-    pub z_quotient: S,
-    /// `q`: its powers `q, q², …, q^{c−1}` are added times `f_1 … f_{c−1}` (`g` itself enters once).
-    pub q: S,
+    /// Subtracted times `S`.
+    pub cross: S,
+    /// Subtracted times `H`.
+    pub quotient: S,
+    /// Subtracted times `[1]`.
+    pub one: S,
     /// `z`: added times `W`.
-    pub z: S,
+    pub witness: S,
 }
 
-/// `(f(r), f(−r))` as the values of the even and the odd part at `r²`.
-struct Parts<S> {
-    even: S,
-    odd: S,
-}
-
-/// Checks the folds of the opening of `v` at `rho`, and returns what the group equation needs.
+/// Reads an opening of `v` at `rho`, and returns what the group equation needs. That alone tells whether the opening is right: none of its
+/// messages can be checked here.
 ///
 /// The caller has absorbed the commitment, the claim and (if the commitment is blinded) the revealed blind
 /// before.
+///
+/// # Errors
+/// A message that is missing, or a degenerate challenge.
 pub fn verify<C: Channel>(ch: &mut C, rho: &[C::Scalar], v: &C::Scalar) -> Result<OpeningScalars<C::Scalar>, Check> {
-    if rho.is_empty() {
-        return Err(Check::Shape);
-    }
     ch.label(Step::Opening);
     ch.read_points()?;
-    let r = ch.challenge();
-    let r_inverse = ch.invert(&r, Check::Degenerate)?;
-    let r_square = ch.mul(&r, &r);
-
-    let half = Fr::ONE.double().inverse().unwrap_or(Fr::ONE);
-    let mut parts = Vec::with_capacity(rho.len());
-    for _ in rho {
-        let plus = ch.read()?;
-        let minus = ch.read()?;
-        let sum = ch.add(&plus, &minus);
-        let even = ch.scale(&sum, half);
-        let difference = ch.sub(&plus, &minus);
-        let difference = ch.scale(&difference, half);
-        let odd = ch.mul(&difference, &r_inverse);
-        parts.push(Parts { even, odd });
-    }
-    // f_k(r²) for k = 0 … c.
-    let mut at_square = Vec::with_capacity(rho.len() + 1);
-    at_square.push(ch.read()?);
-    for (coordinate, Parts { even, odd }) in rho.iter().zip(&parts) {
-        let slope = ch.sub(odd, even);
-        at_square.push(ch.mul_add(even, coordinate, &slope));
-    }
-    if let Some(last) = at_square.pop() {
-        ch.assert_equal(&last, v, Check::OpeningFold)?;
-    }
-
-    let q = ch.challenge();
-    let q_powers = powers(ch, &q, rho.len() - 1);
-    // The same combination of the even parts, the odd parts and the values at r².
-    let mut even = parts[0].even.clone();
-    let mut odd = parts[0].odd.clone();
-    let mut square = at_square[0].clone();
-    for ((power, parts), value) in q_powers.iter().zip(&parts[1..]).zip(&at_square[1..]) {
-        even = ch.mul_add(&even, power, &parts.even);
-        odd = ch.mul_add(&odd, power, &parts.odd);
-        square = ch.mul_add(&square, power, value);
-    }
-
+    let zeta = ch.challenge();
+    let y = ch.read()?;
     ch.read_points()?;
     let z = ch.challenge();
-
-    // R(X) = even + odd·X + curvature·(X² − r²): right at ±r as it stands, and at r² by choice of the
-    // curvature.
-    let line = ch.mul_add(&even, &odd, &r_square);
-    let residue = ch.sub(&square, &line);
-    let fourth = ch.mul(&r_square, &r_square);
-    let spread = ch.sub(&fourth, &r_square);
-    let spread_inverse = ch.invert(&spread, Check::Degenerate)?;
-    let curvature = ch.mul(&residue, &spread_inverse);
-    let z_square = ch.mul(&z, &z);
-    let at_both = ch.sub(&z_square, &r_square);
-    let at_third = ch.sub(&z, &r_square);
-    let z_quotient = ch.mul(&at_both, &at_third);
-    let line = ch.mul_add(&even, &odd, &z);
-    let r_at_z = ch.mul_add(&line, &curvature, &at_both);
-    Ok(OpeningScalars { r_at_z, z_quotient, q, z })
+    scalars(ch, rho, v, [&zeta, &y, &z])
 }
 
-/// `q, q², …, q^count`.
-pub fn powers<A: Arithmetic>(ar: &mut A, q: &A::Scalar, count: usize) -> Vec<A::Scalar> {
-    let mut powers: Vec<A::Scalar> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let next = match powers.last() {
-            Some(last) => ar.mul(last, q),
-            None => q.clone(),
-        };
-        powers.push(next);
+/// The scalars of the group equation for the claim `v` at `rho`, the challenges `ζ` and `z`, and the message `y` between them.
+///
+/// # Errors
+/// A degenerate challenge.
+pub fn scalars<A: Arithmetic>(
+    ar: &mut A,
+    rho: &[A::Scalar],
+    v: &A::Scalar,
+    [zeta, y, z]: [&A::Scalar; 3],
+) -> Result<OpeningScalars<A::Scalar>, Check> {
+    let inverse = ar.invert(zeta, Check::Degenerate)?;
+    let at_zeta = eq_polynomial(ar, rho, zeta);
+    let at_inverse = eq_polynomial(ar, rho, &inverse);
+    let from_zeta = ar.sub(z, zeta);
+    let from_inverse = ar.sub(z, &inverse);
+    let factor = ar.mul(&from_inverse, &at_inverse);
+    let factor = ar.mul_add(&factor, &from_zeta, &at_zeta);
+    let scale = ar.invert(&factor, Check::Degenerate)?;
+
+    let product = ar.mul(&from_zeta, &from_inverse);
+    let quotient = ar.mul(&product, &scale);
+    // (z − 1/ζ)·ζ + (z − ζ)/ζ.
+    let cross = ar.mul(&from_inverse, zeta);
+    let cross = ar.mul_add(&cross, &from_zeta, &inverse);
+    let cross = ar.mul(&cross, &scale);
+    let double = ar.add(v, v);
+    let other = ar.sub(&double, y);
+    let one = ar.mul(&from_inverse, y);
+    let one = ar.mul_add(&one, &from_zeta, &other);
+    let one = ar.mul(&one, &scale);
+    Ok(OpeningScalars { cross, quotient, one, witness: z.clone() })
+}
+
+/// `E(x) = Π_k (1 + ρ_k·(x^(2^k) − 1))`.
+pub fn eq_polynomial<A: Arithmetic>(ar: &mut A, rho: &[A::Scalar], x: &A::Scalar) -> A::Scalar {
+    let one = ar.constant(Fr::one());
+    let (mut product, mut power) = (one.clone(), x.clone());
+    for (k, coordinate) in rho.iter().enumerate() {
+        if k > 0 {
+            power = ar.mul(&power, &power);
+        }
+        let less_one = ar.sub(&power, &one);
+        let factor = ar.mul_add(&one, coordinate, &less_one);
+        product = if k > 0 { ar.mul(&product, &factor) } else { factor };
     }
-    powers
+    product
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::plain_arithmetic;
+    use crate::backend::{Plain, plain_arithmetic};
+    use crate::mle::eq_table;
+    use ark_ff::{AdditiveGroup, Field};
 
-    /// A verifier's end with chosen challenges and no points; counts what it is asked for.
+    /// A verifier's end with chosen challenges, the zero as each message, and no points; counts what it is asked for.
     struct Scripted {
         challenges: Vec<Fr>,
         scalars: usize,
@@ -189,13 +173,12 @@ mod tests {
             Ok(())
         }
         fn challenge(&mut self) -> Fr {
-            self.challenges.pop().expect("three challenges")
+            self.challenges.pop().expect("two challenges")
         }
     }
 
-    fn run(c: u64, r: Fr) -> (Result<OpeningScalars<Fr>, Check>, Scripted) {
-        let challenges = vec![Fr::from(11), Fr::from(3), r];
-        let mut script = Scripted { challenges, scalars: 0, groups: 0 };
+    fn run(c: u64, zeta: Fr, z: Fr) -> (Result<OpeningScalars<Fr>, Check>, Scripted) {
+        let mut script = Scripted { challenges: vec![z, zeta], scalars: 0, groups: 0 };
         let rho: Vec<Fr> = (5..5 + c).map(Fr::from).collect();
         let result = verify(&mut script, &rho, &Fr::ZERO);
         (result, script)
@@ -203,21 +186,37 @@ mod tests {
 
     #[test]
     fn degenerate_challenges_are_refused() {
-        for r in [Fr::ZERO, Fr::ONE, -Fr::ONE] {
-            assert_eq!(run(3, r).0, Err(Check::Degenerate));
-        }
-        assert!(run(3, Fr::from(2)).0.is_ok());
+        let (zeta, z) = (Fr::from(7), Fr::from(11));
+        assert!(run(3, zeta, z).0.is_ok());
+        assert_eq!(run(3, Fr::ZERO, z).0, Err(Check::Degenerate));
+        // The z at which nothing is left of g: (z − 1/ζ)·E(1/ζ) + (z − ζ)·E(ζ) = 0.
+        let rho: Vec<Fr> = (5..8).map(Fr::from).collect();
+        let inverse = zeta.inverse().unwrap();
+        let [at_zeta, at_inverse] = [zeta, inverse].map(|x| eq_polynomial(&mut Plain, &rho, &x));
+        let z = (inverse * at_inverse + zeta * at_zeta) / (at_inverse + at_zeta);
+        assert_eq!(run(3, zeta, z).0, Err(Check::Degenerate));
+        assert!(run(3, zeta, z + Fr::ONE).0.is_ok());
     }
 
     #[test]
     fn messages_are_as_many_as_stated() {
-        for c in 1..10 {
-            let (result, script) = run(c, Fr::from(7));
-            assert_eq!((script.scalars as u64, script.groups), (2 * c + 1, 2));
+        for c in 0..10 {
+            let (result, script) = run(c, Fr::from(7), Fr::from(11));
+            assert_eq!((script.scalars, script.groups), (1, 2));
             assert!(script.challenges.is_empty());
-            let scalars = result.expect("zero opens to zero");
-            assert_eq!((scalars.q, scalars.z, scalars.r_at_z), (Fr::from(3), Fr::from(11), Fr::ZERO));
-            assert_eq!(scalars.z_quotient, Fr::from((11 * 11 - 49) * (11 - 49)));
+            let OpeningScalars { one, witness, .. } = result.expect("zero opens to zero");
+            assert_eq!((one, witness), (Fr::ZERO, Fr::from(11)));
+        }
+    }
+
+    #[test]
+    fn the_product_form_has_the_tables_coefficients() {
+        for c in 0..6 {
+            let rho: Vec<Fr> = (5..5 + c).map(|i| Fr::from(i).inverse().unwrap()).collect();
+            for x in [0, 1, 2, 77].map(Fr::from) {
+                let sum = eq_table(&rho).iter().rev().fold(Fr::ZERO, |sum, weight| sum * x + weight);
+                assert_eq!(eq_polynomial(&mut Plain, &rho, &x), sum);
+            }
         }
     }
 }

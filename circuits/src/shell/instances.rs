@@ -34,11 +34,12 @@ impl<S: Clone> Instances<S> {
     }
 }
 
-/// The exports that a proof sends, in the circuit's order: leaf point, `ρ_hi`, `δ`, blind, `q`, `z`, `Z(z)`, `R(z)`.
+/// The exports that a proof sends, in the circuit's order: leaf point, `ρ_hi`, `δ`, blind, and the opening's scalars for
+/// `S`, `H`, `[1]` and `W`.
 pub fn export_list<S: Clone>(exports: &Exports<S>) -> Vec<S> {
     let Exports { leaf, rho_high, delta, blind, opening } = exports;
-    let OpeningScalars { q, z, z_quotient, r_at_z } = opening;
-    let last = [delta, blind, q, z, z_quotient, r_at_z];
+    let OpeningScalars { cross, quotient, one, witness } = opening;
+    let last = [delta, blind, cross, quotient, one, witness];
     leaf.iter().chain(rho_high).chain(last).cloned().collect()
 }
 
@@ -51,8 +52,8 @@ pub fn export_count(leaf: usize, chunks: &Chunks) -> usize {
 pub fn exports_of(leaf: usize, chunks: &Chunks, list: &[Fr]) -> Option<Exports<Fr>> {
     let (leaf, rest) = list.split_at_checked(leaf)?;
     let (rho_high, rest) = rest.split_at_checked(chunks.rho_high())?;
-    let [delta, blind, q, z, z_quotient, r_at_z] = <[Fr; 6]>::try_from(rest).ok()?;
-    let opening = OpeningScalars { q, z, z_quotient, r_at_z };
+    let [delta, blind, cross, quotient, one, witness] = <[Fr; 6]>::try_from(rest).ok()?;
+    let opening = OpeningScalars { cross, quotient, one, witness };
     Some(Exports { leaf: leaf.to_vec(), rho_high: rho_high.to_vec(), delta, blind, opening })
 }
 

@@ -89,6 +89,6 @@ fn run<'a>(
 
 fn no_exports() -> Exports<Traced> {
     let zero = || Traced::constant(Fr::ZERO);
-    let opening = OpeningScalars { r_at_z: zero(), z_quotient: zero(), q: zero(), z: zero() };
+    let opening = OpeningScalars { cross: zero(), quotient: zero(), one: zero(), witness: zero() };
     Exports { leaf: Vec::new(), rho_high: Vec::new(), delta: zero(), blind: zero(), opening }
 }

@@ -6,9 +6,9 @@
 //! [`vouch_circuits::blinds::blind_base`]. So the commitment of a chunk with a uniform blind is uniform.
 
 pub mod ceremony;
-pub mod hyperkzg;
 pub mod lagrange;
 pub mod msm;
+pub mod opening;
 pub mod repeated;
 pub mod srs;
 
@@ -17,8 +17,8 @@ use ark_ff::PrimeField;
 use rand::CryptoRng;
 
 pub use ceremony::{Ceremony, CeremonyError};
-pub use hyperkzg::{OpeningPoints, open};
 pub use msm::{commit_chunks, commit_small, commit_sparse, msm};
+pub use opening::{OpeningPoints, open};
 pub use repeated::commit_field_chunks;
 pub use srs::{Srs, SrsError, Trust};
 

@@ -6,7 +6,6 @@ use ark_bn254::{Fr, G1Affine};
 use ark_ff::{One, Zero};
 use proptest::prelude::*;
 use vouch_circuits::argument::key::CoreProof;
-use vouch_circuits::argument::opening::OpeningPoints;
 use vouch_circuits::layout::Cuts;
 use vouch_program::*;
 use vouch_prover::{CoreProvingKey, prove_core, setup_core};
@@ -72,8 +71,7 @@ fn without_weights_the_salt_does_not_matter() {
 }
 
 fn points(proof: &CoreProof) -> Vec<G1Affine> {
-    let OpeningPoints { folds, quotient, witness } = &proof.opening;
-    proof.x_commitments.iter().chain(folds).chain([quotient, witness]).copied().collect()
+    proof.x_commitments.iter().copied().chain(proof.opening.all()).collect()
 }
 
 #[test]

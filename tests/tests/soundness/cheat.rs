@@ -49,8 +49,8 @@ pub enum Message {
     Vectors,
     /// The combined blind.
     Blind,
-    /// `f_k(±r)` for each `k`, then `f_0(r²)`.
-    FoldValues,
+    /// The opening's only scalar.
+    Opening,
 }
 
 /// A group of points.
@@ -58,7 +58,7 @@ pub enum Message {
 pub enum Points {
     Commitments,
     Fractions,
-    Folds,
+    Cross,
     Quotient,
     Witness,
 }
@@ -71,10 +71,9 @@ pub enum Bend {
     Lookups,
     Contractions,
     Batch,
-    Opening,
 }
 
-pub const BENDS: [Bend; 6] = [Bend::Nothing, Bend::Root, Bend::Lookups, Bend::Contractions, Bend::Batch, Bend::Opening];
+pub const BENDS: [Bend; 5] = [Bend::Nothing, Bend::Root, Bend::Lookups, Bend::Contractions, Bend::Batch];
 
 type Tamper<'a, K, V> = Box<dyn Fn(K, &mut [V]) + 'a>;
 /// Given numerators and denominators.
@@ -112,8 +111,8 @@ pub struct Cheat<'a> {
     pub tamper_fractions: TamperFractions<'a>,
     /// Changes what stands in the place of `y` in the sumcheck, fractions and products' factors.
     pub tamper_factors: TamperFractions<'a>,
-    /// A fold that is another polynomial.
-    pub alter_fold: Option<usize>,
+    /// A coefficient of the opening's cross terms that is another.
+    pub alter_cross: Option<usize>,
     /// Contractions that are computed over other values than the rest.
     pub lied_to: BTreeMap<ContractionId, Values>,
     /// Added to `x`'s positions beyond all tensors and to the mask chunk's.
@@ -136,7 +135,6 @@ impl Sender<'_> {
             Message::Children { .. } => reach >= Bend::Lookups,
             Message::Operands => reach >= Bend::Contractions,
             Message::Vectors => reach >= Bend::Batch,
-            Message::FoldValues => reach >= Bend::Opening,
             _ => false,
         };
         if bent {
@@ -186,7 +184,7 @@ impl<'a> Cheat<'a> {
             tamper_leaves: Box::new(|_, _| ()),
             tamper_fractions: Box::new(|_| ()),
             tamper_factors: Box::new(|_| ()),
-            alter_fold: None,
+            alter_cross: None,
             lied_to: BTreeMap::new(),
             junk: Fr::ZERO,
         }
@@ -266,7 +264,7 @@ impl<'a> Cheat<'a> {
             }
         }
         let claim = vectors[1] + delta * vectors[0] + delta.square() * vectors.get(2).copied().unwrap_or_default();
-        let opening = open(&mut sender, g, &rho[..CHUNK_BITS], claim, self.alter_fold);
+        let opening = open(&mut sender, &g, &rho[..CHUNK_BITS], claim, self.alter_cross);
         let scalars = sender.writer.into_scalars();
         let key_digest = self.digest;
         CoreProof { key_digest, context: self.context, publics, x_commitments, y_commitments, scalars, opening }

@@ -13,7 +13,6 @@ use vouch_circuits::key::Proof;
 use vouch_circuits::points::{decode_g1, encode_g1, encode_scalar};
 use vouch_verifier::{Refused, verify};
 
-use crate::scene::CHUNK_BITS;
 use crate::wrapped::wrapped;
 
 /// The body of an honest proof's file, and where its parts begin.
@@ -22,8 +21,7 @@ struct Body {
     bytes: Vec<u8>,
     commitments: usize,
     fractions: usize,
-    folds: usize,
-    last: usize,
+    opening: usize,
     exports: usize,
     shell: usize,
 }
@@ -35,11 +33,10 @@ static BODY: LazyLock<Body> = LazyLock::new(|| {
     let publics: usize = proof.publics.iter().map(|values| 4 + 8 * values.len()).sum();
     let commitments = 32 + 1 + 4 + publics + 4;
     let fractions = commitments + 64 * proof.x_commitments.len() + 4;
-    let folds = fractions + 64 * proof.y_commitments.len() + 4;
-    let last = folds + 64 * proof.opening.folds.len();
-    let exports = last + 128 + 4;
+    let opening = fractions + 64 * proof.y_commitments.len();
+    let exports = opening + 3 * 64 + 4;
     let shell = exports + 32 * proof.exports.len() + 4;
-    let body = Body { proof, bytes, commitments, fractions, folds, last, exports, shell };
+    let body = Body { proof, bytes, commitments, fractions, opening, exports, shell };
     assert_eq!(body.bytes[commitments..][..64], encode_g1(&body.proof.x_commitments[0]));
     assert_eq!(body.bytes[exports..][..32], encode_scalar(&body.proof.exports[0]));
     assert_eq!(body.bytes[shell..], body.proof.shell);
@@ -83,8 +80,7 @@ impl Body {
         let at = |start: usize, count: usize, what| (0..count).map(move |i| (start + 64 * i, what));
         at(self.commitments, self.proof.x_commitments.len(), "commitments")
             .chain(at(self.fractions, self.proof.y_commitments.len(), "commitments to fractions"))
-            .chain(at(self.folds, CHUNK_BITS - 1, "fold commitments"))
-            .chain(at(self.last, 2, "opening"))
+            .chain(at(self.opening, 3, "opening"))
             .collect()
     }
 
@@ -171,7 +167,7 @@ fn infinity_is_refused_wherever_it_stands() {
     let body = body();
     for (at, what) in body.points() {
         // The shell knows the digests of all but W, which only the group equation sees.
-        let refused = if at == body.last + 64 { Refused::Check(Check::Pairing) } else { Refused::Shell };
+        let refused = if at == body.opening + 128 { Refused::Check(Check::Pairing) } else { Refused::Shell };
         assert_eq!(body.with(at, &[0; 64]), Outcome::Refused(refused), "{what} at {at}");
     }
     for at in body.shell_points() {
@@ -248,7 +244,7 @@ fn every_altered_byte_behind_a_right_checksum_is_refused() {
                     Outcome::Refused(refused) => *refused == Refused::Shell || is_of_publics(refused),
                     _ => undecodable,
                 },
-                // More commitments take the folds, fewer leave some over.
+                // More commitments take the opening's points, fewer leave some over.
                 _ if at < body.exports => undecodable,
                 _ => refused_by_shell || undecodable,
             };
@@ -286,7 +282,7 @@ fn false_counts_are_refused() {
     let body = body();
     let counts = [
         (body.commitments - 4, "commitments"),
-        (body.folds - 4, "fold commitments"),
+        (body.fractions - 4, "commitments to fractions"),
         (body.exports - 4, "exports"),
         (body.shell - 4, "shell proof"),
     ];

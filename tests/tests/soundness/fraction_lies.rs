@@ -37,7 +37,7 @@ pub fn balanced_at(position: usize) -> Lie {
 fn refusals(scene: &Scene, values: &Values, lie: Lie) -> Vec<Option<Check>> {
     let mut cheat = Cheat::new(scene, values);
     cheat.tamper_fractions = lie;
-    let bends = [Bend::Nothing, Bend::Lookups, Bend::Batch, Bend::Opening];
+    let bends = [Bend::Nothing, Bend::Lookups, Bend::Batch];
     bends
         .map(|bend| {
             cheat.bend = bend;
@@ -50,7 +50,7 @@ fn refusals(scene: &Scene, values: &Values, lie: Lie) -> Vec<Option<Check>> {
 fn expected(scene: &Scene, nodes: bool) -> Vec<Option<Check>> {
     let below = scene.layout.layer < scene.layout.leaf_bits;
     let first = if nodes && below { Check::LookupSumcheck } else { Check::Batch };
-    [first, Check::Batch, Check::OpeningFold, Check::Pairing].map(Some).to_vec()
+    [first, Check::Batch, Check::Pairing].map(Some).to_vec()
 }
 
 /// At every layer the honest fractions are accepted, however large or small it is beside a chunk.
@@ -143,11 +143,7 @@ fn rows_that_are_not_counted_are_refused() {
                 let row = rows.range().find(|row| q[*row] == q[table.offset + counted]).unwrap();
                 p[row] = Fr::ZERO;
             });
-            let expected = match bend {
-                Bend::Opening => Check::Pairing,
-                Bend::Batch => Check::OpeningFold,
-                _ => Check::Batch,
-            };
+            let expected = if bend == Bend::Batch { Check::Pairing } else { Check::Batch };
             assert_eq!(scene.refusal_of(&cheat), Some(expected), "{bend:?}");
         }
     }
@@ -160,15 +156,11 @@ fn denominators_that_are_pretended_to_be_zero_are_refused() {
     let leaves = DENSE.scene.layout.leaf_bits;
     let scene = DENSE.scene.cut_at(leaves);
     let values = with_a_false_row(&scene);
-    for bend in [Bend::Nothing, Bend::Batch, Bend::Opening] {
+    for bend in [Bend::Nothing, Bend::Batch] {
         let mut cheat = Cheat { bend, ..Cheat::new(&scene, &values) };
         cheat.tamper_leaves = Box::new(|p, q| (p[0], q[0]) = (Fr::ZERO, Fr::ZERO));
         cheat.tamper_fractions = balanced_at(0);
-        let expected = match bend {
-            Bend::Opening => Check::Pairing,
-            Bend::Batch => Check::OpeningFold,
-            _ => Check::Batch,
-        };
+        let expected = if bend == Bend::Batch { Check::Pairing } else { Check::Batch };
         assert_eq!(scene.refusal_of(&cheat), Some(expected), "{bend:?}");
     }
 }

@@ -90,10 +90,10 @@ fn columns_that_are_not_committed_are_refused() {
         let mut values = honest.clone();
         shift(&mut values, tensor, 1, 1);
         for scene in scene.cuts() {
-            let checks = [Bend::Nothing, Bend::Batch, Bend::Opening].map(|bend| {
+            let checks = [Bend::Nothing, Bend::Batch].map(|bend| {
                 scene.refusal_of(&Cheat { leaves_from: Some(&honest), bend, ..Cheat::new(&scene, &values) })
             });
-            assert_eq!(checks, [Check::Batch, Check::OpeningFold, Check::Pairing].map(Some), "{name}");
+            assert_eq!(checks, [Check::Batch, Check::Pairing].map(Some), "{name}");
         }
     }
 }
@@ -134,11 +134,11 @@ fn fractions_that_the_key_does_not_know_are_refused() {
             let mut cheat = Cheat::new(&scene, &values);
             cheat.tamper_leaves = Box::new(change);
             let mut refusals = Vec::new();
-            for bend in [Bend::Nothing, Bend::Batch, Bend::Opening] {
+            for bend in [Bend::Nothing, Bend::Batch] {
                 cheat.bend = bend;
                 refusals.push(scene.refusal_of(&cheat));
             }
-            let expected = [Check::Batch, Check::OpeningFold, Check::Pairing].map(Some);
+            let expected = [Check::Batch, Check::Pairing].map(Some);
             assert_eq!(refusals, expected, "{what}, layer {}", scene.layout.layer);
         }
     }

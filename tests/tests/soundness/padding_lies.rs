@@ -95,9 +95,9 @@ fn junk_in_padding_leaves_the_statement_as_it_is() {
                 if publics(scene.system(), &wrong) == truth {
                     continue;
                 }
-                let refusals = [Bend::Nothing, Bend::Batch, Bend::Opening]
+                let refusals = [Bend::Nothing, Bend::Batch]
                     .map(|bend| scene.refusal_of(&Cheat { bend, ..Cheat::new(&scene, &wrong) }));
-                assert_eq!(refusals, [Check::Batch, Check::OpeningFold, Check::Pairing].map(Some), "{name}");
+                assert_eq!(refusals, [Check::Batch, Check::Pairing].map(Some), "{name}");
             }
         }
     }

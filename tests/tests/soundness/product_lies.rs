@@ -113,7 +113,7 @@ fn a_false_product_can_be_carried_as_far_as_the_commitments() {
     values[C.0 as usize][1] += Fr::ONE;
     let checks = BENDS.map(|bend| SCENE.refusal_of(&Cheat { bend, ..Cheat::new(&SCENE, &values) }));
     use Check::*;
-    assert_eq!(checks, [Batch, Batch, Batch, Batch, OpeningFold, Pairing].map(Some));
+    assert_eq!(checks, [Batch, Batch, Batch, Batch, Pairing].map(Some));
 }
 
 /// Where there are products, what a chunk holds behind the fractions' room is no free summand either: beside the products' rows, in their
@@ -127,9 +127,7 @@ fn positions_behind_the_fractions_are_no_free_summands() {
     values[4][2] += Fr::ONE;
     assert_eq!(SCENE.refusal(&values), Some(Check::Batch), "a false multiplicity");
     for position in layout.fraction_len()..room {
-        for (bend, check) in
-            [(Bend::Nothing, Check::Batch), (Bend::Batch, Check::OpeningFold), (Bend::Opening, Check::Pairing)]
-        {
+        for (bend, check) in [(Bend::Nothing, Check::Batch), (Bend::Batch, Check::Pairing)] {
             let mut cheat = Cheat { bend, ..Cheat::new(&SCENE, &values) };
             cheat.tamper_fractions = balanced_at(position);
             assert_eq!(SCENE.refusal_of(&cheat), Some(check), "position {position}, {bend:?}");
@@ -155,9 +153,7 @@ fn nothing_cancels_a_false_product() {
     assert_eq!((a + more) * b, c);
     let room = layout.chunks().y << CHUNK_BITS;
     for committed in [false, true] {
-        for (bend, check) in
-            [(Bend::Nothing, Check::Batch), (Bend::Batch, Check::OpeningFold), (Bend::Opening, Check::Pairing)]
-        {
+        for (bend, check) in [(Bend::Nothing, Check::Batch), (Bend::Batch, Check::Pairing)] {
             let mut cheat = Cheat { bend, ..Cheat::new(&SCENE, &values) };
             cheat.tamper_factors = Box::new(move |y| {
                 y[first.offset + row] += more;

@@ -17,14 +17,13 @@ use crate::scene::{CHUNK_BITS, SRS, Scene, randoms};
 use crate::values::{Values, contract, count, count_with, publics, run};
 
 /// The check that refuses a lie in this message, for a prover who bends this far.
-fn refusing(scene: &Scene, message: Message, scalar: usize, bend: Bend) -> Check {
+fn refusing(scene: &Scene, message: Message, bend: Bend) -> Check {
     // The checks in the verifier's order, each with the bend that passes it.
-    const CHECKS: [(Check, Bend); 5] = [
+    const CHECKS: [(Check, Bend); 4] = [
         (Check::LookupSum, Bend::Root),
         (Check::LookupSumcheck, Bend::Lookups),
         (Check::Contraction, Bend::Contractions),
         (Check::Batch, Bend::Batch),
-        (Check::OpeningFold, Bend::Opening),
     ];
     let first = match message {
         Message::Root | Message::Salt => 0,
@@ -34,9 +33,8 @@ fn refusing(scene: &Scene, message: Message, scalar: usize, bend: Bend) -> Check
         Message::FractionRound(_) | Message::FractionEnd => 3,
         Message::Total | Message::ContractionRound(_) | Message::NumberRound(_) | Message::Operands => 2,
         Message::BatchRound(_) | Message::Vectors => 3,
-        // Only the last fold meets the claim; the others, and the blind, meet the commitments.
-        Message::FoldValues if scalar / 2 == CHUNK_BITS - 1 => 4,
-        Message::FoldValues | Message::Blind => 5,
+        // Only the commitments tell.
+        Message::Blind | Message::Opening => 4,
     };
     // False claims on leaves do not touch the contractions: the batch is the next to see them.
     let concerned = |check| first == 2 || check != Check::Contraction;
@@ -53,7 +51,6 @@ fn is_bent(message: Message, scalar: usize, bend: Bend) -> bool {
         Message::Children { .. } => scalar == 0 && bend >= Bend::Lookups,
         Message::Operands => scalar == 0 && bend >= Bend::Contractions,
         Message::Vectors => scalar == 0 && bend >= Bend::Batch,
-        Message::FoldValues => scalar == 2 * CHUNK_BITS - 2 && bend >= Bend::Opening,
         _ => false,
     }
 }
@@ -81,7 +78,7 @@ fn lie_in_every_message_to(case: &Case, scene: &Scene) {
     for (place, count) in all {
         for scalar in 0..count {
             for bend in BENDS {
-                if scalar > 0 && !matches!(bend, Bend::Nothing | Bend::Opening) {
+                if scalar > 0 && !matches!(bend, Bend::Nothing | Bend::Batch) {
                     continue;
                 }
                 let mut cheat = Cheat { bend, ..Cheat::new(scene, &values) };
@@ -90,7 +87,7 @@ fn lie_in_every_message_to(case: &Case, scene: &Scene) {
                         scalars[scalar] += Fr::ONE;
                     }
                 });
-                let expected = (!is_bent(place, scalar, bend)).then(|| refusing(scene, place, scalar, bend));
+                let expected = (!is_bent(place, scalar, bend)).then(|| refusing(scene, place, bend));
                 let (refusal, layer) = (scene.refusal_of(&cheat), scene.layout.layer);
                 let what = || format!("{}, layer {layer}: {place:?}, scalar {scalar}, {bend:?}", case.program.name);
                 assert_eq!(refusal, expected, "{}", what());
@@ -100,7 +97,7 @@ fn lie_in_every_message_to(case: &Case, scene: &Scene) {
 }
 
 /// Every scalar of every message: false root fractions, a false split of each layer, false round polynomials that fit the claim
-/// before them, false totals, operands, evaluations, blinds and fold values.
+/// before them, false totals, operands, evaluations, blinds and the opening's value.
 #[test]
 fn a_lie_in_any_message_is_refused_however_far_it_is_bent() {
     lie_in_every_message(&FAN_OUT);
@@ -119,9 +116,9 @@ fn a_lie_in_any_message_is_refused_where_rounds_are_cubic() {
 fn a_false_witness_can_be_carried_as_far_as_the_commitments() {
     use Check::*;
     let expected = [
-        [LookupSum, LookupSumcheck, Batch, Batch, OpeningFold, Pairing],
-        [Batch, LookupSumcheck, Batch, Batch, OpeningFold, Pairing],
-        [Batch, Batch, Batch, Batch, OpeningFold, Pairing],
+        [LookupSum, LookupSumcheck, Batch, Batch, Pairing],
+        [Batch, LookupSumcheck, Batch, Batch, Pairing],
+        [Batch, Batch, Batch, Batch, Pairing],
     ];
     for (scene, expected) in DENSE.scene.cuts().iter().zip(expected) {
         let y = scene.tensor("result y");
@@ -135,9 +132,7 @@ fn a_false_witness_can_be_carried_as_far_as_the_commitments() {
 #[test]
 fn operands_with_the_right_product_are_refused() {
     let values = FAN_OUT.scene.honest(&FAN_OUT.inputs);
-    for (bend, check) in
-        [(Bend::Nothing, Check::Batch), (Bend::Batch, Check::OpeningFold), (Bend::Opening, Check::Pairing)]
-    {
+    for (bend, check) in [(Bend::Nothing, Check::Batch), (Bend::Batch, Check::Pairing)] {
         for factor in [2, 3, 5].map(Fr::from) {
             let mut cheat = Cheat { bend, ..Cheat::new(&FAN_OUT.scene, &values) };
             cheat.tamper = Box::new(move |message, scalars| {
@@ -155,26 +150,22 @@ fn operands_with_the_right_product_are_refused() {
 #[test]
 fn evaluations_exchanged_between_the_vectors_are_refused() {
     let values = DENSE.scene.honest(&DENSE.inputs);
-    for (bend, check) in [(Bend::Batch, Check::OpeningFold), (Bend::Opening, Check::Pairing)] {
-        let mut cheat = Cheat { bend, ..Cheat::new(&DENSE.scene, &values) };
-        cheat.tamper = Box::new(|message, scalars| {
-            if message == Message::Vectors {
-                scalars[1] += Fr::from(5);
-            }
-        });
-        assert_eq!(DENSE.scene.refusal_of(&cheat), Some(check), "{bend:?}");
-    }
+    let mut cheat = Cheat { bend: Bend::Batch, ..Cheat::new(&DENSE.scene, &values) };
+    cheat.tamper = Box::new(|message, scalars| {
+        if message == Message::Vectors {
+            scalars[1] += Fr::from(5);
+        }
+    });
+    assert_eq!(DENSE.scene.refusal_of(&cheat), Some(Check::Pairing));
 }
 
-/// A fold that is another polynomial, with everything after it computed from that one.
+/// Cross terms that are others, with everything after them computed from those.
 #[test]
-fn false_folds_are_refused() {
+fn false_cross_terms_are_refused() {
     let values = DENSE.scene.honest(&DENSE.inputs);
-    for fold in 0..CHUNK_BITS - 1 {
-        for (bend, check) in [(Bend::Nothing, Check::OpeningFold), (Bend::Opening, Check::Pairing)] {
-            let cheat = Cheat { bend, alter_fold: Some(fold), ..Cheat::new(&DENSE.scene, &values) };
-            assert_eq!(DENSE.scene.refusal_of(&cheat), Some(check), "fold {fold}, {bend:?}");
-        }
+    for position in 0..(1 << CHUNK_BITS) - 1 {
+        let cheat = Cheat { alter_cross: Some(position), ..Cheat::new(&DENSE.scene, &values) };
+        assert_eq!(DENSE.scene.refusal_of(&cheat), Some(Check::Pairing), "cross term {position}");
     }
 }
 
@@ -187,7 +178,7 @@ fn false_points_are_refused() {
     for (place, count) in [
         (Points::Commitments, chunks.x),
         (Points::Fractions, chunks.y),
-        (Points::Folds, CHUNK_BITS - 1),
+        (Points::Cross, 1),
         (Points::Quotient, 1),
         (Points::Witness, 1),
     ] {
@@ -210,14 +201,10 @@ fn values_exchanged_after_the_challenges_are_refused() {
     let scene = &DENSE.scene;
     let (one, other) = (scene.honest(&DENSE.inputs), scene.honest(&[vec![-8, 3, 1]]));
     let stated = Some(publics(scene.system(), &other));
-    for (open_later, bend, check) in [
-        (false, Bend::Nothing, Check::OpeningFold),
-        (false, Bend::Opening, Check::Pairing),
-        (true, Bend::Nothing, Check::Pairing),
-    ] {
+    for open_later in [false, true] {
         let publics = stated.clone();
-        let cheat = Cheat { later: Some(&other), open_later, publics, bend, ..Cheat::new(scene, &one) };
-        assert_eq!(scene.refusal_of(&cheat), Some(check), "{open_later}, {bend:?}");
+        let cheat = Cheat { later: Some(&other), open_later, publics, ..Cheat::new(scene, &one) };
+        assert_eq!(scene.refusal_of(&cheat), Some(Check::Pairing), "{open_later}");
     }
     let cheat = Cheat { later: Some(&other), publics: stated, ..Cheat::new(scene, &other) };
     assert_eq!(scene.refusal_of(&cheat), None);
@@ -238,13 +225,9 @@ fn a_wrong_weight_is_refused() {
         });
         let values = values.expect("some weight matters");
         // Used throughout, or opened as committed, or opened as used.
-        for (open_later, bend, check) in [
-            (false, Bend::Nothing, Check::OpeningFold),
-            (false, Bend::Opening, Check::Pairing),
-            (true, Bend::Nothing, Check::Pairing),
-        ] {
-            let cheat = Cheat { later: Some(&values), open_later, bend, ..Cheat::new(scene, &values) };
-            assert_eq!(scene.refusal_of(&cheat), Some(check), "{name}, {open_later}, {bend:?}");
+        for open_later in [false, true] {
+            let cheat = Cheat { later: Some(&values), open_later, ..Cheat::new(scene, &values) };
+            assert_eq!(scene.refusal_of(&cheat), Some(Check::Pairing), "{name}, {open_later}");
         }
         // The committed weights in the argument, the other ones' results in the witness.
         let mut mixed = values.clone();
@@ -284,8 +267,7 @@ fn readers_that_are_shown_different_tensors_refuse() {
         recount(&mut values, &lied_to);
         let refusal = |bend| scene.refusal_of(&Cheat { bend, lied_to: lied_to.clone(), ..Cheat::new(scene, &values) });
         assert_eq!(refusal(Bend::Nothing), Some(Check::Batch), "{deltas:?}");
-        assert_eq!(refusal(Bend::Batch), Some(Check::OpeningFold), "{deltas:?}");
-        assert_eq!(refusal(Bend::Opening), Some(Check::Pairing), "{deltas:?}");
+        assert_eq!(refusal(Bend::Batch), Some(Check::Pairing), "{deltas:?}");
     }
 }
 

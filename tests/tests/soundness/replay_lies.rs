@@ -5,13 +5,14 @@ use ark_bn254::{Fr, G1Affine};
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::argument::key::CoreProof;
+use vouch_circuits::argument::opening::OpeningPoints;
 use vouch_circuits::backend::Check;
 use vouch_verifier::Refused;
 
 use crate::cheat::{Cheat, Message};
 use crate::programs::*;
 use crate::protocol_lies::messages;
-use crate::scene::{CHUNK_BITS, Scene};
+use crate::scene::Scene;
 use crate::values::Values;
 
 /// A proof and, for each of its scalars, the message that it belongs to and its number there.
@@ -75,10 +76,7 @@ impl Honest {
                 Check::Contraction
             }
             (Message::BatchRound(_) | Message::Vectors, _) => Check::Batch,
-            // With the blind changes the challenge that the folds are taken at.
-            (Message::Blind, _) => Check::OpeningFold,
-            (Message::FoldValues, k) if k / 2 == CHUNK_BITS - 1 => Check::OpeningFold,
-            (Message::FoldValues, _) => Check::Pairing,
+            (Message::Blind | Message::Opening, _) => Check::Pairing,
         }
     }
 }
@@ -89,8 +87,7 @@ fn refused(check: Check) -> Refused {
 
 /// The first of two checks in the verifier's order.
 fn first(a: Check, b: Check) -> Check {
-    let order =
-        [Check::LookupSum, Check::LookupSumcheck, Check::Contraction, Check::Batch, Check::OpeningFold, Check::Pairing];
+    let order = [Check::LookupSum, Check::LookupSumcheck, Check::Contraction, Check::Batch, Check::Pairing];
     order.into_iter().find(|check| [a, b].contains(check)).unwrap_or(a)
 }
 
@@ -155,10 +152,8 @@ fn assert_points_count(honest: &Honest) {
             let refusal = honest.after(|p| p.y_commitments[i] = change(p.y_commitments[i], other.y_commitments[i]));
             assert_eq!(refusal, refused(honest.first_check()), "commitment {i} to fractions");
         }
-        for i in 0..CHUNK_BITS - 1 {
-            let refusal = honest.after(|p| p.opening.folds[i] = change(p.opening.folds[i], other.opening.folds[i]));
-            assert_eq!(refusal, refused(Check::OpeningFold), "fold {i}");
-        }
+        let cross = honest.after(|p| p.opening.cross = change(p.opening.cross, other.opening.cross));
+        assert_eq!(cross, refused(Check::Pairing));
         let quotient = honest.after(|p| p.opening.quotient = change(p.opening.quotient, other.opening.quotient));
         assert_eq!(quotient, refused(Check::Pairing));
         let witness = honest.after(|p| p.opening.witness = change(p.opening.witness, other.opening.witness));
@@ -175,14 +170,12 @@ fn points_in_another_order_are_refused() {
         let refusal = honest.after(|p| p.x_commitments.swap(i, i + 1));
         assert_eq!(refusal, refused(Check::LookupSumcheck), "commitments {i} and the next");
     }
-    for i in 0..CHUNK_BITS - 2 {
-        let refusal = honest.after(|p| p.opening.folds.swap(i, i + 1));
-        assert_eq!(refusal, refused(Check::OpeningFold), "folds {i} and the next");
-    }
+    let refusal = honest.after(|p| std::mem::swap(&mut p.opening.cross, &mut p.opening.quotient));
+    assert_eq!(refusal, refused(Check::Pairing));
     let refusal = honest.after(|p| std::mem::swap(&mut p.opening.quotient, &mut p.opening.witness));
     assert_eq!(refusal, refused(Check::Pairing));
     // From one group to another.
-    let refusal = honest.after(|p| std::mem::swap(&mut p.opening.folds[0], &mut p.x_commitments[0]));
+    let refusal = honest.after(|p| std::mem::swap(&mut p.opening.cross, &mut p.x_commitments[0]));
     assert_eq!(refusal, refused(Check::LookupSumcheck));
     let fractions = honest_at(&FAN_OUT, FAN_OUT.scene.layout.leaf_bits);
     for i in 1..fractions.proof.y_commitments.len() {
@@ -213,7 +206,7 @@ fn assert_no_replay(honest: &Honest) {
             assert_eq!(points, anew, "{statement}: all commitments to fractions");
         }
         let opening = honest.after(|p| p.opening = other.opening.clone());
-        assert_eq!(opening, refused(Check::OpeningFold), "{statement}: the opening's points");
+        assert_eq!(opening, refused(Check::Pairing), "{statement}: the opening's points");
         // Each single scalar, and all from one on.
         for i in 0..honest.places.len() {
             if honest.proof.scalars[i] == other.scalars[i] {
@@ -225,7 +218,6 @@ fn assert_no_replay(honest: &Honest) {
             let expected = match honest.places[i] {
                 // All of the root's fractions are another root's, which sums to zero too.
                 (Message::Salt, _) | (Message::Root, 0) => honest.first_check(),
-                // From the last fold on the other proof's values meet this one's claim.
                 _ => (i..honest.places.len()).map(|j| honest.meets(j)).reduce(first).unwrap(),
             };
             assert_eq!(tail, refused(expected), "{statement}: from {:?} on", honest.places[i]);
@@ -269,11 +261,6 @@ fn assert_complete(honest: &Honest) {
         assert_eq!(honest.after(|p| p.y_commitments.truncate(need - 1)), have(need - 1));
         assert_eq!(honest.after(|p| p.y_commitments.clear()), have(0));
     }
-    let need = CHUNK_BITS - 1;
-    let have = |have| Refused::Folds { have, need };
-    assert_eq!(honest.after(|p| p.opening.folds.truncate(need - 1)), have(need - 1));
-    assert_eq!(honest.after(|p| p.opening.folds.clear()), have(0));
-    assert_eq!(honest.after(|p| p.opening.folds.push(G1Affine::zero())), have(need + 1));
 }
 
 /// Nothing at all: every scalar zero, every point at infinity.
@@ -283,8 +270,8 @@ fn an_empty_proof_is_refused() {
         p.scalars.fill(Fr::ZERO);
         p.x_commitments.fill(G1Affine::zero());
         p.y_commitments.fill(G1Affine::zero());
-        p.opening.folds.fill(G1Affine::zero());
-        (p.opening.quotient, p.opening.witness) = (G1Affine::zero(), G1Affine::zero());
+        let none = G1Affine::zero();
+        p.opening = OpeningPoints { cross: none, quotient: none, witness: none };
     };
     // Fractions 0/0 sum to zero; that is why the root's denominator must not be. Those that are committed to are no fractions of the
     // constraints'.

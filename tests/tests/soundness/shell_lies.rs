@@ -56,7 +56,6 @@ const LIES: [&[Lie]; 3] = [
         (Check::LookupSumcheck, Message::LookupRound { depth: 3, round: 1 }, Bend::Root),
         (Check::Contraction, Message::ContractionRound(0), Bend::Nothing),
         (Check::Batch, Message::BatchRound(1), Bend::Nothing),
-        (Check::OpeningFold, Message::BatchRound(1), Bend::Batch),
     ],
     &[
         (Check::LookupSumcheck, Message::FractionRound(0), Bend::Nothing),
@@ -66,7 +65,7 @@ const LIES: [&[Lie]; 3] = [
     &[
         (Check::Batch, Message::FractionRound(1), Bend::Nothing),
         (Check::Batch, Message::FractionEnd, Bend::Contractions),
-        (Check::OpeningFold, Message::Vectors, Bend::Batch),
+        (Check::Batch, Message::Vectors, Bend::Contractions),
     ],
 ];
 

@@ -77,7 +77,7 @@ fn another_context_is_refused() {
 fn every_element_counts() {
     let honest = honest(None);
     let other = honest.wrapped.prove(None);
-    let (x, folds) = (honest.proof.x_commitments.len(), honest.proof.opening.folds.len());
+    let x = honest.proof.x_commitments.len();
     type Place = Box<dyn Fn(&mut Proof) -> &mut G1Affine>;
     let mut places: Vec<(Place, Option<Refused>)> = Vec::new();
     for i in 0..x {
@@ -86,9 +86,7 @@ fn every_element_counts() {
     for i in 0..honest.proof.y_commitments.len() {
         places.push((Box::new(move |p| &mut p.y_commitments[i]), SHELL));
     }
-    for i in 0..folds {
-        places.push((Box::new(move |p| &mut p.opening.folds[i]), SHELL));
-    }
+    places.push((Box::new(|p| &mut p.opening.cross), SHELL));
     places.push((Box::new(|p| &mut p.opening.quotient), SHELL));
     // Only the group equation sees W.
     places.push((Box::new(|p| &mut p.opening.witness), Some(Refused::Check(Check::Pairing))));
@@ -109,7 +107,7 @@ fn every_element_counts() {
         assert_eq!(honest.refusal(off), expected, "point {i} off the curve");
     }
     assert_eq!(honest.refusal(|p| p.x_commitments.swap(0, 1)), SHELL);
-    assert_eq!(honest.refusal(|p| p.opening.folds.swap(0, 1)), SHELL);
+    assert_eq!(honest.refusal(|p| std::mem::swap(&mut p.opening.cross, &mut p.opening.quotient)), SHELL);
     for i in 0..honest.proof.exports.len() {
         assert_eq!(honest.refusal(|p| p.exports[i] += Fr::ONE), SHELL, "export {i}");
         assert_eq!(honest.refusal(|p| p.exports[i] = other.exports[i]), SHELL, "export {i}");
