@@ -4,13 +4,17 @@
 //! Blocks have power-of-two sizes and are laid out by falling size, so each begins at a multiple of its size: a claim about a block is
 //! a claim about the flat vector at a point whose high coordinates are the bits of the block's number. A tensor that is committed to by
 //! itself ([`crate::ir::Visibility::Committed`]) shares its chunks with no other; one that is smaller than a chunk goes between the
-//! blocks of whole chunks and the smaller ones, so that nothing is wasted but the rest of its chunk. The layout
-//! is a function of the constraint system and the [`Cuts`] alone, so prover and verifier derive the same one.
+//! blocks of whole chunks and the smaller ones, so that nothing is wasted but the rest of its chunk. Behind the tensors of `x` lies its
+//! mask. The layout is a function of the constraint system and the [`Cuts`] alone, so prover and verifier derive the same one.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::ir::{ConstraintSystem, Origin, TableId, TensorId};
+
+/// Positions of the mask, fresh random values that no claim reads: at least one for each scalar and each point that an opening makes public
+/// beside `W`, and one for the combined blind. A power of two, at most the smallest chunk's size.
+pub const MASK_LEN: usize = 8;
 
 /// A power-of-two-sized, aligned range of a flat vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +71,7 @@ pub struct Cuts {
 pub struct Chunks {
     /// Binary logarithm of the chunk size.
     pub bits: usize,
-    /// Chunks of `x`, the mask chunk, which is the last, among them.
+    /// Chunks of `x`; the last holds the mask.
     pub x: usize,
     /// Chunks of `y`; 0 if no fractions are committed to.
     pub y: usize,
@@ -76,7 +80,7 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    /// Variables of `x`'s multilinear extension, mask chunk included.
+    /// Variables of `x`'s multilinear extension.
     pub fn x_bits(&self) -> usize {
         self.bits + log2_ceil(self.x)
     }
@@ -173,14 +177,16 @@ impl Layout {
         block.offset / size..block.range().end.div_ceil(size)
     }
 
-    /// Chunks of `x` that hold tensors; one more, the last, holds the mask.
-    pub fn x_chunks(&self) -> usize {
-        self.x_len.div_ceil(1 << self.chunk_bits)
+    /// The mask's positions, behind all tensors: in their last chunk if there is room, or else in one more. A committed tensor takes whole
+    /// chunks, so the mask is never in one of these.
+    pub fn mask(&self) -> Range<usize> {
+        let start = self.x_len.next_multiple_of(MASK_LEN);
+        start..start + MASK_LEN
     }
 
-    /// The mask chunk's number.
-    pub fn mask_chunk(&self) -> usize {
-        self.x_chunks()
+    /// Chunks of `x`, the mask's, which is the last, among them.
+    pub fn x_chunks(&self) -> usize {
+        self.mask().end.div_ceil(1 << self.chunk_bits)
     }
 
     /// Chunks of `w`.
@@ -206,10 +212,10 @@ impl Layout {
     /// How the vectors are cut.
     pub fn chunks(&self) -> Chunks {
         let y = self.y_len().div_ceil(1 << self.chunk_bits);
-        Chunks { bits: self.chunk_bits, x: self.x_chunks() + 1, y, w: self.w_chunks() }
+        Chunks { bits: self.chunk_bits, x: self.x_chunks(), y, w: self.w_chunks() }
     }
 
-    /// Variables of `x`'s multilinear extension, mask chunk included.
+    /// Variables of `x`'s multilinear extension.
     pub fn x_bits(&self) -> usize {
         self.chunks().x_bits()
     }

@@ -3,42 +3,28 @@
 //! Positions beyond the used ones are zero and not stored.
 
 use ark_bn254::Fr;
-use ark_ff::{One, Zero};
+use ark_ff::Zero;
 use rayon::prelude::*;
 use vouch_circuits::argument::batch::VectorClaims;
 use vouch_circuits::argument::claims::BatchClaims;
 use vouch_circuits::backend::Step;
 use vouch_circuits::ir::ConstraintSystem;
-use vouch_circuits::layout::{Layout, Vector};
+use vouch_circuits::layout::{Layout, MASK_LEN, Vector};
 use vouch_circuits::mle::eq_table;
 use vouch_circuits::transcript::Writer;
 
 use crate::operands::add_claim;
 use crate::sumcheck::{Inner, PARALLEL, send_round};
 
-/// The mask chunk: random field elements at few positions of one chunk.
-#[derive(Clone)]
-pub struct Mask {
-    /// `(position in the chunk, value)`.
-    pub entries: Vec<(usize, Fr)>,
-}
+/// Binary logarithm of the mask's size.
+const MASK_BITS: usize = MASK_LEN.trailing_zeros() as usize;
 
-impl Mask {
-    /// The chunk's multilinear extension at `point`.
-    pub fn at(&self, point: &[Fr]) -> Fr {
-        let weight = |position: usize| -> Fr {
-            point.iter().enumerate().map(|(k, p)| if position >> k & 1 == 1 { *p } else { Fr::one() - p }).product()
-        };
-        self.entries.iter().map(|(position, value)| weight(*position) * value).sum()
-    }
-}
-
-/// Proves the claims; `x`, `w` and `y` are the committed vectors, `mask` the mask chunk of `x`.
+/// Proves the claims; `x`, `w` and `y` are the committed vectors, `mask` what `x` holds at [`Layout::mask`] instead of its zeros.
 pub fn prove(
     system: &ConstraintSystem,
     layout: &Layout,
     claims: &BatchClaims<Fr>,
-    (x, mask): (&[i32], &Mask),
+    (x, mask): (&[i32], &[Fr; MASK_LEN]),
     w: &[i32],
     y: &[Fr],
     transcript: &mut Writer,
@@ -71,9 +57,10 @@ pub fn prove(
     let rounds = layout.chunks().rho();
     let mut rho = Vec::with_capacity(rounds);
     for round in 0..rounds {
-        if round == layout.chunk_bits {
-            // One element a chunk is left; the mask chunk, without weight so far, takes its place behind the others.
-            parts[0].set(layout.mask_chunk(), mask.at(&rho));
+        if round == MASK_BITS {
+            // The mask, without weight so far, has become one position.
+            let value = mask.iter().zip(eq_table(&rho)).map(|(value, e)| *value * e).sum();
+            parts[0].set(layout.mask().start / MASK_LEN, value);
         }
         let mut sum = [Fr::zero(); 4];
         for [constant, square] in parts.iter().map(Inner::round) {
@@ -83,9 +70,6 @@ pub fn prove(
         let r = send_round(transcript, &sum, 2);
         parts.iter_mut().for_each(|part| part.fold(&r));
         rho.push(r);
-    }
-    if rounds == layout.chunk_bits {
-        parts[0].set(layout.mask_chunk(), mask.at(&rho));
     }
     parts.iter().for_each(|part| transcript.write(part.value()));
     let (x, w, y) = (parts[0].value(), parts[1].value(), parts.get(2).map(Inner::value));

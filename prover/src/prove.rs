@@ -1,5 +1,7 @@
 //! Proving: the prover's halves of all steps, in the verifier's order ([`vouch_circuits::argument::verify`]), and the shell around them.
 
+use std::ops::Range;
+
 use ark_bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
 use ark_ff::Zero;
@@ -10,15 +12,14 @@ use thiserror::Error;
 use vouch_circuits::argument::key::{CoreProof, public_at, statement};
 use vouch_circuits::argument::{ChunkWeights, batch_claims, chunk_weights, linear_claim};
 use vouch_circuits::backend::{Check, Plain, Step};
-use vouch_circuits::blinds::blind_base;
 use vouch_circuits::ir::{Origin, Public, TensorId};
 use vouch_circuits::key::Proof;
-use vouch_circuits::layout::Layout;
+use vouch_circuits::layout::{Layout, MASK_LEN};
 use vouch_circuits::tensor_opening::TensorOpening;
 use vouch_circuits::transcript::Writer;
 
-use crate::batch::{self, Mask};
-use crate::commit::{commit_chunks, commit_field_chunks, commit_sparse, open, random_scalar};
+use crate::batch;
+use crate::commit::{commit_chunks, commit_field_chunks, msm, open, random_scalar};
 use crate::contractions;
 use crate::core_key::{CoreProvingKey, weight_vector};
 use crate::lookups::{self, Tree};
@@ -156,17 +157,18 @@ fn randomness() -> Result<StdRng, ProveError> {
     StdRng::try_from_rng(&mut SysRng).map_err(|_| ProveError::Randomness)
 }
 
-/// A fresh blind for each chunk of `x`, the mask's among them.
+/// A fresh blind for each chunk of `x`.
 fn draw_blinds(key: &CoreProvingKey) -> Result<Vec<Fr>, ProveError> {
     let mut rng = randomness()?;
     Ok((0..key.layout.chunks().x).map(|_| random_scalar(&mut rng)).collect())
 }
 
-/// The vector `x` and the mask chunk, committed to.
+/// The vector `x`, committed to.
 struct Commitments {
+    /// With zeros in the mask's place.
     x: Vec<i32>,
-    mask: Mask,
-    /// One for each chunk, the mask's last.
+    mask: [Fr; MASK_LEN],
+    /// One for each chunk.
     blinds: Vec<Fr>,
     points: Vec<G1Affine>,
 }
@@ -181,10 +183,12 @@ impl Commitments {
         progress("commitments");
         let mut rng = randomness()?;
         let (layout, c) = (&key.layout, key.layout.chunk_bits);
-        let x = flatten(witness_blocks(key, &witness.values), layout.x_len);
-        let mask = Mask { entries: mask_positions(c).into_iter().map(|p| (p, random_scalar(&mut rng))).collect() };
-        let mut points = commit_chunks(&key.srs, c, &x, &blinds[..layout.x_chunks()]);
-        points.push(commit_mask(key, &mask, blinds[layout.mask_chunk()]));
+        let x = flatten(witness_blocks(key, &witness.values), layout.mask().end);
+        let mask = [(); MASK_LEN].map(|()| random_scalar(&mut rng));
+        let mut points = commit_chunks(&key.srs, c, &x, &blinds);
+        if let Some(last) = points.last_mut() {
+            *last = (msm(&key.srs.powers[mask_in_chunk(layout)], &mask) + *last).into_affine();
+        }
         Ok(Self { x, mask, blinds, points })
     }
 }
@@ -257,21 +261,32 @@ fn prove_committed(
     Ok(CoreProof { key_digest, context, publics, x_commitments, y_commitments, scalars, opening })
 }
 
-/// `Σ_j weight_j·chunk_j` over all vectors, the mask chunk among `x`'s.
-fn collapse(layout: &Layout, weights: &ChunkWeights, (w, x, y): (&[i32], &[i32], &[Fr]), mask: &Mask) -> Vec<Fr> {
+/// `Σ_j weight_j·chunk_j` over all vectors, the mask in `x`.
+fn collapse(
+    layout: &Layout,
+    weights: &ChunkWeights,
+    (w, x, y): (&[i32], &[i32], &[Fr]),
+    mask: &[Fr; MASK_LEN],
+) -> Vec<Fr> {
     let size = 1 << layout.chunk_bits;
     let mut g = combine_rows(&weights.w, w, size);
-    for (sum, value) in g.iter_mut().zip(combine_rows(&weights.x[..layout.x_chunks()], x, size)) {
+    for (sum, value) in g.iter_mut().zip(combine_rows(&weights.x, x, size)) {
         *sum += value;
     }
     for (weight, chunk) in weights.y.iter().zip(y.chunks(size)) {
         let parts = g.par_iter_mut().with_min_len(PARALLEL).zip(chunk).filter(|(_, value)| !value.is_zero());
         parts.for_each(|(sum, value)| *sum += *weight * value);
     }
-    for (position, value) in &mask.entries {
-        g[*position] += weights.x[layout.mask_chunk()] * value;
+    if let Some(weight) = weights.x.last() {
+        g[mask_in_chunk(layout)].iter_mut().zip(mask).for_each(|(sum, value)| *sum += *weight * value);
     }
     g
+}
+
+/// The mask's positions in the last chunk of `x`.
+fn mask_in_chunk(layout: &Layout) -> Range<usize> {
+    let start = layout.mask().start % (1 << layout.chunk_bits);
+    start..start + MASK_LEN
 }
 
 fn witness_blocks<'a>(key: &'a CoreProvingKey, values: &'a [Vec<i32>]) -> impl Iterator<Item = (usize, &'a [i32])> {
@@ -279,22 +294,4 @@ fn witness_blocks<'a>(key: &'a CoreProvingKey, values: &'a [Vec<i32>]) -> impl I
     tensors
         .filter(|(_, (tensor, _))| tensor.origin == Origin::Witness)
         .map(|(i, (_, values))| (key.layout.block(TensorId(i as u32)).1.offset, &values[..]))
-}
-
-fn commit_mask(key: &CoreProvingKey, mask: &Mask, blind: Fr) -> G1Affine {
-    (commit_sparse(&key.srs.powers, &mask.entries) + blind_base() * blind).into_affine()
-}
-
-/// The mask chunk's positions, of all scales: `odd · 2^j`, at least `2c + 8` of them (or the whole chunk, if it is smaller).
-pub fn mask_positions(chunk_bits: usize) -> Vec<usize> {
-    let size = 1usize << chunk_bits;
-    let mut positions = vec![0];
-    for odd in (1..size).step_by(2) {
-        let scales = (0..chunk_bits).map(|j| odd << j).take_while(|p| *p < size);
-        positions.extend(scales);
-        if positions.len() >= 2 * chunk_bits + 8 {
-            break;
-        }
-    }
-    positions
 }

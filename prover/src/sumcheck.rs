@@ -139,9 +139,9 @@ impl Inner {
 
     /// Puts another value at a position.
     pub fn set(&mut self, position: usize, value: Fr) {
-        let mut values = match &self.values {
-            Values::Small(v) => v.iter().map(|v| Fr::from(*v)).collect(),
-            Values::Field(v) => v.clone(),
+        let mut values = match std::mem::replace(&mut self.values, Values::Field(Vec::new())) {
+            Values::Small(v) => v.into_iter().map(Fr::from).collect(),
+            Values::Field(v) => v,
         };
         values.resize(values.len().max(position + 1), Fr::zero());
         values[position] = value;

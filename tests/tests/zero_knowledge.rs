@@ -12,7 +12,7 @@ use vouch_circuits::argument::key::statement;
 use vouch_circuits::argument::opening::{eq_polynomial, scalars};
 use vouch_circuits::backend::{Plain, Step};
 use vouch_circuits::key::Proof;
-use vouch_circuits::layout::Chunks;
+use vouch_circuits::layout::{Chunks, MASK_LEN};
 use vouch_circuits::mle::eq_table;
 use vouch_circuits::points::encode_g1;
 use vouch_circuits::shell::instances::exports_of;
@@ -20,7 +20,6 @@ use vouch_circuits::transcript::Writer;
 use vouch_program::*;
 use vouch_prover::commit::{Srs, msm, random_scalar};
 use vouch_prover::lookups::Tree;
-use vouch_prover::prove::mask_positions;
 use vouch_prover::shell::record_proof;
 use vouch_prover::witness::{Witness, generate, model_values};
 use vouch_prover::{Needs, ProvingKey, SetupOptions, lookups, prove, prove_core, setup};
@@ -130,20 +129,24 @@ fn opened(g: &[Fr], challenges: &Challenges) -> Vec<Fr> {
 /// any value, whatever the witness.
 #[test]
 fn masks_and_blinds_reach_everything_that_is_public() {
-    for (c, x, y) in [(6, 3, 1), (6, 20, 33), (8, 2, 0), (10, 5, 2), (13, 26, 8), (16, 2, 1)] {
+    let sizes = [(6, 1, 0), (6, 3, 1), (6, 20, 33), (8, 2, 0), (10, 5, 2), (13, 26, 8), (16, 2, 1)];
+    // The mask alone in its chunk, behind tensors, at the chunk's end.
+    let masked =
+        sizes.into_iter().flat_map(|size| [0, 8 << (size.0 / 3), (1 << size.0) - MASK_LEN].map(|start| (size, start)));
+    for ((c, x, y), start) in masked {
         let chunks = Chunks { bits: c, x, y, w: 3 };
         let challenges = Challenges { tau: random(), b: random(), rho: randoms(c), zeta: random(), z: random() };
         let weights = chunk_weights(&chunks, &randoms(chunks.rho_high()), &random());
         let (mask_weight, weights) = (weights.x[x - 1], [weights.x, weights.y].concat());
         let all = x + y;
-        let positions = mask_positions(c);
+        let positions = start..start + MASK_LEN;
         let mut columns: Vec<Vec<Fr>> = Vec::new();
         // A mask's value enters its chunk's commitment and g.
-        for position in &positions {
+        for position in positions.clone() {
             let mut commitments = vec![Fr::ZERO; all];
-            commitments[x - 1] = challenges.tau.pow([*position as u64]);
+            commitments[x - 1] = challenges.tau.pow([position as u64]);
             let mut g = vec![Fr::ZERO; 1 << c];
-            g[*position] = mask_weight;
+            g[position] = mask_weight;
             columns.push([commitments, vec![Fr::ZERO], opened(&g, &challenges)].concat());
         }
         // A blind enters its chunk's commitment and the combined blind.
@@ -154,8 +157,10 @@ fn masks_and_blinds_reach_everything_that_is_public() {
         }
         let public = columns[0].len();
         assert_eq!(public, all + 1 + 3);
-        assert_eq!(rank(columns.clone()), public, "c = {c}, {x} and {y} chunks");
-        // Not without the mask.
+        assert_eq!(rank(columns.clone()), public, "c = {c}, {x} and {y} chunks, mask at {start}");
+        // Four of its values would do; three would not, nor none.
+        assert_eq!(rank(columns[MASK_LEN - 4..].to_vec()), public);
+        assert!(rank(columns[MASK_LEN - 3..].to_vec()) < public);
         assert!(rank(columns[positions.len()..].to_vec()) < public);
         // The opening of a committed tensor gives its chunks' blinds away, and with them its commitments: nothing else rests on them.
         let given = x - 1;

@@ -168,7 +168,7 @@ pub fn batch_claims<A: Arithmetic>(
 pub struct ChunkWeights {
     /// `w`'s: `eq(ρ_hi, j)`.
     pub w: Vec<Fr>,
-    /// `x`'s, the mask chunk's last: `δ·eq(ρ_hi, j)`.
+    /// `x`'s: `δ·eq(ρ_hi, j)`.
     pub x: Vec<Fr>,
     /// `y`'s: `δ²·eq(ρ_hi, j)`.
     pub y: Vec<Fr>,

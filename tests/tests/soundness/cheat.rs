@@ -115,7 +115,7 @@ pub struct Cheat<'a> {
     pub alter_cross: Option<usize>,
     /// Contractions that are computed over other values than the rest.
     pub lied_to: BTreeMap<ContractionId, Values>,
-    /// Added to `x`'s positions beyond all tensors and to the mask chunk's.
+    /// Added to `x`'s positions beyond all tensors, the mask's among them.
     pub junk: Fr,
 }
 
@@ -197,17 +197,17 @@ impl<'a> Cheat<'a> {
         let size = 1 << CHUNK_BITS;
         let publics = self.publics.clone().unwrap_or_else(|| publics(system, self.values));
         let used = self.later.unwrap_or(self.values);
-        let mask = randoms(size);
+        // The mask's positions and all that are unused.
+        let mask = randoms(layout.x_chunks() * size - layout.x_len);
         let vector_x = |values: &Values| {
             let mut x = flat(layout, Vector::X, values, layout.x_len);
-            x.resize(layout.x_chunks() * size, self.junk);
             x.extend(mask.iter().map(|v| *v + self.junk));
             x.resize(1 << layout.x_bits(), Fr::ZERO);
             x
         };
         let committed = vector_x(self.values);
         let x = vector_x(used);
-        let blinds = randoms(layout.x_chunks() + 1);
+        let blinds = randoms(layout.x_chunks());
         let mut x_commitments: Vec<G1Affine> =
             committed.chunks(size).zip(&blinds).map(|(chunk, blind)| commit(chunk, blind)).collect();
 

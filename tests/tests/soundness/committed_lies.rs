@@ -279,7 +279,7 @@ fn committed_tensors_lie_alone() {
         let (system, layout) = (&core.lowered().system, core.layout());
         for public in &system.publics {
             let own = layout.chunks_of(public.tensor);
-            assert!(own.end <= layout.x_chunks());
+            assert!(own.end <= layout.mask().start >> layout.chunk_bits);
             for other in (0..system.tensors.len() as u32).map(TensorId).filter(|other| *other != public.tensor) {
                 let (vector, _) = layout.block(other);
                 let chunks = layout.chunks_of(other);

@@ -278,7 +278,7 @@ fn recount(values: &mut Values, lied_to: &BTreeMap<ContractionId, Values>) {
     count_with(system, values, &results.collect());
 }
 
-/// What no claim reads may hold anything: positions beyond the tensors, and the mask chunk.
+/// What no claim reads may hold anything: positions beyond the tensors, the mask's among them.
 #[test]
 fn values_that_no_claim_reads_are_free() {
     let values = DENSE.scene.honest(&DENSE.inputs);

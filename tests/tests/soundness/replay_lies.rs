@@ -165,7 +165,7 @@ fn assert_points_count(honest: &Honest) {
 fn points_in_another_order_are_refused() {
     let honest = honest(&FAN_OUT);
     let count = honest.proof.x_commitments.len();
-    assert!(count > 4);
+    assert!(count > 3);
     for i in 0..count - 1 {
         let refusal = honest.after(|p| p.x_commitments.swap(i, i + 1));
         assert_eq!(refusal, refused(Check::LookupSumcheck), "commitments {i} and the next");
