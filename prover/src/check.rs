@@ -3,10 +3,10 @@
 use serde::Serialize;
 use thiserror::Error;
 use vouch_circuits::ir::{Origin, Role};
-use vouch_circuits::lowering::LowerError;
+use vouch_circuits::lowering::{LowerError, Lowered};
 use vouch_program::{ExecuteError, Program, execute};
 
-use crate::cuts::constraints_of;
+use crate::choice::constraints_of;
 use crate::witness::{Checked, WitnessError, generate, model_values, unpad};
 
 /// Why a run does not satisfy its constraints.
@@ -39,23 +39,52 @@ pub struct CheckReport {
     pub outputs: Vec<Vec<i64>>,
 }
 
-/// Runs the program on integer inputs, checks every constraint, and that the constraints' outputs are the executor's.
+/// A program whose runs are to be checked, with the constraints that a setup would choose if everything is public.
+pub struct Checker<'p> {
+    program: &'p Program,
+    lowered: Lowered,
+}
+
+impl<'p> Checker<'p> {
+    /// Of a program.
+    ///
+    /// # Errors
+    /// A program that cannot be lowered.
+    pub fn new(program: &'p Program) -> Result<Self, LowerError> {
+        Ok(Self { program, lowered: constraints_of(program)?.0 })
+    }
+
+    /// The constraints.
+    pub fn lowered(&self) -> &Lowered {
+        &self.lowered
+    }
+
+    /// Runs the program on integer inputs, checks every constraint, and that the constraints' outputs are the executor's.
+    ///
+    /// # Errors
+    /// The first thing that does not hold, by name.
+    pub fn check(&self, inputs: &[Vec<i64>]) -> Result<CheckReport, CheckError> {
+        let Self { program, lowered } = self;
+        let execution = execute(program, inputs)?;
+        let (witness, checked) = generate(lowered, model_values(program, lowered), inputs)?;
+        let system = &lowered.system;
+        let outputs: Vec<Vec<i64>> = execution.outputs().iter().map(|o| o.to_vec()).collect();
+        for (public, expected) in system.publics.iter().filter(|p| p.role == Role::Output).zip(&outputs) {
+            let tensor = system.tensor(public.tensor);
+            if &unpad(&tensor.shape, &witness.values[public.tensor.0 as usize]) != expected {
+                return Err(CheckError::Differs(public.name.clone()));
+            }
+        }
+        let committed = system.tensors.iter().filter(|t| t.origin == Origin::Witness);
+        let committed_cells = committed.map(|t| 1usize << t.bits()).sum();
+        Ok(CheckReport { checked, committed_cells, outputs })
+    }
+}
+
+/// [`Checker::check`] for one run.
 ///
 /// # Errors
 /// The first thing that does not hold, by name.
 pub fn check(program: &Program, inputs: &[Vec<i64>]) -> Result<CheckReport, CheckError> {
-    let execution = execute(program, inputs)?;
-    let (lowered, _) = constraints_of(program)?;
-    let (witness, checked) = generate(&lowered, model_values(program, &lowered), inputs)?;
-    let system = &lowered.system;
-    let outputs: Vec<Vec<i64>> = execution.outputs().iter().map(|o| o.to_vec()).collect();
-    for (public, expected) in system.publics.iter().filter(|p| p.role == Role::Output).zip(&outputs) {
-        let tensor = system.tensor(public.tensor);
-        if &unpad(&tensor.shape, &witness.values[public.tensor.0 as usize]) != expected {
-            return Err(CheckError::Differs(public.name.clone()));
-        }
-    }
-    let committed = system.tensors.iter().filter(|t| t.origin == Origin::Witness);
-    let committed_cells = committed.map(|t| 1usize << t.bits()).sum();
-    Ok(CheckReport { checked, committed_cells, outputs })
+    Checker::new(program)?.check(inputs)
 }

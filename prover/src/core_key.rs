@@ -4,16 +4,15 @@ use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ff::{PrimeField, Zero};
 use sha3::{Digest, Keccak256};
 use vouch_circuits::argument::key::CoreKey;
-use vouch_circuits::ir::Visibility;
 use vouch_circuits::layout::{Cuts, Layout, Vector};
 use vouch_circuits::lowering::Lowered;
 use vouch_circuits::points::encode_g2;
 use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS, validate};
 use vouch_program::Program;
 
+use crate::choice::Choice;
 use crate::commit::{Srs, commit_chunks};
-use crate::cuts::lower_and_cut;
-use crate::setup::SetupError;
+use crate::setup::{SetupError, SetupOptions};
 use crate::witness::{flatten, model_values};
 
 /// All that proving the core needs. The salt and the blinds that follow from it are secret, and so is the program.
@@ -39,14 +38,13 @@ pub struct CoreProvingKey {
 /// A program that cannot be lowered, or `srs` with fewer than `2^chunk_bits` powers.
 pub fn setup_core(
     program: Program,
-    cuts: Cuts,
+    options: &SetupOptions,
     srs: Srs,
     salt: [u8; 32],
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProvingKey, SetupError> {
     progress("lowering");
-    let public = |_, _: &str| Visibility::Public;
-    let (lowered, cuts) = lower_and_cut(&program, &public, Some(cuts.chunk_bits), Some(cuts.layer))?;
+    let Choice { lowered, cuts, .. } = options.choose(&program)?;
     commit_weights(program, lowered, cuts, srs, salt, progress)
 }
 

@@ -5,10 +5,10 @@
 
 pub mod batch;
 pub mod check;
+mod choice;
 pub mod commit;
 pub mod contractions;
 pub mod core_key;
-mod cuts;
 pub mod evaluate;
 pub mod fractions;
 pub mod key_file;
@@ -23,9 +23,9 @@ pub mod sumcheck;
 pub mod verify_key;
 pub mod witness;
 
-pub use check::{CheckError, CheckReport, check};
+pub use check::{CheckError, CheckReport, Checker, check};
+pub use choice::{Prefer, Price, constraints_of, price};
 pub use core_key::{CoreProvingKey, setup_core};
-pub use cuts::constraints_of;
 pub use key_file::KeyFileError;
 pub use prove::{ProveError, ProveOptions, Proven, prove, prove_core, prove_with};
 pub use setup::{Needs, ProvingKey, SetupError, SetupOptions, setup};

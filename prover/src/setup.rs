@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use ark_bn254::G1Affine;
 use thiserror::Error;
 use vouch_circuits::argument::key::CoreKey;
-use vouch_circuits::ir::{ConstraintSystem, Role, Visibility};
+use vouch_circuits::ir::{Role, Visibility};
 use vouch_circuits::key::{PublicTensor, VerifyingKey, system_digest};
 use vouch_circuits::layout::{Cuts, Layout};
-use vouch_circuits::lowering::{LowerError, Lowered};
+use vouch_circuits::lowering::LowerError;
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_circuits::validate::{InvalidSystem, validate};
 pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
 use vouch_program::{Port, Program};
 
+use crate::choice::{Choice, Given, Prefer, Price, choose};
 use crate::commit::Srs;
 use crate::core_key::{CoreProvingKey, commit_weights, weight_blinds, weight_vector};
-use crate::cuts::lower_and_cut;
 use crate::shell::{ShellError, ShellProvingKey, check_size};
 use crate::witness::model_values;
 
@@ -76,6 +76,12 @@ pub struct SetupOptions {
     pub chunk_bits: Option<usize>,
     /// The layer of the fraction tree whose fractions are committed to, 0 for none; picked likewise.
     pub layer: Option<usize>,
+    /// The widest range that is looked up at once; picked likewise.
+    pub limb_bits: Option<u32>,
+    /// The digest of the constraints that must come out, if it is known.
+    pub system_digest: Option<[u8; 32]>,
+    /// What proofs should be cheap in, where something is picked.
+    pub prefer: Prefer,
     /// What proofs show of inputs, by name; of all others, their values.
     pub inputs: BTreeMap<String, Visibility>,
     /// What they show of outputs.
@@ -88,7 +94,24 @@ impl SetupOptions {
         Self { chunk_bits: Some(bits), ..Self::default() }
     }
 
-    /// The cuts and the visibilities of a key.
+    /// These cuts, and everything public.
+    pub fn cut_at(Cuts { chunk_bits, layer }: Cuts) -> Self {
+        Self { layer: Some(layer), ..Self::chunk_bits(chunk_bits) }
+    }
+
+    /// The same with everything chosen for a program, and what that needs and costs.
+    ///
+    /// # Errors
+    /// As [`Needs::of`].
+    pub fn settle(&self, program: &Program) -> Result<(Self, Needs, Price), SetupError> {
+        let choice = self.choose(program)?;
+        let Cuts { chunk_bits, layer } = choice.cuts;
+        let limb_bits = Some(choice.lowered.style.limb_bits);
+        let settled = Self { chunk_bits: Some(chunk_bits), layer: Some(layer), limb_bits, ..self.clone() };
+        Ok((settled, Needs::of_choice(&choice)?, choice.price))
+    }
+
+    /// The constraints, cuts and visibilities of a key.
     pub fn of(key: &VerifyingKey) -> Self {
         let of_role = |role| {
             let publics = key.publics.iter().filter(|public| public.role == role);
@@ -96,11 +119,12 @@ impl SetupOptions {
         };
         let Cuts { chunk_bits, layer } = key.cuts;
         let (inputs, outputs) = (of_role(Role::Input), of_role(Role::Output));
-        Self { chunk_bits: Some(chunk_bits), layer: Some(layer), inputs, outputs }
+        let system_digest = Some(key.system_digest);
+        Self { chunk_bits: Some(chunk_bits), layer: Some(layer), system_digest, inputs, outputs, ..Self::default() }
     }
 
     /// The program's constraints, as visible as these say, and where they are cut.
-    fn lower(&self, program: &Program) -> Result<(Lowered, Cuts), SetupError> {
+    pub(crate) fn choose(&self, program: &Program) -> Result<Choice, SetupError> {
         if let Some(bits) = self.chunk_bits.filter(|bits| !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(bits)) {
             return Err(SetupError::ChunkBits(bits));
         }
@@ -120,7 +144,8 @@ impl SetupOptions {
             let named = if role == Role::Input { &self.inputs } else { &self.outputs };
             named.get(name).copied().unwrap_or(Visibility::Public)
         };
-        Ok(lower_and_cut(program, &visibility, self.chunk_bits, self.layer)?)
+        let Self { chunk_bits, layer, limb_bits, system_digest, prefer, .. } = *self;
+        Ok(choose(program, &visibility, &Given { chunk_bits, layer, limb_bits, system_digest, prefer })?)
     }
 }
 
@@ -139,15 +164,14 @@ impl Needs {
     /// # Errors
     /// A program that cannot be lowered, a chunk size out of range, or an input that does not exist.
     pub fn of(program: &Program, options: &SetupOptions) -> Result<Self, SetupError> {
-        let (lowered, cuts) = options.lower(program)?;
-        Self::of_system(&lowered.system, cuts)
+        Self::of_choice(&options.choose(program)?)
     }
 
-    fn of_system(system: &ConstraintSystem, cuts: Cuts) -> Result<Self, SetupError> {
-        validate(system, cuts)?;
-        let shape = Shape::of(&record_shape(system, &Layout::new(system, cuts)));
+    fn of_choice(Choice { lowered, cuts, .. }: &Choice) -> Result<Self, SetupError> {
+        validate(&lowered.system, *cuts)?;
+        let shape = Shape::of(&record_shape(&lowered.system, &Layout::new(&lowered.system, *cuts)));
         check_size(&shape)?;
-        Ok(Self { cuts, k: shape.k })
+        Ok(Self { cuts: *cuts, k: shape.k })
     }
 
     /// Powers.
@@ -168,14 +192,14 @@ pub fn setup(
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<ProvingKey, SetupError> {
     progress("lowering");
-    let (lowered, cuts) = options.lower(&program)?;
-    let needs = Needs::of_system(&lowered.system, cuts)?;
+    let choice = options.choose(&program)?;
+    let needs = Needs::of_choice(&choice)?;
     let (have, need) = (srs.powers.len(), needs.powers());
     if have < need {
         return Err(SetupError::SrsTooShort { have, need });
     }
     srs.cut(need, &[needs.k]);
-    let mut core = commit_weights(program, lowered, needs.cuts, srs, salt, progress)?;
+    let mut core = commit_weights(program, choice.lowered, needs.cuts, srs, salt, progress)?;
     progress("the shell's keys");
     let shell = ShellProvingKey::new(&core.key.system, &core.layout, &mut core.srs)?;
     let verifying_key = VerifyingKey {
@@ -205,7 +229,7 @@ impl ProvingKey {
         mut srs: Srs,
         salt: [u8; 32],
     ) -> Result<Self, SetupError> {
-        let (lowered, cuts) = SetupOptions::of(&verifying_key).lower(&program)?;
+        let Choice { lowered, cuts, .. } = SetupOptions::of(&verifying_key).choose(&program)?;
         validate(&lowered.system, cuts)?;
         let layout = Layout::new(&lowered.system, cuts);
         let same = system_digest(&lowered.system) == verifying_key.system_digest

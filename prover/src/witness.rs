@@ -6,7 +6,7 @@ use serde::Serialize;
 use thiserror::Error;
 use vouch_circuits::ir::*;
 use vouch_circuits::lowering::{
-    ArgMaxFlags, Gather, Input, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store, padded_positions,
+    ArgMaxFlags, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store, padded_positions,
 };
 use vouch_program::{Op, Program, half};
 
@@ -245,6 +245,14 @@ fn follow(
         Recipe::ArgMaxFlags(ArgMaxFlags { input, axis, before }) => {
             values[before.0 as usize] = argmax_flags(&system.tensor(*input).shape, *axis, &values[input.0 as usize]);
         }
+        Recipe::Limbs(Limbs { value, limb_bits, cells }) => {
+            let Some(first) = cells.first() else { return Ok(()) };
+            let rows = rows(value, first, values)?;
+            for (i, cell) in cells.iter().enumerate() {
+                let digit = |v: &i64| (v >> (*limb_bits as usize * (i + 1)) & ((1 << limb_bits) - 1)) as i32;
+                values[cell.0 as usize] = rows.iter().map(digit).collect();
+            }
+        }
     }
     Ok(())
 }
@@ -262,65 +270,56 @@ fn follow_rescale(
     };
     let size = accumulators.len();
     let column = |present: bool| if present { Vec::with_capacity(size) } else { Vec::new() };
-    let mut out = column(true);
-    let mut remainder = [column(rescale.remainder[0].is_some()), column(rescale.remainder[1].is_some())];
     let clamp = rescale.clamp.as_ref();
+    let mut out = column(true);
+    let mut argument = column(rescale.argument.is_some());
+    let mut below = column(rescale.below.is_some());
     let [mut low, mut high, mut inside] = [(); 3].map(|()| column(clamp.is_some()));
     let mut beyond = column(clamp.is_some_and(|c| c.above.is_some()));
-    let mut clamped = column(clamp.is_some_and(|c| c.clamped.is_some()));
     for (row, accumulator) in accumulators.into_iter().enumerate() {
-        let biased = accumulator + half(shift);
-        let q = biased >> shift;
-        let dropped = biased - (q << shift);
-        for (limb, cells) in remainder.iter_mut().enumerate() {
-            if rescale.remainder[limb].is_some() {
-                cells.push((dropped >> (16 * limb) & 0xffff) as i32);
-            }
-        }
+        let range = || WitnessError::Range { what: name.into(), row };
+        let cell = |value: i64| i32::try_from(value).map_err(|_| range());
+        let q = (accumulator + half(shift)) >> shift;
         let mut z = q;
         if let Some(clamp) = clamp {
             let above = q - clamp.window_low;
             let part = above >> clamp.low_bits;
-            let rest = above - (part << clamp.low_bits);
             z = q.clamp(clamp.window_low, clamp.window_low + (1 << clamp.low_bits) - 1);
-            low.push(rest as i32);
-            high.push(i32::try_from(part).map_err(|_| WitnessError::Range { what: name.into(), row })?);
+            low.push(cell(above - (part << clamp.low_bits))?);
+            high.push(cell(part)?);
             inside.push(i32::from(part == 0));
             if clamp.above.is_some() {
                 beyond.push(i32::from(part > 0));
             }
-            if clamp.clamped.is_some() {
-                clamped.push(z as i32);
-            }
         }
         let y = match rescale.func {
-            RescaleFunc::Identity => Some(z),
-            RescaleFunc::Relu => Some(z.max(0)),
+            RescaleFunc::Identity => z,
+            RescaleFunc::Relu => z.max(0),
             RescaleFunc::Table(_) => {
                 let at = usize::try_from(z + (1 << (rescale.bits - 1))).ok();
-                at.and_then(|at| table.get(at)).map(|v| i64::from(*v))
+                at.and_then(|at| table.get(at)).map(|v| i64::from(*v)).ok_or_else(range)?
             }
         };
-        let y = y.and_then(|y| i32::try_from(y).ok());
-        out.push(y.ok_or_else(|| WitnessError::Range { what: name.into(), row })?);
+        if rescale.argument.is_some() {
+            argument.push(cell(z)?);
+        }
+        if rescale.below.is_some() {
+            below.push(cell(y - z)?);
+        }
+        out.push(cell(y)?);
     }
     values[rescale.out.0 as usize] = out;
-    for (cell, column) in rescale.remainder.iter().zip(remainder) {
-        if let Some(cell) = cell {
-            values[cell.0 as usize] = column;
+    let mut put = |tensor: Option<TensorId>, column| {
+        if let Some(tensor) = tensor {
+            values[tensor.0 as usize] = column;
         }
-    }
-    if let Some(clamp) = clamp {
-        values[clamp.low.0 as usize] = low;
-        values[clamp.high.0 as usize] = high;
-        values[clamp.inside.0 as usize] = inside;
-        if let Some(cell) = clamp.above {
-            values[cell.0 as usize] = beyond;
-        }
-        if let Some(cell) = clamp.clamped {
-            values[cell.0 as usize] = clamped;
-        }
-    }
+    };
+    put(rescale.argument, argument);
+    put(rescale.below, below);
+    put(clamp.map(|clamp| clamp.low), low);
+    put(clamp.map(|clamp| clamp.high), high);
+    put(clamp.map(|clamp| clamp.inside), inside);
+    put(clamp.and_then(|clamp| clamp.above), beyond);
     Ok(())
 }
 

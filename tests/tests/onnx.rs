@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use ndarray::{ArrayD, IxDyn};
-use vouch_circuits::layout::Cuts;
 use vouch_models::{Calibration, CompileOptions, Model, Sample, quantize_all, supported_operators};
 use vouch_program::{Interval, Op, Program, execute};
 use vouch_prover::commit::Srs;
-use vouch_prover::{check, constraints_of, prove_core, setup_core};
+use vouch_prover::{SetupOptions, check, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
 
 use proto::{Message, attribute, floats, integers, model, node};
@@ -294,8 +293,8 @@ fn run(case: &Case) {
 
     let sample: Sample = vec![samples[3].clone()];
     let inputs = quantize_all(&program, &sample).unwrap();
-    let cuts = Cuts { chunk_bits: CHUNK_BITS, ..constraints_of(&program).unwrap().1 };
-    let key = setup_core(program, cuts, srs(), [5; 32], &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
+    let options = SetupOptions::chunk_bits(CHUNK_BITS);
+    let key = setup_core(program, &options, srs(), [5; 32], &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
     let proof = prove_core(&key, &inputs, None, &mut |_| {}).unwrap();
     let prepared = PreparedCore::new(key.key.clone(), key.key_digest).unwrap();
     let verified = verify_core(&prepared, &proof).unwrap();

@@ -6,7 +6,7 @@ use ndarray::{ArrayD, Axis};
 use vouch_models::{Calibration, CompileOptions, Compiled, Model, quantize_all, zoo};
 use vouch_program::Program;
 use vouch_prover::commit::Srs;
-use vouch_prover::{check, constraints_of, prove_core, setup_core};
+use vouch_prover::{Checker, SetupOptions, check, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
 
 fn assert_accurate(name: &str, compiled: &Compiled) {
@@ -18,16 +18,17 @@ fn assert_accurate(name: &str, compiled: &Compiled) {
 
 fn check_all(name: &str, program: &Program, samples: &[Vec<ArrayD<f32>>]) {
     assert_eq!(samples.len(), 64);
+    let checker = Checker::new(program).unwrap();
     for (i, sample) in samples.iter().enumerate() {
         let inputs = quantize_all(program, sample).unwrap();
-        check(program, &inputs).unwrap_or_else(|e| panic!("{name}, image {i}: {e}"));
+        checker.check(&inputs).unwrap_or_else(|e| panic!("{name}, image {i}: {e}"));
     }
 }
 
 fn prove_one(name: &str, program: Program, inputs: &[Vec<i64>]) {
-    let (_, cuts) = constraints_of(&program).unwrap();
-    let srs = Srs::development(1 << cuts.chunk_bits, &mut rand::rng());
-    let key = setup_core(program, cuts, srs, [3; 32], &mut |_| {}).unwrap();
+    let (options, needs, _) = SetupOptions::default().settle(&program).unwrap();
+    let srs = Srs::development(1 << needs.cuts.chunk_bits, &mut rand::rng());
+    let key = setup_core(program, &options, srs, [3; 32], &mut |_| {}).unwrap();
     let proof = prove_core(&key, inputs, None, &mut |_| {}).unwrap();
     let prepared = PreparedCore::new(key.key.clone(), key.key_digest).expect("a key that was just made is well formed");
     verify_core(&prepared, &proof).unwrap_or_else(|e| panic!("{name}: {e}"));

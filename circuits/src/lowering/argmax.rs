@@ -58,7 +58,7 @@ impl Lowering<'_> {
             .plus(1, Source::Read(read(before, Index::shifted(axis, -1))))
             .plus(1, first)
             .plus(-1, Source::Read(read(before, Index::var(axis))));
-        self.range(step, 1);
+        self.range(step, 1, &source);
 
         let mut vars = shape.clone();
         vars.push(flags_shape[axis]);
@@ -80,7 +80,7 @@ impl Lowering<'_> {
             .plus(-1, Source::Read(read(input, Index::var(axis))))
             .plus(range.lo, Source::Fill(vec![(axis, 0, shape[axis])]))
             .plus(-1, Source::Read(read(before, Index::var(axis))));
-        self.range(difference, spread_bits.max(1));
+        self.range_about(difference, spread_bits.max(1), &source);
 
         let mut count_vars = out_shape.clone();
         count_vars.push(flags_shape[axis]);

@@ -23,7 +23,7 @@ impl Lowering<'_> {
         let lhs = self.operand(lhs);
         let rhs = rhs.map(|view| self.operand(view));
         match rhs {
-            Some(rhs) if self.products && outputs == vars.len() && self.fits_a_cell(id) => {
+            Some(rhs) if self.style.products && outputs == vars.len() && self.fits_a_cell(id) => {
                 self.multiply(id, vars, lhs, rhs)
             }
             rhs => self.contract(Contraction { vars: vars.to_vec(), outputs, lhs, rhs }),

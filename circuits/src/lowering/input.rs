@@ -21,7 +21,7 @@ impl Lowering<'_> {
         let out = self.commit(Origin::Witness, &node.shape, format!("input {}", node.source));
         let port = program.inputs.iter().position(|p| p.node == id).unwrap_or(0);
         self.plan.push(Recipe::Input(Input { port, out }));
-        self.range(Virtual::raw(out, &node.shape).plus_constant(1 << (bits - 1)), bits);
+        self.range(Virtual::raw(out, &node.shape).plus_constant(1 << (bits - 1)), bits, &node.source);
         self.zero_padding(out);
         out
     }

@@ -1,4 +1,5 @@
-//! `Max`: `(a - b, out - b)` is a row of the ReLU's table.
+//! `Max`: `(a - b, out - b)` is a row of the ReLU's table; or, where lookups are narrow and products may be, `out - a` and `out - b` are in a
+//! range and their product is zero.
 
 use vouch_program::{Interval, NodeId};
 
@@ -26,11 +27,18 @@ impl Lowering<'_> {
         let (lhs, rhs) = (self.virtual_of(lhs), self.virtual_of(rhs));
         let node = self.program.node(id);
         let out = self.commit(Origin::Witness, &node.shape, format!("max {}", node.source));
-        let above = Virtual::raw(out, &node.shape).plus_virtual(-1, &rhs);
+        let above = |operand| Virtual::raw(out, &node.shape).plus_virtual(-1, operand);
         let difference_bits = difference.bits().max(2);
         self.check_bits(id, difference_bits, MAX_RELU_BITS)?;
-        let table = self.tables.relu(&mut self.system, difference_bits);
-        self.lookup(vec![lhs.clone().plus_virtual(-1, &rhs), above], table);
+        if self.style.is_narrow() {
+            let above = [above(&lhs), above(&rhs)];
+            above.iter().for_each(|above| self.range_about(above.clone(), difference_bits, &node.source));
+            let [above_lhs, above_rhs] = above;
+            self.system.products.push(Product { terms: [above_lhs, above_rhs, Virtual::zero(&node.shape)] });
+        } else {
+            let table = self.tables.relu(&mut self.system, difference_bits);
+            self.lookup(vec![lhs.clone().plus_virtual(-1, &rhs), above(&rhs)], table);
+        }
         self.plan.push(Recipe::Max(Max { lhs, rhs, out }));
         Ok(out)
     }

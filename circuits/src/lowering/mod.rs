@@ -9,12 +9,12 @@
 //! | [`contract`] | a contraction, never committed; element by element, a committed product, where products may be |
 //! | [`affine`] | a virtual tensor, never committed |
 //! | [`rescale`] (Apply) | lookups of remainder and function, clamp cells where it may saturate |
-//! | [`max`] | `(a - b, y - b)` in the ReLU table |
+//! | [`max`] | `(a - b, y - b)` in the ReLU table, or `(y - a)·(y - b) = 0` and both in a range |
 //! | [`store`] | committed, equal to the virtual tensor |
 //! | [`gather`] | `(index, y)` among the rows `(position, x)` |
 //! | [`argmax`] | monotone flags and range checks of differences |
 //!
-//! Inputs and outputs are bound by [`ports`], lookups share [`tables`].
+//! Inputs and outputs are bound by [`ports`], lookups share [`tables`], wide ones are cut into limbs by [`range`].
 //!
 //! This module knows operators and constraints; it knows neither witness values nor the argument.
 
@@ -26,6 +26,7 @@ mod input;
 mod max;
 mod plan;
 mod ports;
+mod range;
 mod rescale;
 mod store;
 mod tables;
@@ -43,6 +44,7 @@ pub use gather::Gather;
 pub use input::Input;
 pub use max::Max;
 pub use plan::{Lowered, Recipe};
+pub use range::Limbs;
 pub use rescale::{Clamp, Rescale, RescaleFunc};
 pub use store::Store;
 use tables::Tables;
@@ -80,22 +82,46 @@ pub const MAX_TERMS: usize = 4096;
 /// What says how visible an input or output is, given its name.
 pub type Visible<'a> = dyn Fn(Role, &str) -> Visibility + 'a;
 
-/// Lowers a program whose inputs and outputs are all public, without products. Safe on untrusted programs.
-pub fn lower(program: &Program) -> Result<Lowered, LowerError> {
-    lower_with(program, &|_, _| Visibility::Public, false)
+/// How a program is lowered, where there is a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether element-by-element products are constraints of their own ([`Product`]), which need the leaves' fractions to be committed
+    /// to, and else contractions.
+    pub products: bool,
+    /// The widest range that is one lookup, at least 1; the limbs of wider ones are looked up. Below [`MAX_LIMB_BITS`], ReLUs and maxima are products and
+    /// ranges, if there may be products, and rows of a table otherwise.
+    pub limb_bits: u32,
 }
 
-/// Lowers a program, each input and output as visible as `visibility` says; with `products` element-by-element products are constraints of
-/// their own ([`Product`]), which need the leaves' fractions to be committed to, and else contractions. Safe on untrusted programs.
-pub fn lower_with(program: &Program, visibility: &Visible, products: bool) -> Result<Lowered, LowerError> {
+/// The widest limbs: with them values of 16 bits are looked up as they are.
+pub const MAX_LIMB_BITS: u32 = 16;
+
+impl Style {
+    /// The widest lookups, and no products.
+    pub const TABLES: Self = Self { products: false, limb_bits: MAX_LIMB_BITS };
+
+    fn is_narrow(&self) -> bool {
+        self.products && self.limb_bits < MAX_LIMB_BITS
+    }
+}
+
+/// Lowers a program whose inputs and outputs are all public, without products. Safe on untrusted programs.
+pub fn lower(program: &Program) -> Result<Lowered, LowerError> {
+    lower_with(program, &|_, _| Visibility::Public, Style::TABLES)
+}
+
+/// Lowers a program, each input and output as visible as `visibility` says. Safe on untrusted programs.
+pub fn lower_with(program: &Program, visibility: &Visible, style: Style) -> Result<Lowered, LowerError> {
+    let style = Style { limb_bits: style.limb_bits.clamp(1, MAX_LIMB_BITS), ..style };
     let intervals = intervals(program)?;
     let mut lowering = Lowering {
         program,
-        products,
+        style,
         intervals,
         system: ConstraintSystem::default(),
         tables: Tables::default(),
         plan: Vec::new(),
+        limbs: Vec::new(),
         model: Vec::new(),
         fixed: Vec::new(),
         functions: BTreeMap::new(),
@@ -107,9 +133,10 @@ pub fn lower_with(program: &Program, visibility: &Visible, products: bool) -> Re
     }
     lowering.bind_ports(visibility)?;
     lowering.tables.finish(&mut lowering.system);
-    let Lowering { system, plan, model, fixed, .. } = lowering;
+    let Lowering { system, mut plan, limbs, model, fixed, .. } = lowering;
+    plan.extend(limbs);
     check_coefficients(&system)?;
-    Ok(Lowered { system, plan, model, fixed })
+    Ok(Lowered { system, style, plan, model, fixed })
 }
 
 /// A coefficient that is too wide would not be the one that the program means.
@@ -131,12 +158,13 @@ enum Value {
 
 struct Lowering<'p> {
     program: &'p Program,
-    /// Whether there may be [`Product`]s.
-    products: bool,
+    style: Style,
     intervals: Vec<Interval>,
     system: ConstraintSystem,
     tables: Tables,
     plan: Vec<Recipe>,
+    /// What follows when all other values are known.
+    limbs: Vec<Recipe>,
     model: Vec<(TensorId, NodeId)>,
     fixed: Vec<(TensorId, Vec<i32>)>,
     functions: BTreeMap<u32, TensorId>,
@@ -169,12 +197,6 @@ impl Lowering<'_> {
 
     fn lookup(&mut self, columns: Vec<Virtual>, table: TableId) {
         self.system.lookups.push(Lookup { columns, table });
-    }
-
-    /// `0 <= value < 2^bits`.
-    fn range(&mut self, value: Virtual, bits: u32) {
-        let table = self.tables.range(&mut self.system, bits);
-        self.lookup(vec![value], table);
     }
 
     /// The tensor's padding is zero.

@@ -4,7 +4,7 @@
 
 use vouch_program::NodeId;
 
-use super::{ArgMaxFlags, Gather, Input, Max, Multiply, Rescale, Store};
+use super::{ArgMaxFlags, Gather, Input, Limbs, Max, Multiply, Rescale, Store, Style};
 use crate::ir::{ConstraintSystem, TensorId};
 
 /// One step of witness generation; each operator's file says what its own does. All values are taken on padded domains.
@@ -24,6 +24,8 @@ pub enum Recipe {
     Gather(Gather),
     /// The flags of a largest element.
     ArgMaxFlags(ArgMaxFlags),
+    /// The digits of a value that is looked up in limbs.
+    Limbs(Limbs),
 }
 
 /// A program as constraints, with all that proving needs beside them.
@@ -31,6 +33,8 @@ pub enum Recipe {
 pub struct Lowered {
     /// The constraints.
     pub system: ConstraintSystem,
+    /// How they were chosen.
+    pub style: Style,
     /// How witness tensors come to be, in order; multiplicities follow from the lookups.
     pub plan: Vec<Recipe>,
     /// The weight nodes behind the model tensors.

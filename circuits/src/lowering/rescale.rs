@@ -1,9 +1,12 @@
 //! `Apply`: `y = func(clamp(floor((acc + half) / 2^s)))`.
 //!
 //! - The dropped bits `r = acc + half - q·2^s` lie in `[0, 2^s)`, so over the integers `q` is the floor. `acc` is
-//!   bounded by the interval analysis far below the field, and `q` by its own lookup, so nothing wraps.
-//! - Identity: `y = q` is committed, `r` is virtual: one cell, two range lookups.
-//! - ReLU and tables: `r` and `y` are committed and `(q, y)` is looked up, `q = (acc + half - r) / 2^s` being virtual.
+//!   bounded by the interval analysis far below the field, and `q` by lookups, so nothing wraps. `r` is virtual; what `q` is made of is
+//!   committed.
+//! - Identity: `y = q`.
+//! - ReLU: `y - below = q` with `y` and `below` in a range and `y·below = 0`, where lookups are narrow and products may be; else as a
+//!   table.
+//! - Tables: `q` is committed as the function's argument, and `(q, y)` looked up.
 //! - Clamp, only where `q` may leave the domain `[-2^(b-1), 2^(b-1))`: `q = window + high·2^l + low` with
 //!   `low` in `[0, 2^l)`; the table row `(high, inside, base)` says whether `high = 0` and what the clamp gives if not,
 //!   and `z = base + inside·(window + low)`. For the ReLU the window is `[0, 2^(b-1))` and `z` is the result at once.
@@ -17,8 +20,8 @@ use super::tables::{ClampShape, MAX_CLAMP_BITS};
 use super::{LowerError, Lowering, Recipe};
 use crate::ir::*;
 
-/// Remainders are looked up in limbs of this width.
-const LIMB_BITS: u32 = 16;
+/// The most bits that can be dropped.
+const MAX_SHIFT: u32 = 32;
 
 /// `q = floor((value + half) / 2^shift)`, `z = clamp(q)`, `y = func(z)`, and the cells that prove it; a cell that the case at hand does
 /// not need is absent.
@@ -34,8 +37,10 @@ pub struct Rescale {
     pub func: RescaleFunc,
     /// The result.
     pub out: TensorId,
-    /// The bits dropped: the low 16 and the rest, if `shift` is above 16; else all and none.
-    pub remainder: [Option<TensorId>; 2],
+    /// `z`, where it is not the result itself and is looked up.
+    pub argument: Option<TensorId>,
+    /// `y - z` of a ReLU that is a product.
+    pub below: Option<TensorId>,
     /// The cells of the clamp.
     pub clamp: Option<Clamp>,
 }
@@ -55,8 +60,6 @@ pub struct Clamp {
     pub inside: TensorId,
     /// 1 where `high` is positive, where `inside · low` is a product.
     pub above: Option<TensorId>,
-    /// `z`, where it is not the result itself.
-    pub clamped: Option<TensorId>,
 }
 
 /// The function of a [`Rescale`].
@@ -83,16 +86,17 @@ impl Lowering<'_> {
         let node = self.program.node(id);
         let source = node.source.clone();
         let shape = node.shape.clone();
-        self.check_bits(id, shift, 2 * LIMB_BITS)?;
+        self.check_bits(id, shift, MAX_SHIFT)?;
         let value = self.virtual_of(input);
         let quotient = rescaled(self.intervals[input.index()], shift);
         let domain = vouch_program::Interval::signed(bits);
         let func = self.function(func, bits);
         let out = self.commit(Origin::Witness, &shape, format!("result {source}"));
         let biased = value.clone().plus_constant(half(shift));
+        let raw = |tensor| Virtual::raw(tensor, &shape);
 
-        let mut cells = Rescale { value, shift, bits, func, out, remainder: [None; 2], clamp: None };
-        if saturate && !domain.covers(quotient) {
+        let mut cells = Rescale { value, shift, bits, func, out, argument: None, below: None, clamp: None };
+        let q = if saturate && !domain.covers(quotient) {
             let relu = func == RescaleFunc::Relu;
             let (low_bits, window_low) = if relu { (bits - 1, 0) } else { (bits, domain.lo) };
             let high_range = vouch_program::Interval::new(
@@ -101,79 +105,76 @@ impl Lowering<'_> {
             );
             let high_bits = high_range.bits().max(2);
             self.check_bits(id, high_bits, MAX_CLAMP_BITS)?;
-            let clamp = self.clamp(&shape, &source, func, out, (low_bits, window_low, high_bits));
-            let q = Virtual::zero(&shape)
-                .plus_raw(1 << low_bits, clamp.high)
-                .plus_raw(1, clamp.low)
-                .plus_constant(window_low);
-            self.remainder_of_known(&mut cells, biased, &q, &source);
-            if let Some(clamped) = clamp.clamped {
-                self.function_lookup(Virtual::raw(clamped, &shape), func, bits, out);
+            if matches!(func, RescaleFunc::Table(_)) {
+                cells.argument = Some(self.argument(&shape, &source, func, bits, out));
             }
+            let z = raw(cells.argument.unwrap_or(out));
+            let clamp = self.clamp(z, &source, (low_bits, window_low, high_bits));
+            let q = raw(clamp.low).plus_raw(1 << low_bits, clamp.high).plus_constant(window_low);
             cells.clamp = Some(clamp);
+            q
         } else if func == RescaleFunc::Identity {
-            let q = Virtual::raw(out, &shape);
             if shift > 0 {
-                self.range(q.clone().plus_constant(1 << (bits - 1)), bits);
+                self.range_about(raw(out).plus_constant(1 << (bits - 1)), bits, &source);
             }
-            self.remainder_of_known(&mut cells, biased, &q, &source);
+            raw(out)
+        } else if func == RescaleFunc::Relu && self.style.is_narrow() {
+            let below = self.commit(Origin::Witness, &shape, format!("below zero {source}"));
+            self.range_about(raw(out), bits, &source);
+            self.range_about(raw(below), bits, &source);
+            self.system.products.push(Product { terms: [raw(out), raw(below), Virtual::zero(&shape)] });
+            cells.below = Some(below);
+            raw(out).plus_raw(-1, below)
+        } else if shift == 0 {
+            self.function_lookup(biased.clone(), func, bits, out);
+            biased.clone()
         } else {
-            let mut quotient = biased;
-            let widths = limb_widths(shift);
-            for (limb, width) in widths.into_iter().enumerate().filter(|(_, width)| *width > 0) {
-                let cell = self.commit(Origin::Witness, &shape, format!("remainder {source}"));
-                self.range(Virtual::raw(cell, &shape), width);
-                quotient = quotient.plus_raw(-(1 << (LIMB_BITS * limb as u32)), cell);
-                cells.remainder[limb] = Some(cell);
-            }
-            self.function_lookup(quotient.divided(shift), func, bits, out);
+            let argument = self.argument(&shape, &source, func, bits, out);
+            cells.argument = Some(argument);
+            raw(argument)
+        };
+        if q != biased {
+            self.floor(biased, q, shift, &source);
         }
         self.plan.push(Recipe::Rescale(cells));
         Ok(out)
     }
 
-    /// `0 <= biased - q·2^shift < 2^shift`, the remainder itself being virtual; `q` is known to be a small integer.
-    fn remainder_of_known(&mut self, cells: &mut Rescale, biased: Virtual, q: &Virtual, source: &str) {
-        let shape = q.domain.clone();
-        let remainder = biased.plus_virtual(-(1 << cells.shift), q);
-        match limb_widths(cells.shift) {
-            [0, _] => self.system.equals.push(remainder),
-            [low, 0] => self.range(remainder, low),
-            [low, high] => {
-                let cell = self.commit(Origin::Witness, &shape, format!("remainder {source}"));
-                self.range(Virtual::raw(cell, &shape), high);
-                self.range(remainder.plus_raw(-(1 << LIMB_BITS), cell), low);
-                cells.remainder[1] = Some(cell);
-            }
+    /// A function's argument, looked up together with its result.
+    fn argument(&mut self, shape: &[usize], source: &str, func: RescaleFunc, bits: u32, out: TensorId) -> TensorId {
+        let argument = self.commit(Origin::Witness, shape, format!("argument {source}"));
+        self.function_lookup(Virtual::raw(argument, shape), func, bits, out);
+        argument
+    }
+
+    /// `0 <= biased - q·2^shift < 2^shift`; `q` is known to be a small integer.
+    fn floor(&mut self, biased: Virtual, q: Virtual, shift: u32, source: &str) {
+        let remainder = biased.plus_virtual(-(1 << shift), &q);
+        if shift == 0 {
+            self.system.equals.push(remainder);
+        } else {
+            self.range(remainder, shift, source);
         }
     }
 
-    /// Commits the clamp's cells and proves `z` from them.
-    fn clamp(
-        &mut self,
-        shape: &[usize],
-        source: &str,
-        func: RescaleFunc,
-        out: TensorId,
-        (low_bits, window_low, high_bits): (u32, i64, u32),
-    ) -> Clamp {
+    /// The clamp's cells; proves `z` from them.
+    fn clamp(&mut self, z: Virtual, source: &str, (low_bits, window_low, high_bits): (u32, i64, u32)) -> Clamp {
+        let shape = &z.domain.clone();
         let mut cell = |what: &str| self.commit(Origin::Witness, shape, format!("{what} {source}"));
         let low = cell("clamp low");
         let high = cell("clamp high");
         let inside = cell("clamp flag");
-        let clamped = matches!(func, RescaleFunc::Table(_)).then(|| cell("clamped"));
-        let z = Virtual::raw(clamped.unwrap_or(out), shape);
         let raw = |tensor| Virtual::raw(tensor, shape);
-        if self.products {
+        if self.style.products {
             let above = self.commit(Origin::Witness, shape, format!("clamp end {source}"));
-            self.range(raw(low), low_bits);
+            self.range(raw(low), low_bits, source);
             let table = self.tables.flags(&mut self.system, high_bits);
             self.lookup(vec![raw(high), raw(inside), raw(above)], table);
             let kept = z.plus_constant(-window_low).plus_raw(1 - (1 << low_bits), above);
             self.system.products.push(Product { terms: [raw(inside), raw(low), kept] });
-            return Clamp { low, low_bits, window_low, high, inside, above: Some(above), clamped };
+            return Clamp { low, low_bits, window_low, high, inside, above: Some(above) };
         }
-        self.range(raw(low), low_bits);
+        self.range(raw(low), low_bits, source);
         let kept = self.contract(Contraction {
             vars: shape.to_vec(),
             outputs: shape.len(),
@@ -183,7 +184,7 @@ impl Lowering<'_> {
         let limits = ClampShape { below: window_low, above: window_low + (1 << low_bits) - 1 };
         let table = self.tables.clamp(&mut self.system, limits, high_bits);
         self.lookup(vec![raw(high), raw(inside), z.plus_virtual(-1, &kept)], table);
-        Clamp { low, low_bits, window_low, high, inside, above: None, clamped }
+        Clamp { low, low_bits, window_low, high, inside, above: None }
     }
 
     fn function(&mut self, func: Func, bits: u32) -> RescaleFunc {
@@ -215,9 +216,4 @@ impl Lowering<'_> {
         };
         self.lookup(vec![argument, result], table);
     }
-}
-
-/// Widths of a remainder's low and high limb.
-fn limb_widths(shift: u32) -> [u32; 2] {
-    [shift.min(LIMB_BITS), shift.saturating_sub(LIMB_BITS).min(LIMB_BITS)]
 }

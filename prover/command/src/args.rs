@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use vouch_circuits::ir::Visibility;
 
 const ABOUT: &str = "Proves that a specific machine-learning model gave a specific output.";
@@ -109,10 +109,14 @@ pub struct Compile {
   vouch setup lenet --srs powersOfTau28_hez_final_16.ptau
   vouch setup lenet --input committed
   vouch setup lenet --input image=private --output scores=committed
+  vouch setup lenet --prefer prover
 
 --input and --output say what proofs show: `public` the values (the default), `committed` a hiding commitment, which
 `vouch prove` writes the opening of beside the proof, `private` (inputs only) nothing at all. Without a name they speak of all
 inputs, or all outputs.
+
+How wide lookups are and how many values a commitment holds is picked by what proofs then cost: with few and long commitments proofs are
+short and cheap to check, with shorter ones they are made faster. The choice and its estimated price are printed.
 
 Writes lenet/proving.key (secret: it holds the weights and their blinds), lenet/verifying.key and lenet/architecture.vouch
 (public: the key, and the constraints that it is about, without the weights).
@@ -141,7 +145,10 @@ pub struct KeyOptions {
     /// checked when read, or the id of one that `vouch srs import` checked
     #[arg(long, value_name = "FILE|ID")]
     pub srs: Option<PathBuf>,
-    /// Entries of a commitment, as a power of two; picked from the model if not given
+    /// What proofs should be cheap in: `proof` for their size and the work of checking them, `prover` for the time that making them takes
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "proof")]
+    pub prefer: PreferArg,
+    /// Entries of a commitment, as a power of two; picked by what proofs then cost if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=26))]
     pub chunk_bits: Option<u8>,
     /// What proofs show of the inputs, or of one by its name; may be given several times
@@ -150,6 +157,15 @@ pub struct KeyOptions {
     /// What proofs show of the outputs, or of one by its name
     #[arg(long, value_name = "[NAME=]public|committed", value_parser = visibility)]
     pub output: Vec<Shows>,
+}
+
+/// What proofs should be cheap in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PreferArg {
+    /// Bytes, and the work of whoever checks them
+    Proof,
+    /// Time to make them
+    Prover,
 }
 
 /// What proofs show of one input or output, or of all.
@@ -267,7 +283,7 @@ pub struct Open {
   vouch model-id lenet --srs powers.ptau --input committed --salt 5c0f…
 
 For models whose owner published the compiled model (model.vouch), the weights in it: makes the keys again, from the model, the salt,
-the reference string and setup's options, and prints their id. With --key, chunk size and visibilities are the key's, and the ids are
+the reference string and setup's options, and prints their id. With --key, the choices and visibilities are the key's, and the ids are
 compared: after this nothing of the key is its maker's word but the name. The salt is zeros (`vouch setup --published-weights`)
 unless one is given.
 
@@ -277,7 +293,7 @@ pub struct ModelId {
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
     /// A verifying key to compare with, or the folder that holds it
-    #[arg(long, short, value_name = "VK", conflicts_with_all = ["chunk_bits", "input", "output"])]
+    #[arg(long, short, value_name = "VK", conflicts_with_all = ["prefer", "chunk_bits", "input", "output"])]
     pub key: Option<PathBuf>,
     /// What the keys were made with
     #[command(flatten)]

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use vouch_circuits::argument::key::CoreProof;
 use vouch_circuits::layout::Cuts;
 use vouch_program::*;
-use vouch_prover::{CoreProvingKey, prove_core, setup_core};
+use vouch_prover::{CoreProvingKey, SetupOptions, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
 
 use crate::build::Builder;
@@ -27,7 +27,7 @@ fn program(spread: i32) -> Program {
 }
 
 fn key_with_salt(program: Program, salt: u8) -> CoreProvingKey {
-    setup_core(program, Cuts { chunk_bits: 6, layer: 0 }, srs(), [salt; 32], &mut |_| {})
+    setup_core(program, &SetupOptions::cut_at(Cuts { chunk_bits: 6, layer: 0 }), srs(), [salt; 32], &mut |_| {})
         .unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -2,13 +2,12 @@
 
 use std::sync::OnceLock;
 
-use vouch_circuits::ir::{Origin, Role};
-use vouch_circuits::layout::Cuts;
-use vouch_circuits::lowering::{LowerError, Lowered, lower};
+use vouch_circuits::ir::{Origin, Role, Visibility};
+use vouch_circuits::lowering::{LowerError, Lowered, Style, lower_with};
 use vouch_program::{Interval, Program, execute, intervals};
 use vouch_prover::commit::Srs;
 use vouch_prover::witness::{Checked, generate, model_values, unpad};
-use vouch_prover::{CoreProvingKey, check, constraints_of, prove_core, setup_core};
+use vouch_prover::{Checker, CoreProvingKey, SetupOptions, constraints_of, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
 
 /// The greatest chunk size used here, as a binary logarithm.
@@ -26,19 +25,46 @@ pub fn executed(program: &Program, inputs: &[Vec<i64>]) -> Vec<Vec<i64>> {
     execution.outputs().iter().map(|output| output.to_vec()).collect()
 }
 
-/// Whether every constraint holds and the constraints' outputs, within their declared ranges, are the executor's.
-pub fn agrees(program: &Program, lowered: &Lowered, inputs: &[Vec<i64>]) -> Result<(), String> {
-    let expected = executed(program, inputs);
-    let report = check(program, inputs).map_err(|error| error.to_string())?;
-    if report.outputs != expected {
-        return Err(format!("check gives {:?}, the executor {expected:?}", report.outputs));
+/// A program's constraints in the ways in which it can be lowered.
+pub struct Lowerings<'p> {
+    program: &'p Program,
+    checker: Checker<'p>,
+    /// With contractions only; with products; with products and narrow lookups.
+    all: [Lowered; 3],
+}
+
+impl<'p> Lowerings<'p> {
+    /// Each way twice, to the same.
+    pub fn of(program: &'p Program) -> Result<Self, LowerError> {
+        let narrow = Style { products: true, limb_bits: 2 };
+        let styles = [Style::TABLES, Style { products: true, ..Style::TABLES }, narrow];
+        let lowered = |style| -> Result<Lowered, LowerError> {
+            let lower = || lower_with(program, &|_, _| Visibility::Public, style);
+            let (first, second) = (lower()?, lower()?);
+            assert!(first.system == second.system, "lowering is a function of the program");
+            assert!(first.model == second.model && first.fixed == second.fixed);
+            Ok(first)
+        };
+        let [tables, products, narrow] = styles.map(lowered);
+        Ok(Self { program, checker: Checker::new(program)?, all: [tables?, products?, narrow?] })
     }
-    // With contractions only, and as a setup has the constraints: with products among them, where products may be.
-    let (joined, _) = constraints_of(program).map_err(|error| error.to_string())?;
-    if satisfied(program, &joined, inputs, &expected)? != report.checked {
-        return Err(format!("checked {:?}", report.checked));
+
+    /// Whether every constraint holds and the constraints' outputs, within their declared ranges, are the executor's.
+    pub fn agree(&self, inputs: &[Vec<i64>]) -> Result<(), String> {
+        let expected = executed(self.program, inputs);
+        let report = self.checker.check(inputs).map_err(|error| error.to_string())?;
+        if report.outputs != expected {
+            return Err(format!("check gives {:?}, the executor {expected:?}", report.outputs));
+        }
+        if satisfied(self.program, self.checker.lowered(), inputs, &expected)? != report.checked {
+            return Err(format!("checked {:?}", report.checked));
+        }
+        for lowered in &self.all {
+            satisfied(self.program, lowered, inputs, &expected)
+                .map_err(|error| format!("{:?}: {error}", lowered.style))?;
+        }
+        Ok(())
     }
-    satisfied(program, lowered, inputs, &expected).map(|_| ())
 }
 
 /// Whether the constraints hold and their outputs are the expected ones.
@@ -82,25 +108,17 @@ fn satisfied(
 
 /// The program must be lowered; each of `inputs` and the corners of the range must satisfy the constraints.
 pub fn assert_checked(program: &Program, inputs: &[Vec<Vec<i64>>]) {
-    let lowered = lowered(program).unwrap_or_else(|error| panic!("{error}"));
+    let lowerings = Lowerings::of(program).unwrap_or_else(|error| panic!("{error}"));
     for inputs in inputs.iter().chain(&crate::build::corners(program)) {
-        agrees(program, &lowered, inputs).unwrap_or_else(|error| panic!("on {inputs:?}: {error}"));
+        lowerings.agree(inputs).unwrap_or_else(|error| panic!("on {inputs:?}: {error}"));
     }
-}
-
-/// Lowers twice, to the same.
-pub fn lowered(program: &Program) -> Result<Lowered, LowerError> {
-    let first = lower(program)?;
-    let second = lower(program)?;
-    assert!(first.system == second.system, "lowering is a function of the program");
-    assert!(first.model == second.model && first.fixed == second.fixed);
-    Ok(first)
 }
 
 pub fn key(program: &Program, chunk_bits: usize, layer: Option<usize>) -> Result<CoreProvingKey, String> {
     let picked = constraints_of(program).map_err(|error| error.to_string())?.1.layer;
-    let cuts = Cuts { chunk_bits, layer: layer.map_or(picked, |layer| layer.min(picked)) };
-    setup_core(program.clone(), cuts, srs(), [7; 32], &mut |_| {}).map_err(|error| error.to_string())
+    let layer = layer.map(|layer| layer.min(picked));
+    let options = SetupOptions { layer, ..SetupOptions::chunk_bits(chunk_bits) };
+    setup_core(program.clone(), &options, srs(), [7; 32], &mut |_| {}).map_err(|error| error.to_string())
 }
 
 /// Setup, a proof for each of `inputs`, and whether the verified values are the executor's.

@@ -6,12 +6,12 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
-use vouch_circuits::lowering::LowerError;
+use vouch_circuits::lowering::{LowerError, lower};
 use vouch_program::*;
 
 use crate::build::corners;
 use crate::generate::{Case, LARGE, SMALL, case, stream};
-use crate::harness::{agrees, lowered, round_trip};
+use crate::harness::{Lowerings, round_trip};
 
 fn config(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
@@ -23,8 +23,8 @@ fn written(program: &Program) -> String {
 
 /// Lowering succeeds, and then every input in the declared range satisfies the constraints; or an error says why not.
 fn check_case(Case { program, inputs }: Case) -> Result<(), TestCaseError> {
-    let lowered = match lowered(&program) {
-        Ok(lowered) => lowered,
+    let lowerings = match Lowerings::of(&program) {
+        Ok(lowerings) => lowerings,
         Err(LowerError::TooWide { bits, limit, .. }) => {
             prop_assert!(bits > limit);
             return Ok(());
@@ -34,7 +34,8 @@ fn check_case(Case { program, inputs }: Case) -> Result<(), TestCaseError> {
     let mut all = corners(&program);
     all.push(inputs);
     for inputs in all {
-        agrees(&program, &lowered, &inputs)
+        lowerings
+            .agree(&inputs)
             .map_err(|error| TestCaseError::fail(format!("{error}\non {inputs:?}\n{}", written(&program))))?;
     }
     Ok(())
@@ -115,7 +116,7 @@ fn random_programs_hold_every_operator_often() {
         for _ in 0..512 {
             let stream = stream().new_tree(&mut runner).expect("a strategy without filters").current();
             let Case { program, .. } = case(stream, scale);
-            match lowered(&program) {
+            match lower(&program) {
                 Ok(_) => lowerable += 1,
                 Err(_) => refused += 1,
             }

@@ -3,7 +3,7 @@
 use vouch_circuits::layout::Cuts;
 use vouch_circuits::lowering::{LowerError, MAX_TERMS, lower};
 use vouch_program::*;
-use vouch_prover::{CheckError, SetupError, check, setup_core};
+use vouch_prover::{CheckError, SetupError, SetupOptions, check, setup_core};
 
 use crate::build::{Builder, fill, whole};
 use crate::harness::{assert_proven, executed, srs};
@@ -17,7 +17,13 @@ fn refused(program: &Program, inputs: &[Vec<i64>]) -> LowerError {
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("checked"),
     }
-    match setup_core(program.clone(), Cuts { chunk_bits: 6, layer: 0 }, srs(), [0; 32], &mut |_| {}) {
+    match setup_core(
+        program.clone(),
+        &SetupOptions::cut_at(Cuts { chunk_bits: 6, layer: 0 }),
+        srs(),
+        [0; 32],
+        &mut |_| {},
+    ) {
         Err(SetupError::Lower(other)) => assert_eq!(other.to_string(), error.to_string()),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("set up"),
@@ -242,7 +248,7 @@ fn strides_beyond_what_a_verifier_walks_are_refused_by_setup() {
     let program = builder.finish(&[y]);
     let report = check(&program, &[vec![5, 6, 7]]).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.outputs, [[0, 5, 0]]);
-    match setup_core(program, Cuts { chunk_bits: 6, layer: 0 }, srs(), [0; 32], &mut |_| {}) {
+    match setup_core(program, &SetupOptions::cut_at(Cuts { chunk_bits: 6, layer: 0 }), srs(), [0; 32], &mut |_| {}) {
         Err(SetupError::System(error)) => assert!(error.to_string().contains("steps"), "{error}"),
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("set up"),

@@ -9,7 +9,7 @@ use vouch_circuits::backend::Check;
 use vouch_circuits::ir::*;
 use vouch_circuits::layout::leaf_bits;
 use vouch_circuits::lowering::{
-    ArgMaxFlags, Gather, Input, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store,
+    ArgMaxFlags, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store,
 };
 
 use crate::cheat::Cheat;
@@ -53,7 +53,35 @@ fn lies(case: &Case, scene: &Scene) -> Vec<Values> {
                     scene.honest(&inputs)
                 })
             })),
+            // The other operand.
+            Recipe::Max(Max { lhs, rhs, out }) => lies.extend((0..1 << lhs.bits()).map(|row| {
+                scene.lied(&case.inputs, *out, |values| {
+                    let both = rows(system, lhs, values)[row] + rows(system, rhs, values)[row];
+                    let result = &mut values[out.0 as usize][row];
+                    *result = both - *result;
+                })
+            })),
+            Recipe::Limbs(limbs) => lies.extend(exchanged(case, scene, limbs)),
             _ => {}
+        }
+    }
+    lies
+}
+
+/// Neighbouring limbs exchanged, the sum the same; the lowest limb follows of itself.
+fn exchanged(case: &Case, scene: &Scene, Limbs { value, limb_bits, cells }: &Limbs) -> Vec<Values> {
+    let mut lies = Vec::new();
+    let last = (1 << value.bits()) - 1;
+    for row in (0..last.min(4)).chain([last]) {
+        for (i, cell) in cells.iter().enumerate() {
+            for off in [-1, 1] {
+                lies.push(scene.lied(&case.inputs, cells[0], |values| {
+                    shift(values, *cell, row, off);
+                    if i > 0 {
+                        shift(values, cells[i - 1], row, -off << limb_bits);
+                    }
+                }));
+            }
         }
     }
     lies
@@ -65,6 +93,7 @@ fn written(recipe: &Recipe) -> TensorId {
         Recipe::Gather(Gather { out, .. }) | Recipe::Multiply(Multiply { out, .. }) => *out,
         Recipe::Rescale(rescale) => rescale.out,
         Recipe::ArgMaxFlags(ArgMaxFlags { before, .. }) => *before,
+        Recipe::Limbs(Limbs { cells, .. }) => cells[0],
     }
 }
 
@@ -81,12 +110,27 @@ fn rescaled(case: &Case, scene: &Scene, rescale: &Rescale) -> Vec<Values> {
                 let value = small(rows(scene.system(), &rescale.value, values)[row]).unwrap_or(0);
                 let biased = value + vouch_program::half(rescale.shift);
                 let quotient = (biased >> rescale.shift) + off;
-                set_rescaled(rescale, row, quotient, biased - (quotient << rescale.shift), values);
+                set_rescaled(rescale, row, quotient, values);
             }));
             // Another remainder, the quotient of an identity a fraction that makes up for it.
             lies.push(scene.lied(&case.inputs, rescale.out, |values| {
                 cell(values, rescale.out, row, by / Fr::from(2).pow([u64::from(rescale.shift)]));
             }));
+            // Both parts of a ReLU's argument larger; the argument a fraction, above zero or below.
+            if let Some(below) = rescale.below {
+                let fraction = by / Fr::from(2).pow([u64::from(rescale.shift)]);
+                for negative in [None, Some(false), Some(true)] {
+                    lies.push(scene.lied(&case.inputs, rescale.out, |values| {
+                        let q = values[rescale.out.0 as usize][row] - values[below.0 as usize][row] + fraction;
+                        let (out, under) = match negative {
+                            None => (values[rescale.out.0 as usize][row] + by, values[below.0 as usize][row] + by),
+                            Some(false) => (q, Fr::ZERO),
+                            Some(true) => (Fr::ZERO, -q),
+                        };
+                        (values[rescale.out.0 as usize][row], values[below.0 as usize][row]) = (out, under);
+                    }));
+                }
+            }
             // Flags of another digit, with the value that belongs to them.
             if let Some((clamp, above)) =
                 rescale.clamp.as_ref().and_then(|clamp| clamp.above.map(|above| (clamp, above)))
@@ -97,14 +141,14 @@ fn rescaled(case: &Case, scene: &Scene, rescale: &Rescale) -> Vec<Values> {
                         values[above.0 as usize][row] = Fr::from(beyond);
                         let end = Fr::from(beyond) * Fr::from((1u64 << clamp.low_bits) - 1);
                         let kept = Fr::from(inside) * values[clamp.low.0 as usize][row];
-                        let z = clamp.clamped.unwrap_or(rescale.out);
+                        let z = rescale.argument.unwrap_or(rescale.out);
                         values[z.0 as usize][row] = Fr::from(clamp.window_low) + end + kept;
                         follow_function(rescale, row, values);
                     }));
                 }
             }
-            // Another clamped value, with all that belongs to it.
-            if let Some(clamped) = rescale.clamp.as_ref().and_then(|clamp| clamp.clamped) {
+            // Another argument, with all that belongs to it.
+            if let Some(clamped) = rescale.argument {
                 lies.extend([-2i64, -1, 1, 2].map(|off| {
                     scene.lied(&case.inputs, rescale.out, |values| {
                         cell(values, clamped, row, Fr::from(off));
@@ -122,7 +166,7 @@ fn rescaled(case: &Case, scene: &Scene, rescale: &Rescale) -> Vec<Values> {
                         let low = values[clamp.low.0 as usize][row];
                         let window = Fr::from(clamp.window_low);
                         let base = if high > 0 { window + Fr::from((1u64 << clamp.low_bits) - 1) } else { window };
-                        let z = clamp.clamped.unwrap_or(rescale.out);
+                        let z = rescale.argument.unwrap_or(rescale.out);
                         values[clamp.inside.0 as usize][row] = Fr::from(high == 0);
                         if let Some(above) = clamp.above {
                             values[above.0 as usize][row] = Fr::from(high > 0);
@@ -141,8 +185,7 @@ fn rescaled(case: &Case, scene: &Scene, rescale: &Rescale) -> Vec<Values> {
 }
 
 fn follow_function(rescale: &Rescale, row: usize, values: &mut Values) {
-    let clamped = rescale.clamp.as_ref().and_then(|clamp| clamp.clamped);
-    if let (RescaleFunc::Table(table), Some(clamped)) = (rescale.func, clamped) {
+    if let (RescaleFunc::Table(table), Some(clamped)) = (rescale.func, rescale.argument) {
         let table = &values[table.0 as usize];
         let at = small(values[clamped.0 as usize][row]).unwrap_or(0) + table.len() as i64 / 2;
         let result = usize::try_from(at).ok().and_then(|at| table.get(at)).copied().unwrap_or(Fr::ZERO);
@@ -152,7 +195,7 @@ fn follow_function(rescale: &Rescale, row: usize, values: &mut Values) {
 
 /// The same constraints without one.
 fn without(scene: &Scene, dropped: Constraint) -> Scene {
-    let Lowered { mut system, plan, model, fixed } = scene.lowered.clone();
+    let Lowered { mut system, style, plan, model, fixed } = scene.lowered.clone();
     match dropped {
         Constraint::Lookup(i) => drop(system.lookups.remove(i)),
         Constraint::Equal(i) => drop(system.equals.remove(i)),
@@ -161,7 +204,7 @@ fn without(scene: &Scene, dropped: Constraint) -> Scene {
     }
     // Of the leaves again: there may be fewer, and less deep.
     let layer = if scene.layout.layer == 0 { 0 } else { leaf_bits(&system) };
-    Scene::with(Lowered { system, plan, model, fixed }, scene.model.clone(), layer)
+    Scene::with(Lowered { system, style, plan, model, fixed }, scene.model.clone(), layer)
 }
 
 /// The check that refuses a lie which breaks only this.
@@ -176,7 +219,7 @@ fn refusing(scene: &Scene, constraint: Constraint) -> Check {
 
 #[test]
 fn every_constraint_is_needed() {
-    for (case, scene) in all().into_iter().flat_map(|case| [(case, &case.scene), (case, &case.joined)]) {
+    for (case, scene) in lowered_in_every_style() {
         let system = scene.system();
         let honest = scene.honest(&case.inputs);
         let truth = publics(system, &honest);

@@ -7,7 +7,7 @@ use vouch_circuits::ir::*;
 use vouch_circuits::lowering::padded_positions;
 use vouch_prover::prove::prove_witness;
 use vouch_prover::witness::Witness;
-use vouch_prover::{CoreProvingKey, setup_core};
+use vouch_prover::{CoreProvingKey, SetupOptions, setup_core};
 use vouch_verifier::{PreparedCore, Refused, verify_core};
 
 use crate::programs::*;
@@ -30,7 +30,7 @@ fn positions(tensor: &Tensor) -> Vec<usize> {
 #[test]
 fn no_cell_can_be_another() {
     let mut refused = 0;
-    for (case, scene) in all().into_iter().flat_map(|case| [(case, &case.scene), (case, &case.joined)]) {
+    for (case, scene) in lowered_in_every_style() {
         let system = scene.system();
         let honest = scene.honest(&case.inputs);
         for (i, tensor) in system.tensors.iter().enumerate().filter(|(_, t)| t.origin == Origin::Witness) {
@@ -78,7 +78,9 @@ fn followed(case: &Case, scene: &Scene, tensor: usize, position: usize, delta: i
 }
 
 fn product_key(case: &Case, scene: &Scene) -> (CoreProvingKey, PreparedCore) {
-    let key = setup_core(case.program.clone(), scene.layout.cuts(), SRS.clone(), [7; 32], &mut |_| {}).unwrap();
+    let limb_bits = Some(scene.lowered.style.limb_bits);
+    let options = SetupOptions { limb_bits, ..SetupOptions::cut_at(scene.layout.cuts()) };
+    let key = setup_core(case.program.clone(), &options, SRS.clone(), [7; 32], &mut |_| {}).unwrap();
     let prepared = PreparedCore::new(key.key.clone(), key.key_digest).unwrap();
     (key, prepared)
 }
@@ -105,7 +107,7 @@ fn product_witness(system: &ConstraintSystem, values: &Values) -> Option<Witness
 #[test]
 fn the_products_own_prover_cannot_prove_lies_either() {
     let mut agreed = 0;
-    for (case, scene) in all().into_iter().flat_map(|case| [(case, &case.scene), (case, &case.joined)]) {
+    for (case, scene) in lowered_in_every_style() {
         let (key, prepared) = product_key(case, scene);
         let system = scene.system();
         let honest = scene.honest(&case.inputs);

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use vouch_circuits::lowering::MAX_LIMB_BITS;
 use vouch_program::*;
 
 use crate::scene::Scene;
@@ -12,8 +13,15 @@ pub struct Case {
     pub inputs: Vec<Vec<i64>>,
     /// With the whole tree of fractions.
     pub scene: Scene,
-    /// As a setup makes it: with the leaves' fractions committed to, and products as constraints.
+    /// With the leaves' fractions committed to, and products as constraints.
     pub joined: Scene,
+    /// The same with limbs of two bits, so that nearly every range is cut, and ReLUs and maxima are products.
+    pub narrow: Scene,
+}
+
+/// All programs in each way in which they can be lowered.
+pub fn lowered_in_every_style() -> impl Iterator<Item = (&'static Case, &'static Scene)> {
+    all().into_iter().flat_map(|case| [&case.scene, &case.joined, &case.narrow].map(|scene| (case, scene)))
 }
 
 struct Builder(Program);
@@ -67,12 +75,13 @@ impl Builder {
 
     fn finish(mut self, outputs: &[NodeId], inputs: &[&[i64]]) -> Case {
         self.0.outputs = outputs.iter().map(|node| self.port(*node)).collect();
-        let (scene, joined) = (Scene::new(&self.0), Scene::joined(&self.0));
-        Case { program: self.0, inputs: inputs.iter().map(|i| i.to_vec()).collect(), scene, joined }
+        let (scene, joined) = (Scene::new(&self.0), Scene::joined(&self.0, MAX_LIMB_BITS));
+        let narrow = Scene::joined(&self.0, 2);
+        Case { program: self.0, inputs: inputs.iter().map(|i| i.to_vec()).collect(), scene, joined, narrow }
     }
 }
 
-/// `y = (V·relu(W·x / 8)) / 4`: a ReLU with a committed remainder, an identity with a virtual one, and `h`, the hidden layer.
+/// `y = (V·relu(W·x / 8)) / 4`: a ReLU, whose argument is committed, an identity, and `h`, the hidden layer.
 pub static DENSE: LazyLock<Case> = LazyLock::new(|| {
     let mut b = Builder::new("dense");
     let x = b.input("x", 4, &[3]);
@@ -145,7 +154,7 @@ pub static POOL: LazyLock<Case> = LazyLock::new(|| {
     let pairs = b.push("pairs", Op::Max { lhs, rhs }, &[3, 2]);
     let (lhs, rhs) = (part(&mut b, pairs, &[3, 1], 1, 0), part(&mut b, pairs, &[3, 1], 1, 1));
     let most = b.push("most", Op::Max { lhs, rhs }, &[3, 1]);
-    b.finish(&[most], &[&[1, -3, 5, 2, -8, -7, -6, -5, 4, 4, 4, 4]])
+    b.finish(&[most], &[&[5, 2, 1, -3, -8, -7, -6, -5, 4, 4, 4, 4]])
 });
 
 /// The position of the largest of five, on lines with and without ties.

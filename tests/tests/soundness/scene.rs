@@ -10,10 +10,9 @@ use vouch_circuits::backend::Check;
 use vouch_circuits::blinds::blind_base;
 use vouch_circuits::ir::*;
 use vouch_circuits::layout::{Cuts, Layout, Vector, leaf_bits};
-use vouch_circuits::lowering::{Lowered, Recipe, Rescale, lower};
+use vouch_circuits::lowering::{Limbs, Lowered, Recipe, Rescale, Style, lower, lower_with};
 use vouch_program::Program;
 use vouch_prover::commit::{Srs, commit_sparse, random_scalar};
-use vouch_prover::constraints_of;
 use vouch_prover::shell::record_proof;
 use vouch_prover::witness::model_values;
 use vouch_verifier::{PreparedCore, Refused, verify_core};
@@ -46,11 +45,12 @@ impl Scene {
         Self::lowered(program, lower(program).unwrap(), 0)
     }
 
-    /// A program's, as a setup makes it.
-    pub fn joined(program: &Program) -> Self {
-        let (lowered, cuts) = constraints_of(program).unwrap();
-        assert_eq!(cuts.layer, leaf_bits(&lowered.system));
-        Self::lowered(program, lowered, cuts.layer)
+    /// A program's, with products and limbs of this width, and the leaves' fractions committed to.
+    pub fn joined(program: &Program, limb_bits: u32) -> Self {
+        let style = Style { products: true, limb_bits };
+        let lowered = lower_with(program, &|_, _| Visibility::Public, style).unwrap();
+        let layer = leaf_bits(&lowered.system);
+        Self::lowered(program, lowered, layer)
     }
 
     fn lowered(program: &Program, lowered: Lowered, layer: usize) -> Self {
@@ -62,7 +62,8 @@ impl Scene {
     /// One whose constraints are written by hand.
     pub fn of_system(system: ConstraintSystem, model: Values) -> Self {
         let layer = if system.products.is_empty() { 0 } else { leaf_bits(&system) };
-        Self::with(Lowered { system, plan: Vec::new(), model: Vec::new(), fixed: Vec::new() }, model, layer)
+        let (plan, model_nodes, fixed) = Default::default();
+        Self::with(Lowered { system, style: Style::TABLES, plan, model: model_nodes, fixed }, model, layer)
     }
 
     /// The same with the fractions of another layer committed to, or with those of none.
@@ -104,6 +105,12 @@ impl Scene {
 
     pub fn system(&self) -> &ConstraintSystem {
         &self.lowered.system
+    }
+
+    /// How wide values are cut.
+    pub fn limbs(&self) -> Vec<&Limbs> {
+        let plan = self.lowered.plan.iter();
+        plan.filter_map(|recipe| if let Recipe::Limbs(limbs) = recipe { Some(limbs) } else { None }).collect()
     }
 
     /// The tensor with this name.

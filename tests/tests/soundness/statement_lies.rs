@@ -8,7 +8,7 @@ use vouch_circuits::ir::*;
 use vouch_circuits::layout::Cuts;
 use vouch_circuits::lowering::Lowered;
 use vouch_program::{Op, Program};
-use vouch_prover::{CoreProvingKey, prove_core, setup_core};
+use vouch_prover::{CoreProvingKey, SetupOptions, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, Refused, verify_core};
 
 use crate::cheat::{Bend, Cheat};
@@ -25,7 +25,7 @@ struct Made {
 
 fn made(program: &Program, inputs: &[Vec<i64>], salt: u8) -> Made {
     let cuts = Cuts { chunk_bits: CHUNK_BITS, layer: 0 };
-    let key = setup_core(program.clone(), cuts, SRS.clone(), [salt; 32], &mut |_| {}).unwrap();
+    let key = setup_core(program.clone(), &SetupOptions::cut_at(cuts), SRS.clone(), [salt; 32], &mut |_| {}).unwrap();
     let prepared = PreparedCore::new(key.key.clone(), key.key_digest).unwrap();
     let proof = prove_core(&key, inputs, None, &mut |_| {}).unwrap();
     let made = Made { key, prepared, proof };
@@ -216,14 +216,14 @@ fn constraints_of_the_provers_choice_are_refused() {
     // A remainder of three bits looked up in the inputs' range, of four.
     let h = scene.tensor("result h");
     let rescale = scene.rescale(h);
-    let remainder = rescale.remainder[0].unwrap().0 as usize;
+    let argument = rescale.argument.unwrap().0 as usize;
     let values = scene.lied(&DENSE.inputs, h, |values| {
         let row = (0..5).find(|row| values[h.0 as usize][*row] != Fr::ZERO).unwrap();
         values[h.0 as usize][row] -= Fr::ONE;
-        values[remainder][row] += Fr::from(8);
+        values[argument][row] -= Fr::ONE;
     });
     let mut idea = system.clone();
-    let is_remainder = |lookup: &&mut Lookup| lookup.columns[0] == Virtual::raw(TensorId(remainder as u32), &[5]);
+    let is_remainder = |lookup: &&mut Lookup| system.table(lookup.table).columns[0].domain == [8];
     idea.lookups.iter_mut().find(is_remainder).unwrap().table = system.lookups[0].table;
     assert_eq!(refusal(&idea, values.clone(), publics(system, &values)), batch);
 

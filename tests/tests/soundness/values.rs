@@ -9,7 +9,7 @@ use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
 use vouch_circuits::ir::*;
 use vouch_circuits::lowering::{
-    ArgMaxFlags, Gather, Input, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store, padded_positions,
+    ArgMaxFlags, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store, padded_positions,
 };
 use vouch_program::half;
 
@@ -293,6 +293,22 @@ fn follow(system: &ConstraintSystem, recipe: &Recipe, inputs: &[Vec<i64>], value
             values[before.0 as usize] = flags;
             *before
         }
+        Recipe::Limbs(Limbs { value, limb_bits, cells }) => {
+            let rows = rows(system, value, values);
+            let last = cells.len() - 1;
+            for (i, cell) in cells.iter().enumerate() {
+                let at = limb_bits * (i as u32 + 1);
+                // The highest limb has all that is left; of what is no small integer, all.
+                let digit = |value: &Fr| match small(*value) {
+                    Some(value) if i == last => Fr::from(value >> at),
+                    Some(value) => Fr::from(value >> at & ((1 << limb_bits) - 1)),
+                    None if i == last => *value / Fr::from(1u64 << at),
+                    None => Fr::ZERO,
+                };
+                values[cell.0 as usize] = rows.iter().map(digit).collect();
+            }
+            cells[0]
+        }
     }
 }
 
@@ -303,30 +319,23 @@ fn follow_rescale(rescale: &Rescale, accumulators: &[i64], values: &mut Values) 
     for (row, accumulator) in accumulators.iter().enumerate() {
         let biased = accumulator + half(rescale.shift);
         let quotient = biased >> rescale.shift;
-        set_rescaled(rescale, row, quotient, biased - (quotient << rescale.shift), values);
+        set_rescaled(rescale, row, quotient, values);
     }
 }
 
 /// The tensors that a rescale writes.
 pub fn cells(rescale: &Rescale) -> Vec<TensorId> {
-    let clamp = rescale.clamp.iter().flat_map(|c| [Some(c.low), Some(c.high), Some(c.inside), c.above, c.clamped]);
-    clamp.chain(rescale.remainder).chain([Some(rescale.out)]).flatten().collect()
+    let clamp = rescale.clamp.iter().flat_map(|c| [Some(c.low), Some(c.high), Some(c.inside), c.above]);
+    clamp.chain([rescale.argument, rescale.below, Some(rescale.out)]).flatten().collect()
 }
 
-/// Writes one row of a rescale's cells as they follow from a quotient and a remainder, whatever these are.
-pub fn set_rescaled(rescale: &Rescale, row: usize, quotient: i64, dropped: i64, values: &mut Values) {
+/// Writes one row of a rescale's cells as they follow from a quotient, whatever it is.
+pub fn set_rescaled(rescale: &Rescale, row: usize, quotient: i64, values: &mut Values) {
     let mut set = |tensor: Option<TensorId>, value: i64| {
         if let Some(tensor) = tensor {
             values[tensor.0 as usize][row] = Fr::from(value);
         }
     };
-    match rescale.remainder {
-        [low, Some(high)] => {
-            set(low, dropped & 0xffff);
-            set(Some(high), dropped >> 16);
-        }
-        [low, None] => set(low, dropped),
-    }
     let mut z = quotient;
     if let Some(clamp) = &rescale.clamp {
         let above = quotient - clamp.window_low;
@@ -336,8 +345,9 @@ pub fn set_rescaled(rescale: &Rescale, row: usize, quotient: i64, dropped: i64, 
         set(Some(clamp.inside), i64::from(high == 0));
         set(clamp.above, i64::from(high > 0));
         z = quotient.clamp(clamp.window_low, clamp.window_low + (1 << clamp.low_bits) - 1);
-        set(clamp.clamped, z);
     }
+    set(rescale.argument, z);
+    set(rescale.below, z.max(0) - z);
     let result = match rescale.func {
         RescaleFunc::Identity => Fr::from(z),
         RescaleFunc::Relu => Fr::from(z.max(0)),

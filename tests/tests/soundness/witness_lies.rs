@@ -5,6 +5,7 @@ use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::TensorId;
+use vouch_circuits::lowering::Limbs;
 use vouch_program::half;
 
 use crate::cheat::{Bend, Cheat};
@@ -22,12 +23,11 @@ fn the_truth_is_accepted() {
     }
 }
 
-/// Quotient and remainder of each row of the rescale that gives `out`, in truth.
-fn divided(scene: &Scene, out: TensorId, values: &Values) -> Vec<(i64, i64)> {
+/// The quotient of each row of the rescale that gives `out`, in truth.
+fn quotients(scene: &Scene, out: TensorId, values: &Values) -> Vec<i64> {
     let rescale = scene.rescale(out);
     let accumulators = rows(scene.system(), &rescale.value, values);
-    let split = |value: i64| (value >> rescale.shift, value & ((1 << rescale.shift) - 1));
-    accumulators.into_iter().map(|value| split(small(value).unwrap() + half(rescale.shift))).collect()
+    accumulators.into_iter().map(|value| (small(value).unwrap() + half(rescale.shift)) >> rescale.shift).collect()
 }
 
 /// Results that follow from a quotient off by `off`, the remainder making up for it.
@@ -36,8 +36,8 @@ fn misdivided(case: &Case, out: &str, row: usize, off: i64) -> Values {
     let out = scene.tensor(out);
     let rescale = scene.rescale(out);
     scene.lied(&case.inputs, out, |values| {
-        let (quotient, remainder) = divided(scene, out, values)[row];
-        set_rescaled(&rescale, row, quotient + off, remainder - (off << rescale.shift), values);
+        let quotient = quotients(scene, out, values)[row];
+        set_rescaled(&rescale, row, quotient + off, values);
     })
 }
 
@@ -56,7 +56,7 @@ fn a_wrong_activation_is_refused() {
 }
 
 /// A quotient off by a little, with a remainder outside `[0, 2^s)` that makes up for it, and all that follows from the quotient: for
-/// virtual remainders (`y`, `h` of fractions), committed ones (`h`), two limbs (`y` and `z` of limbs), clamped ones, means.
+/// identities (`y`, `h` of fractions), committed arguments (`h`), two limbs (`y` and `z` of limbs), clamped ones, means.
 #[test]
 fn remainders_outside_their_range_are_refused() {
     let rescales: [(&Case, &str); 11] = [
@@ -89,17 +89,25 @@ fn remainders_outside_their_range_are_refused() {
 /// Limbs of a remainder exchanged for others that stand for the same number.
 #[test]
 fn another_split_into_limbs_is_refused() {
-    let scene = &LIMBS.scene;
-    for name in ["result y", "result z"] {
-        let out = scene.tensor(name);
-        let [low, high] = scene.rescale(out).remainder;
-        let values = scene.lied(&LIMBS.inputs, out, |values| {
-            // The low limb of an identity is virtual, and follows.
-            low.into_iter().for_each(|low| shift(values, low, 0, 1 << 16));
-            shift(values, high.unwrap(), 0, -1);
-        });
-        assert_eq!(scene.refusal(&values), LOOKUP, "{name}");
+    // The lowest limb is virtual, and follows.
+    let mut told = 0;
+    for scene in [&LIMBS.scene, &LIMBS.narrow] {
+        for Limbs { cells, limb_bits, .. } in scene.limbs() {
+            for (i, cell) in cells.iter().enumerate() {
+                for off in [-1, 1] {
+                    let values = scene.lied(&LIMBS.inputs, cells[0], |values| {
+                        shift(values, *cell, 0, off);
+                        if i > 0 {
+                            shift(values, cells[i - 1], 0, -off << limb_bits);
+                        }
+                    });
+                    assert_eq!(scene.refusal(&values), scene.sum_check(), "limb {i}");
+                    told += 1;
+                }
+            }
+        }
     }
+    assert!(told > 20, "{told} lies");
 }
 
 /// `h` a fraction in the field: `2^s·h + r = acc` with another `r` of the right range. Later rows multiply `h` by 16 and are whole
@@ -122,18 +130,19 @@ fn a_fraction_for_a_virtual_remainder_is_refused() {
     assert_eq!(scene.refusal(&values), LOOKUP);
 }
 
-/// The committed remainder of a ReLU is another one of the right range, so that the quotient is a fraction; the result may be what
+/// A ReLU's argument is a fraction, so that the remainder is another one of the right range; the result may be what
 /// the prover likes.
 #[test]
-fn a_fraction_for_a_committed_remainder_is_refused() {
+fn a_fraction_for_an_argument_is_refused() {
     let scene = &DENSE.scene;
     let h = scene.tensor("result h");
-    let remainder = scene.rescale(h).remainder[0].unwrap();
+    let argument = scene.rescale(h).argument.unwrap();
     let fraction = Fr::from(8).inverse().unwrap();
     for result in [Fr::ZERO, Fr::ONE, fraction] {
         let values = scene.lied(&DENSE.inputs, h, |values| {
-            let r = &mut values[remainder.0 as usize][0];
-            *r = if small(*r) == Some(7) { Fr::from(6) } else { *r + Fr::ONE };
+            let accumulator = small(rows(scene.system(), &scene.rescale(h).value, values)[0]).unwrap() + half(3);
+            let by = if accumulator % 8 == 7 { fraction } else { -fraction };
+            values[argument.0 as usize][0] += by;
             values[h.0 as usize][0] = result;
         });
         let broken = violated(scene.system(), &mut values.clone(), &publics(scene.system(), &values));
@@ -149,7 +158,7 @@ fn a_row_of_another_argument_is_refused() {
     let (y, table) = (scene.tensor("result y"), scene.tensor("function f"));
     for row in [0, 3, 7] {
         let values = scene.lied(&TABLES.inputs, y, |values| {
-            let (argument, _) = divided(scene, y, values)[row];
+            let argument = quotients(scene, y, values)[row];
             values[y.0 as usize][row] = values[table.0 as usize][(argument + 16 + 2) as usize];
         });
         assert_eq!(scene.refusal(&values), LOOKUP, "row {row}");
@@ -233,7 +242,7 @@ fn another_encoding_of_a_clamp_is_refused() {
                     let above = clamp.window_low + (1 << clamp.low_bits) - 1;
                     let z = [clamp.window_low, clamp.window_low + low, above][(high.signum() + 1) as usize];
                     values[clamp.inside.0 as usize][row] = Fr::from(high == 0);
-                    let result = clamp.clamped.unwrap_or(out);
+                    let result = scene.rescale(out).argument.unwrap_or(out);
                     values[result.0 as usize][row] = Fr::from(z);
                 });
                 assert_eq!(scene.refusal(&values), LOOKUP, "{name}, row {row}: digits off by {off}");
@@ -246,7 +255,7 @@ fn another_encoding_of_a_clamp_is_refused() {
                     if follow {
                         let low = values[clamp.low.0 as usize][row];
                         let kept = if high == 0 { -low } else { low };
-                        values[clamp.clamped.unwrap_or(out).0 as usize][row] += kept;
+                        values[scene.rescale(out).argument.unwrap_or(out).0 as usize][row] += kept;
                     }
                 });
                 assert_eq!(scene.refusal(&values), LOOKUP, "{name}, row {row}: the flag, {follow}");

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use vouch_circuits::argument::key::CoreProof;
 use vouch_circuits::key::Proof;
+use vouch_circuits::lowering::MAX_LIMB_BITS;
 use vouch_circuits::shell::Recording;
 use vouch_prover::commit::Srs;
 use vouch_prover::shell::record_proof;
@@ -26,13 +27,15 @@ pub fn wrapped() -> &'static Wrapped {
 }
 
 impl Wrapped {
-    /// With the cuts that a setup picks: fractions of the leaves committed to.
+    /// With what a setup picks: fractions of the leaves committed to.
     pub fn new(salt: u8) -> Self {
         Self::cut_at(salt, None)
     }
 
     pub fn cut_at(salt: u8, layer: Option<usize>) -> Self {
-        let options = |layer| SetupOptions { layer, ..SetupOptions::chunk_bits(CHUNK_BITS) };
+        // At a given layer the lookups are the scene's.
+        let limb_bits = layer.map(|_| MAX_LIMB_BITS);
+        let options = |layer| SetupOptions { layer, limb_bits, ..SetupOptions::chunk_bits(CHUNK_BITS) };
         let needs = |layer| Needs::of(&DENSE.program, &options(layer)).unwrap();
         // The whole tree takes the largest shell.
         static SRS: LazyLock<Srs> = LazyLock::new(|| {

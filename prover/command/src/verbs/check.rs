@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use vouch_program::Program;
-use vouch_prover::{CheckError, CheckReport, check, witness::WitnessError};
+use vouch_prover::{CheckError, CheckReport, Checker, witness::WitnessError};
 
 use crate::args::Check;
 use crate::artifacts::read_model;
@@ -21,11 +21,14 @@ pub fn run(args: &Check, out: &Output) -> Result<Value, Failure> {
         samples = vec![pick(samples, args.input.index, path)?];
     }
     let total = samples.len();
+    progress.begin("lowering");
+    let unusable = |error| Failure::unusable("the model cannot be proven").because(&error);
+    let checker = Checker::new(&program).map_err(unusable)?;
     let mut reports = Vec::with_capacity(total);
     for (index, sample) in samples.iter().enumerate() {
         progress.news(&format!("checking: sample {} of {total}", index + 1));
         let number = if args.all { index } else { args.input.index.unwrap_or(0) };
-        reports.push(check_one(&program, sample, number)?);
+        reports.push(check_one(&checker, &program, sample, number)?);
     }
     let table = progress.finish();
 
@@ -51,9 +54,14 @@ pub fn run(args: &Check, out: &Output) -> Result<Value, Failure> {
     }))
 }
 
-fn check_one(program: &Program, sample: &vouch_models::Sample, number: usize) -> Result<CheckReport, Failure> {
+fn check_one(
+    checker: &Checker,
+    program: &Program,
+    sample: &vouch_models::Sample,
+    number: usize,
+) -> Result<CheckReport, Failure> {
     let inputs = to_integers(program, sample).map_err(|failure| failure.of(format!("sample {number}")))?;
-    check(program, &inputs).map_err(|error| {
+    checker.check(&inputs).map_err(|error| {
         let what = format!("sample {number} cannot be proven");
         match &error {
             CheckError::Lower(_) | CheckError::Execute(_) | CheckError::Witness(WitnessError::Input(_)) => {

@@ -8,10 +8,10 @@ use vouch_circuits::architecture::Architecture;
 use vouch_circuits::ir::Visibility;
 use vouch_circuits::lowering::LowerError;
 use vouch_program::{Port, Program};
-use vouch_prover::{Needs, ProvingKey, SetupError, SetupOptions, setup};
+use vouch_prover::{Prefer, Price, ProvingKey, SetupError, SetupOptions, price, setup};
 use vouch_verifier::printable;
 
-use crate::args::{KeyOptions, Setup, Shows};
+use crate::args::{KeyOptions, PreferArg, Setup, Shows};
 use crate::artifacts::{ARCHITECTURE, NewFile, PROVING_KEY, VERIFYING_KEY, read_model, write_folder};
 use crate::failure::Failure;
 use crate::output::{Output, count, size};
@@ -47,6 +47,13 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         }
     }
     out.say(format!("commitments    {}", commitments(&key)));
+    let limb_bits = key.core.lowered().style.limb_bits;
+    out.say(format!(
+        "lookups        of {limb_bits} bits at most, the fractions of layer {} committed to",
+        key.verifying_key.cuts.layer
+    ));
+    let price = price(&key.core.lowered().system, key.verifying_key.cuts);
+    out.say(format!("proofs         {}", priced(&price)));
     out.say(format!("shell          {}", shell(&key)));
     out.say(&table);
     out.say(format!("next: vouch prove {} --input X.npy --out PROOF", args.dir.display()));
@@ -56,6 +63,13 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         "model_id": model_id,
         "key_digest": hex::encode(key.core.key_digest),
         "chunk_bits": key.verifying_key.cuts.chunk_bits,
+        "limb_bits": limb_bits,
+        "layer": key.verifying_key.cuts.layer,
+        "estimate": {
+            "bytes_beside_public_values": price.bytes,
+            "commitments": price.commitments,
+            "seconds": price.seconds,
+        },
         "private": named(&key, Visibility::Private),
         "committed": named(&key, Visibility::Committed),
         "published_weights": args.published_weights,
@@ -77,9 +91,13 @@ pub const PUBLISHED_SALT: [u8; 32] = [0; 32];
 pub fn options_of(said: &KeyOptions, program: &Program) -> SetupOptions {
     SetupOptions {
         chunk_bits: said.chunk_bits.map(usize::from),
-        layer: None,
+        prefer: match said.prefer {
+            PreferArg::Proof => Prefer::Proof,
+            PreferArg::Prover => Prefer::Prover,
+        },
         inputs: visibilities(&said.input, &program.inputs),
         outputs: visibilities(&said.output, &program.outputs),
+        ..SetupOptions::default()
     }
 }
 
@@ -103,6 +121,15 @@ fn named(key: &ProvingKey, visibility: Visibility) -> Vec<String> {
 pub fn commitments(key: &ProvingKey) -> String {
     let (count, bits) = (key.verifying_key.w_commitments.len(), key.verifying_key.cuts.chunk_bits);
     format!("{count} for the weights, of 2^{bits} entries each")
+}
+
+/// What a proof is estimated to cost, in words.
+fn priced(price: &Price) -> String {
+    let Price { bytes, commitments, seconds } = price;
+    let bytes = size(*bytes as u64);
+    format!(
+        "about {bytes} beside public values, {commitments} commitments to check; {seconds:.1} s on two cores for shell, lookups and opening"
+    )
 }
 
 /// The circuit around the core argument, in words.
@@ -136,13 +163,13 @@ pub fn make(
             _ => failure,
         }
     };
-    let needs = Needs::of(&program, options).map_err(fail)?;
+    let (options, needs, _) = options.settle(&program).map_err(fail)?;
     let srs = match srs {
         Some(path) => reference::foreign(path, needs, progress)?,
         None => reference::development(needs, out, progress),
     };
     let salt = salt.unwrap_or_else(rand::random);
-    setup(program, options, srs, salt, &mut |stage| progress.begin(stage)).map_err(fail)
+    setup(program, &options, srs, salt, &mut |stage| progress.begin(stage)).map_err(fail)
 }
 
 /// Sizes of the key files, in bytes.

@@ -125,6 +125,15 @@ fn the_whole_way() {
     assert_eq!(hidden["verified"]["private_inputs"][0], name);
     assert!(hidden["verified"]["inputs"].as_array().unwrap().is_empty());
     assert_eq!(hidden["verified"]["outputs"][0]["integers"], verified["verified"]["outputs"][0]["integers"]);
+    // What proofs should be cheap in.
+    let [short, fast] = ["proof", "prover"].map(|prefer| {
+        let set_up = json(folder, &["setup", "hidden", "--prefer", prefer]);
+        json(folder, &["prove", "hidden", "--input", "x.json", "--out", "preferred.proof"]);
+        json(folder, &["verify", "--key", "hidden", "--proof", "preferred.proof"]);
+        let number = |name: &str| set_up["estimate"][name].as_f64().unwrap();
+        (number("commitments"), number("seconds"))
+    });
+    assert!(short.0 < fast.0 && fast.1 < short.1, "{short:?} and {fast:?}");
     // One that commits to the input, and publishes the weights.
     let set_up = json(folder, &["setup", "hidden", "--input", "committed", "--published-weights"]);
     assert_eq!(set_up["committed"][0], name);

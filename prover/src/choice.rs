@@ -1,0 +1,219 @@
+//! What a setup chooses if it is not told: how wide lookups are, how long chunks are, and whose fractions are committed to; by what proofs
+//! are estimated to cost.
+//!
+//! The estimate's constants were measured on one machine of two cores. What they decide is safe whatever they are.
+
+use vouch_circuits::ir::{ConstraintSystem, TableId, Visibility};
+use vouch_circuits::key::system_digest;
+use vouch_circuits::layout::{Cuts, Layout, leaf_bits, log2_ceil};
+use vouch_circuits::lowering::{LowerError, Lowered, MAX_LIMB_BITS, Style, Visible, lower_with};
+use vouch_circuits::shell::instances::{export_count, exported_leaf};
+use vouch_circuits::shell::{Shape, record_shape};
+use vouch_circuits::validate::validate;
+use vouch_program::Program;
+
+/// Widths of lookups that are considered, besides the widest.
+const NARROW: [u32; 3] = [6, 8, 11];
+/// Narrow lookups multiply rows: with more than `2^NARROW_BITS` of the widest ones they never pay.
+const NARROW_BITS: usize = 15;
+/// Binary logarithm of the most fractions that are committed to: each takes a scalar multiplication of full size, about as much work as a
+/// hundred field multiplications in the layers above, whose messages it saves.
+const FRACTION_BITS: usize = 17;
+/// Chunk sizes that are considered, as binary logarithms.
+const CHUNK_BITS: std::ops::RangeInclusive<usize> = 10..=20;
+/// Bytes of a proof whatever the model: Halo2's part, the opening's points, counts, digests and the container.
+const FIXED_BYTES: usize = 1824 + 3 * 64 + 150;
+/// Rows that blind the shell's columns.
+const BLINDING_ROWS: usize = 6;
+/// Bytes of a commitment.
+const COMMITMENT: usize = 64;
+
+/// What proofs should be cheap in, where there is a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prefer {
+    /// Bytes, and the work of whoever checks them.
+    #[default]
+    Proof,
+    /// Time to make them.
+    Prover,
+}
+
+impl Prefer {
+    /// Seconds of proving that a commitment less is worth.
+    fn commitment(self) -> f64 {
+        match self {
+            Self::Proof => 0.02,
+            Self::Prover => 0.0005,
+        }
+    }
+}
+
+/// What a proof is estimated to cost, as far as the choices matter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Price {
+    /// Bytes beside the public values.
+    pub bytes: usize,
+    /// Commitments in the proof and in the key, all of which a verifier multiplies by scalars.
+    pub commitments: usize,
+    /// Seconds of proving on two cores.
+    pub seconds: f64,
+}
+
+/// What is given, and not to be chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Given {
+    pub chunk_bits: Option<usize>,
+    pub layer: Option<usize>,
+    pub limb_bits: Option<u32>,
+    /// The digest of the constraints that must come out.
+    pub system_digest: Option<[u8; 32]>,
+    pub prefer: Prefer,
+}
+
+/// A program's constraints, where they are cut, and what that costs.
+pub(crate) struct Choice {
+    pub lowered: Lowered,
+    pub cuts: Cuts,
+    pub price: Price,
+}
+
+/// A program's constraints, if its inputs and outputs are all public, and where they are cut.
+///
+/// # Errors
+/// A program that cannot be lowered.
+pub fn constraints_of(program: &Program) -> Result<(Lowered, Cuts), LowerError> {
+    let Choice { lowered, cuts, .. } = choose(program, &|_, _| Visibility::Public, &Given::default())?;
+    Ok((lowered, cuts))
+}
+
+/// The cheapest way to prove a program, or the one that is given.
+pub(crate) fn choose(program: &Program, visibility: &Visible, given: &Given) -> Result<Choice, LowerError> {
+    let lower = |limb_bits| lower_for(program, visibility, given, limb_bits);
+    let wide = lower(given.limb_bits.unwrap_or(MAX_LIMB_BITS))?;
+    if let Some(digest) = given.system_digest {
+        let is_it = |(lowered, _): &(Lowered, usize)| system_digest(&lowered.system) == digest;
+        if !is_it(&wide) {
+            let narrow = NARROW.into_iter().filter_map(|limb_bits| lower(limb_bits).ok()).find(is_it);
+            // Whoever gave the digest finds out that these are not the constraints.
+            return Ok(cheapest(narrow.unwrap_or(wide), given));
+        }
+    }
+    let settled = given.system_digest.is_some() || given.limb_bits.is_some();
+    let narrow_pays = !settled && rows_in(&wide.0.system, None) <= 1 << NARROW_BITS;
+    let mut best = cheapest(wide, given);
+    for limb_bits in NARROW.into_iter().filter(|_| narrow_pays) {
+        let narrow = lower(limb_bits)?;
+        // Without products narrow lookups are of little use.
+        if narrow.0.style.products {
+            let choice = cheapest(narrow, given);
+            if cost(&choice.price, given) < cost(&best.price, given) {
+                best = choice;
+            }
+        }
+    }
+    Ok(best)
+}
+
+fn cost(price: &Price, given: &Given) -> f64 {
+    price.seconds + given.prefer.commitment() * price.commitments as f64
+}
+
+/// The constraints with lookups of this width, and the layer of fractions. The constraints are a function of the layer: products are constraints of
+/// their own where the leaves' fractions are committed to, and else contractions.
+fn lower_for(
+    program: &Program,
+    visibility: &Visible,
+    given: &Given,
+    limb_bits: u32,
+) -> Result<(Lowered, usize), LowerError> {
+    let lower = |products| -> Result<(Lowered, usize), LowerError> {
+        let lowered = lower_with(program, visibility, Style { products, limb_bits })?;
+        let layer = given.layer.unwrap_or_else(|| fitting_layer(&lowered.system));
+        Ok((lowered, layer))
+    };
+    let (lowered, layer) = lower(true)?;
+    if layer == leaf_bits(&lowered.system) { Ok((lowered, layer)) } else { lower(false) }
+}
+
+/// The chunk size with the least cost.
+fn cheapest((lowered, layer): (Lowered, usize), given: &Given) -> Choice {
+    let system = &lowered.system;
+    let at = |chunk_bits| Cuts { chunk_bits, layer };
+    let sizes = given.chunk_bits.map_or(CHUNK_BITS, |bits| bits..=bits);
+    let mut sizes = sizes.map(at).filter(|cuts| validate(system, *cuts).is_ok());
+    let Some(first) = sizes.next() else {
+        // Whoever makes keys from these finds out what is wrong with them.
+        let cuts = at(given.chunk_bits.unwrap_or(*CHUNK_BITS.end()));
+        return Choice { price: price(system, cuts), lowered, cuts };
+    };
+    let shape = shell_of(system, first);
+    let mut best = (first, price_with(system, first, shape.k));
+    // The shell of all others follows from the first one's, near enough: a round of the batching step is a permutation and little else, and
+    // the opening has a few rows for each coordinate.
+    let rho = |cuts| Layout::new(system, cuts).chunks().rho();
+    for cuts in sizes {
+        let (more, less) = (45 * rho(cuts) + 8 * cuts.chunk_bits, 45 * rho(first) + 8 * first.chunk_bits);
+        let rows = (shape.rows + more).saturating_sub(less);
+        let price = price_with(system, cuts, log2_ceil(rows + BLINDING_ROWS) as u32);
+        if cost(&price, given) < cost(&best.1, given) {
+            best = (cuts, price);
+        }
+    }
+    let (cuts, price) = best;
+    Choice { lowered, cuts, price }
+}
+
+/// What a proof costs; beyond all bounds if no verifier takes the constraints.
+pub fn price(system: &ConstraintSystem, cuts: Cuts) -> Price {
+    if validate(system, cuts).is_err() {
+        return Price { bytes: usize::MAX, commitments: usize::MAX, seconds: f64::INFINITY };
+    }
+    price_with(system, cuts, shell_of(system, cuts).k)
+}
+
+fn shell_of(system: &ConstraintSystem, cuts: Cuts) -> Shape {
+    Shape::of(&record_shape(system, &Layout::new(system, cuts)))
+}
+
+/// The price with a shell of `2^k` rows.
+fn price_with(system: &ConstraintSystem, cuts: Cuts, k: u32) -> Price {
+    let layout = Layout::new(system, cuts);
+    let chunks = layout.chunks();
+    let exports = export_count(exported_leaf(system), &chunks);
+    let cells = layout.x_len + layout.y_len();
+    let fractions = counted(system).min(layout.y_len());
+    let microseconds = 610_000.0 * 2f64.powi(k as i32 - 12)
+        + 8.0 * 2f64.powi(cuts.chunk_bits as i32)
+        + 0.3 * 2f64.powi(layout.leaf_bits as i32)
+        + 2.0 * fractions as f64
+        + 0.1 * cells as f64;
+    Price {
+        bytes: FIXED_BYTES + COMMITMENT * (chunks.x + chunks.y) + 32 * exports,
+        commitments: chunks.x + chunks.y + chunks.w,
+        seconds: microseconds / 1e6,
+    }
+}
+
+/// The leaves, unless more than `2^FRACTION_BITS` of them are counted; then the layer of so many nodes.
+fn fitting_layer(system: &ConstraintSystem) -> usize {
+    if system.lookups.is_empty() && system.tables.is_empty() {
+        return 0;
+    }
+    let leaves = leaf_bits(system);
+    if counted(system) <= 1 << FRACTION_BITS { leaves } else { leaves.min(FRACTION_BITS) }
+}
+
+/// Rows that are looked up, in one table or in all.
+fn rows_in(system: &ConstraintSystem, table: Option<TableId>) -> usize {
+    let lookups = system.lookups.iter().filter(|lookup| table.is_none_or(|table| lookup.table == table));
+    lookups.map(|lookup| 1usize << lookup.columns[0].bits()).sum()
+}
+
+/// The most fractions that are not zero: a table's rows that nothing is looked up in have the fraction zero.
+fn counted(system: &ConstraintSystem) -> usize {
+    let hit = (0..system.tables.len()).map(|i| {
+        let table = TableId(i as u32);
+        rows_in(system, Some(table)).min(1 << system.table(table).columns[0].bits())
+    });
+    rows_in(system, None) + hit.sum::<usize>()
+}
