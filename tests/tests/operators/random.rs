@@ -51,7 +51,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(20_000))]
+    #![proptest_config(config(4_000))]
 
     #[test]
     #[ignore = "minutes: run with `-- --ignored`"]
