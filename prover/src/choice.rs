@@ -12,6 +12,8 @@ use vouch_circuits::shell::{Shape, record_shape};
 use vouch_circuits::validate::validate;
 use vouch_program::Program;
 
+use crate::setup::SetupOptions;
+
 /// Widths of lookups that are considered, besides the widest.
 const NARROW: [u32; 3] = [6, 8, 11];
 /// Narrow lookups multiply rows: with more than `2^NARROW_BITS` of the widest ones they never pay.
@@ -59,17 +61,6 @@ pub struct Price {
     pub seconds: f64,
 }
 
-/// What is given, and not to be chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Given {
-    pub chunk_bits: Option<usize>,
-    pub layer: Option<usize>,
-    pub limb_bits: Option<u32>,
-    /// The digest of the constraints that must come out.
-    pub system_digest: Option<[u8; 32]>,
-    pub prefer: Prefer,
-}
-
 /// A program's constraints, where they are cut, and what that costs.
 pub(crate) struct Choice {
     pub lowered: Lowered,
@@ -82,12 +73,12 @@ pub(crate) struct Choice {
 /// # Errors
 /// A program that cannot be lowered.
 pub fn constraints_of(program: &Program) -> Result<(Lowered, Cuts), LowerError> {
-    let Choice { lowered, cuts, .. } = choose(program, &|_, _| Visibility::Public, &Given::default())?;
+    let Choice { lowered, cuts, .. } = choose(program, &|_, _| Visibility::Public, &SetupOptions::default())?;
     Ok((lowered, cuts))
 }
 
-/// The cheapest way to prove a program, or the one that is given.
-pub(crate) fn choose(program: &Program, visibility: &Visible, given: &Given) -> Result<Choice, LowerError> {
+/// The cheapest way to prove a program, within what the options give.
+pub(crate) fn choose(program: &Program, visibility: &Visible, given: &SetupOptions) -> Result<Choice, LowerError> {
     let lower = |limb_bits| lower_for(program, visibility, given, limb_bits);
     let wide = lower(given.limb_bits.unwrap_or(MAX_LIMB_BITS))?;
     if let Some(digest) = given.system_digest {
@@ -102,9 +93,8 @@ pub(crate) fn choose(program: &Program, visibility: &Visible, given: &Given) -> 
     let narrow_pays = !settled && rows_in(&wide.0.system, None) <= 1 << NARROW_BITS;
     let mut best = cheapest(wide, given);
     for limb_bits in NARROW.into_iter().filter(|_| narrow_pays) {
-        let narrow = lower(limb_bits)?;
-        // Without products narrow lookups are of little use.
-        if narrow.0.style.products {
+        // Without products narrow lookups are of little use; and what cannot be lowered so is not chosen.
+        if let Some(narrow) = lower(limb_bits).ok().filter(|(lowered, _)| lowered.style.products) {
             let choice = cheapest(narrow, given);
             if cost(&choice.price, given) < cost(&best.price, given) {
                 best = choice;
@@ -114,7 +104,7 @@ pub(crate) fn choose(program: &Program, visibility: &Visible, given: &Given) -> 
     Ok(best)
 }
 
-fn cost(price: &Price, given: &Given) -> f64 {
+fn cost(price: &Price, given: &SetupOptions) -> f64 {
     price.seconds + given.prefer.commitment() * price.commitments as f64
 }
 
@@ -123,7 +113,7 @@ fn cost(price: &Price, given: &Given) -> f64 {
 fn lower_for(
     program: &Program,
     visibility: &Visible,
-    given: &Given,
+    given: &SetupOptions,
     limb_bits: u32,
 ) -> Result<(Lowered, usize), LowerError> {
     let lower = |products| -> Result<(Lowered, usize), LowerError> {
@@ -136,7 +126,7 @@ fn lower_for(
 }
 
 /// The chunk size with the least cost.
-fn cheapest((lowered, layer): (Lowered, usize), given: &Given) -> Choice {
+fn cheapest((lowered, layer): (Lowered, usize), given: &SetupOptions) -> Choice {
     let system = &lowered.system;
     let at = |chunk_bits| Cuts { chunk_bits, layer };
     let sizes = given.chunk_bits.map_or(CHUNK_BITS, |bits| bits..=bits);

@@ -14,7 +14,7 @@ use vouch_circuits::validate::{InvalidSystem, validate};
 pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
 use vouch_program::{Port, Program};
 
-use crate::choice::{Choice, Given, Prefer, Price, choose};
+use crate::choice::{Choice, Prefer, choose};
 use crate::commit::Srs;
 use crate::core_key::{CoreProvingKey, commit_weights, weight_blinds, weight_vector};
 use crate::shell::{ShellError, ShellProvingKey, check_size};
@@ -99,16 +99,16 @@ impl SetupOptions {
         Self { layer: Some(layer), ..Self::chunk_bits(chunk_bits) }
     }
 
-    /// The same with everything chosen for a program, and what that needs and costs.
+    /// The same with everything chosen for a program, and what that needs.
     ///
     /// # Errors
     /// As [`Needs::of`].
-    pub fn settle(&self, program: &Program) -> Result<(Self, Needs, Price), SetupError> {
+    pub fn settle(&self, program: &Program) -> Result<(Self, Needs), SetupError> {
         let choice = self.choose(program)?;
         let Cuts { chunk_bits, layer } = choice.cuts;
         let limb_bits = Some(choice.lowered.style.limb_bits);
         let settled = Self { chunk_bits: Some(chunk_bits), layer: Some(layer), limb_bits, ..self.clone() };
-        Ok((settled, Needs::of_choice(&choice)?, choice.price))
+        Ok((settled, Needs::of_choice(&choice)?))
     }
 
     /// The constraints, cuts and visibilities of a key.
@@ -144,8 +144,7 @@ impl SetupOptions {
             let named = if role == Role::Input { &self.inputs } else { &self.outputs };
             named.get(name).copied().unwrap_or(Visibility::Public)
         };
-        let Self { chunk_bits, layer, limb_bits, system_digest, prefer, .. } = *self;
-        Ok(choose(program, &visibility, &Given { chunk_bits, layer, limb_bits, system_digest, prefer })?)
+        Ok(choose(program, &visibility, self)?)
     }
 }
 

@@ -26,7 +26,7 @@ fn check_all(name: &str, program: &Program, samples: &[Vec<ArrayD<f32>>]) {
 }
 
 fn prove_one(name: &str, program: Program, inputs: &[Vec<i64>]) {
-    let (options, needs, _) = SetupOptions::default().settle(&program).unwrap();
+    let (options, needs) = SetupOptions::default().settle(&program).unwrap();
     let srs = Srs::development(1 << needs.cuts.chunk_bits, &mut rand::rng());
     let key = setup_core(program, &options, srs, [3; 32], &mut |_| {}).unwrap();
     let proof = prove_core(&key, inputs, None, &mut |_| {}).unwrap();

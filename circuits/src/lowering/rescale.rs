@@ -112,28 +112,29 @@ impl Lowering<'_> {
             let clamp = self.clamp(z, &source, (low_bits, window_low, high_bits));
             let q = raw(clamp.low).plus_raw(1 << low_bits, clamp.high).plus_constant(window_low);
             cells.clamp = Some(clamp);
-            q
+            Some(q)
         } else if func == RescaleFunc::Identity {
             if shift > 0 {
                 self.range_about(raw(out).plus_constant(1 << (bits - 1)), bits, &source);
             }
-            raw(out)
+            Some(raw(out))
         } else if func == RescaleFunc::Relu && self.style.is_narrow() {
             let below = self.commit(Origin::Witness, &shape, format!("below zero {source}"));
             self.range_about(raw(out), bits, &source);
             self.range_about(raw(below), bits, &source);
             self.system.products.push(Product { terms: [raw(out), raw(below), Virtual::zero(&shape)] });
             cells.below = Some(below);
-            raw(out).plus_raw(-1, below)
+            Some(raw(out).plus_raw(-1, below))
         } else if shift == 0 {
+            // The argument is what is looked up, and nothing is dropped.
             self.function_lookup(biased.clone(), func, bits, out);
-            biased.clone()
+            None
         } else {
             let argument = self.argument(&shape, &source, func, bits, out);
             cells.argument = Some(argument);
-            raw(argument)
+            Some(raw(argument))
         };
-        if q != biased {
+        if let Some(q) = q {
             self.floor(biased, q, shift, &source);
         }
         self.plan.push(Recipe::Rescale(cells));

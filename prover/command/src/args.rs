@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use vouch_circuits::ir::Visibility;
+use vouch_prover::Prefer;
 
 const ABOUT: &str = "Proves that a specific machine-learning model gave a specific output.";
 
@@ -146,8 +147,8 @@ pub struct KeyOptions {
     #[arg(long, value_name = "FILE|ID")]
     pub srs: Option<PathBuf>,
     /// What proofs should be cheap in: `proof` for their size and the work of checking them, `prover` for the time that making them takes
-    #[arg(long, value_name = "WHAT", value_enum, default_value = "proof")]
-    pub prefer: PreferArg,
+    #[arg(long, value_name = "proof|prover", value_parser = preference, default_value = "proof")]
+    pub prefer: Prefer,
     /// Entries of a commitment, as a power of two; picked by what proofs then cost if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=26))]
     pub chunk_bits: Option<u8>,
@@ -159,15 +160,6 @@ pub struct KeyOptions {
     pub output: Vec<Shows>,
 }
 
-/// What proofs should be cheap in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PreferArg {
-    /// Bytes, and the work of whoever checks them
-    Proof,
-    /// Time to make them
-    Prover,
-}
-
 /// What proofs show of one input or output, or of all.
 #[derive(Clone, Debug)]
 pub struct Shows {
@@ -175,6 +167,14 @@ pub struct Shows {
     pub name: Option<String>,
     /// What they show.
     pub visibility: Visibility,
+}
+
+fn preference(text: &str) -> Result<Prefer, String> {
+    match text {
+        "proof" => Ok(Prefer::Proof),
+        "prover" => Ok(Prefer::Prover),
+        _ => Err(format!("{text:?} is neither proof nor prover")),
+    }
 }
 
 fn visibility(text: &str) -> Result<Shows, String> {

@@ -8,10 +8,10 @@ use vouch_circuits::architecture::Architecture;
 use vouch_circuits::ir::Visibility;
 use vouch_circuits::lowering::LowerError;
 use vouch_program::{Port, Program};
-use vouch_prover::{Prefer, Price, ProvingKey, SetupError, SetupOptions, price, setup};
+use vouch_prover::{Price, ProvingKey, SetupError, SetupOptions, price, setup};
 use vouch_verifier::printable;
 
-use crate::args::{KeyOptions, PreferArg, Setup, Shows};
+use crate::args::{KeyOptions, Setup, Shows};
 use crate::artifacts::{ARCHITECTURE, NewFile, PROVING_KEY, VERIFYING_KEY, read_model, write_folder};
 use crate::failure::Failure;
 use crate::output::{Output, count, size};
@@ -91,10 +91,7 @@ pub const PUBLISHED_SALT: [u8; 32] = [0; 32];
 pub fn options_of(said: &KeyOptions, program: &Program) -> SetupOptions {
     SetupOptions {
         chunk_bits: said.chunk_bits.map(usize::from),
-        prefer: match said.prefer {
-            PreferArg::Proof => Prefer::Proof,
-            PreferArg::Prover => Prefer::Prover,
-        },
+        prefer: said.prefer,
         inputs: visibilities(&said.input, &program.inputs),
         outputs: visibilities(&said.output, &program.outputs),
         ..SetupOptions::default()
@@ -163,7 +160,7 @@ pub fn make(
             _ => failure,
         }
     };
-    let (options, needs, _) = options.settle(&program).map_err(fail)?;
+    let (options, needs) = options.settle(&program).map_err(fail)?;
     let srs = match srs {
         Some(path) => reference::foreign(path, needs, progress)?,
         None => reference::development(needs, out, progress),
