@@ -24,7 +24,7 @@ const FRACTION_BITS: usize = 17;
 /// Chunk sizes that are considered, as binary logarithms.
 const CHUNK_BITS: std::ops::RangeInclusive<usize> = 10..=20;
 /// Bytes of a proof whatever the model: Halo2's part, the opening's points, counts, digests and the container.
-const FIXED_BYTES: usize = 1824 + 3 * 64 + 150;
+const FIXED_BYTES: usize = 1696 + 3 * 64 + 150;
 /// Rows that blind the shell's columns.
 const BLINDING_ROWS: usize = 6;
 /// Bytes of a commitment.
@@ -142,7 +142,7 @@ fn cheapest((lowered, layer): (Lowered, usize), given: &SetupOptions) -> Choice 
     // the opening has a few rows for each coordinate.
     let rho = |cuts| Layout::new(system, cuts).chunks().rho();
     for cuts in sizes {
-        let (more, less) = (45 * rho(cuts) + 8 * cuts.chunk_bits, 45 * rho(first) + 8 * first.chunk_bits);
+        let (more, less) = (30 * rho(cuts) + 8 * cuts.chunk_bits, 30 * rho(first) + 8 * first.chunk_bits);
         let rows = (shape.rows + more).saturating_sub(less);
         let price = price_with(system, cuts, log2_ceil(rows + BLINDING_ROWS) as u32);
         if cost(&price, given) < cost(&best.1, given) {

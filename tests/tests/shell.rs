@@ -29,7 +29,8 @@ struct Proven {
 }
 
 /// Powers for every chunk size and every shell of the sample models.
-static SRS: LazyLock<Srs> = LazyLock::new(|| Srs::development_with_lagrange(1 << 16, &[13, 14], &mut rand::rng()));
+static SRS: LazyLock<Srs> =
+    LazyLock::new(|| Srs::development_with_lagrange(1 << 16, &[11, 12, 13, 14], &mut rand::rng()));
 
 static PROVEN: LazyLock<Vec<Proven>> = LazyLock::new(|| {
     let proven = zoo::entries().iter().map(|model| {

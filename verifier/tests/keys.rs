@@ -100,7 +100,7 @@ fn keys_that_make_no_sense_are_refused() {
         PreparedKey::new(bad).unwrap_err()
     };
     assert_eq!(unshelled(&|k| k.shell.fixed[0].y.double_in_place().ignore()), InvalidKey::Shell);
-    assert_eq!(unshelled(&|k| k.shell.fixed.truncate(9)), InvalidKey::Shell);
+    assert_eq!(unshelled(&|k| k.shell.fixed.truncate(7)), InvalidKey::Shell);
     assert_eq!(unshelled(&|k| k.shell.copies.push(G1Affine::generator())), InvalidKey::Shell);
     assert!(matches!(with(&|k| k.publics[0].tensor_shape = vec![4]).0, InvalidKey::System(_)));
     assert!(matches!(with(&|k| k.publics[0].shape = vec![0]).0, InvalidKey::System(_)));

@@ -7,15 +7,16 @@ use halo2_proofs::halo2curves::bn256;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem, VerifyingKey, permutation};
 use halo2_proofs::poly::EvaluationDomain;
 
-use super::circuit::{CELLS, Shell};
+use super::circuit::Shell;
 use super::convert;
+use super::poseidon::CELLS;
 
 /// Largest size of a shell's circuit, as a binary logarithm of its rows: a key from elsewhere must not cost a verifier much memory.
 pub const MAX_K: u32 = 18;
 /// Smallest size: the rows that blind the columns must fit.
 pub const MIN_K: u32 = 4;
 /// Fixed columns.
-pub const FIXED_COLUMNS: usize = 10;
+pub const FIXED_COLUMNS: usize = 8;
 /// Columns that can hold copies: the advice columns and the public values.
 pub const COPY_COLUMNS: usize = CELLS + 1;
 
