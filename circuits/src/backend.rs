@@ -70,11 +70,9 @@ pub trait Arithmetic {
 pub trait Channel: Arithmetic {
     /// Names the step that begins, so that no message of one step can stand for another's.
     fn label(&mut self, step: Step);
-    /// Absorbs a value that the verifier knows by itself.
-    fn absorb(&mut self, value: &Self::Scalar);
     /// The prover's next message, absorbed.
     fn read(&mut self) -> Result<Self::Scalar, Check>;
-    /// The next message that stands for group elements (both limbs of their digest), absorbed.
+    /// The next message that stands for group elements (their digest, the first one the statement's too), absorbed.
     fn read_points(&mut self) -> Result<(), Check>;
     /// A challenge that depends on everything so far.
     fn challenge(&mut self) -> Self::Scalar;
@@ -84,18 +82,16 @@ pub trait Channel: Arithmetic {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Step {
-    /// Key digest and public values.
-    Statement = 1,
-    /// Chunk commitments.
-    Commitments = 2,
+    /// Statement and chunk commitments.
+    Commitments = 1,
     /// LogUp-GKR.
-    Lookups = 3,
+    Lookups = 2,
     /// The contraction sumcheck.
-    Contractions = 4,
+    Contractions = 3,
     /// The batching sumcheck to one point.
-    Batch = 5,
+    Batch = 4,
     /// The opening of the committed vectors.
-    Opening = 6,
+    Opening = 5,
 }
 
 /// Plain field arithmetic, without a transcript: what the prover uses to follow the verifier's computations.

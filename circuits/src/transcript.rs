@@ -1,8 +1,9 @@
 //! The Fiat–Shamir transcript of the core: a Poseidon duplex sponge over `Fr`, with its two ends.
 //!
 //! Writing ([`Writer`]) and reading ([`Reader`]) share one [`Sponge`], so that both sides absorb and squeeze in the same order. Group
-//! elements are absorbed as the two 128-bit halves of the Keccak-256 digest of their uncompressed encodings: an outer verifier (native or
-//! on-chain) recomputes that cheaply, and the number of public values of a shell does not depend on how many commitments there are.
+//! elements are absorbed by groups, each as the Keccak-256 digest of their uncompressed encodings, modulo the order: an outer verifier (native
+//! or on-chain) recomputes that cheaply, and a shell has one public value for a group however large it is. The first group's digest is of the
+//! statement too.
 
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::PrimeField;
@@ -23,22 +24,22 @@ impl Permute for Plain {
     }
 }
 
-fn absorb_points(sponge: &mut Sponge<Fr>, points: &[G1Affine]) {
-    points_digest(points).iter().for_each(|limb| sponge.absorb(&mut Plain, limb));
+/// The Keccak-256 digest over the points, encoded as in [`crate::points`], modulo the order.
+pub fn points_digest(points: &[G1Affine]) -> Fr {
+    digest_behind(&[], points)
 }
 
-/// Both 128-bit halves (high, low) of the Keccak-256 digest over the points, encoded as in [`crate::points`].
-pub fn points_digest(points: &[G1Affine]) -> [Fr; 2] {
-    let mut hash = Keccak256::new();
+/// The same of the first group, to which the statement belongs: of its digest ([`crate::argument::key::statement`]) and the points.
+pub fn first_digest(statement: &[u8; 32], points: &[G1Affine]) -> Fr {
+    digest_behind(statement, points)
+}
+
+fn digest_behind(bytes: &[u8], points: &[G1Affine]) -> Fr {
+    let mut hash = Keccak256::new().chain_update(bytes);
     for point in points {
         hash.update(encode_g1(point));
     }
-    digest_limbs(&hash.finalize())
-}
-
-/// The two 128-bit halves (high, low) of a 32-byte digest as field elements.
-pub fn digest_limbs(digest: &[u8]) -> [Fr; 2] {
-    [Fr::from_be_bytes_mod_order(&digest[..16]), Fr::from_be_bytes_mod_order(&digest[16..32])]
+    Fr::from_be_bytes_mod_order(&hash.finalize())
 }
 
 /// The prover's end: records the messages it sends.
@@ -60,20 +61,20 @@ impl Writer {
         self.sponge.label(step);
     }
 
-    /// Absorbs a value that the verifier knows by itself.
-    pub fn absorb(&mut self, value: &Fr) {
-        self.sponge.absorb(&mut Plain, value);
-    }
-
     /// Sends one scalar.
     pub fn write(&mut self, value: Fr) {
         self.sponge.absorb(&mut Plain, &value);
         self.scalars.push(value);
     }
 
-    /// Absorbs group elements that the proof carries.
+    /// Absorbs the statement and the first group of the proof's points.
+    pub fn write_first(&mut self, statement: &[u8; 32], points: &[G1Affine]) {
+        self.sponge.absorb(&mut Plain, &first_digest(statement, points));
+    }
+
+    /// Absorbs a later group.
     pub fn write_points(&mut self, points: &[G1Affine]) {
-        absorb_points(&mut self.sponge, points);
+        self.sponge.absorb(&mut Plain, &points_digest(points));
     }
 
     /// A challenge.
@@ -91,30 +92,26 @@ impl Writer {
 pub struct Reader<'a> {
     sponge: Sponge<Fr>,
     scalars: std::slice::Iter<'a, Fr>,
-    points: std::slice::Iter<'a, &'a [G1Affine]>,
+    digests: std::slice::Iter<'a, Fr>,
 }
 
 plain_arithmetic!(Reader<'_>);
 
 impl<'a> Reader<'a> {
-    /// Reads the proof's `scalars` and its groups of `points`, each in the order they were sent.
-    pub fn new(scalars: &'a [Fr], points: &'a [&'a [G1Affine]]) -> Self {
-        Self { sponge: Sponge::new(&mut Plain), scalars: scalars.iter(), points: points.iter() }
+    /// Reads the proof's `scalars` and the `digests` of its groups of points, each in the order they were sent.
+    pub fn new(scalars: &'a [Fr], digests: &'a [Fr]) -> Self {
+        Self { sponge: Sponge::new(&mut Plain), scalars: scalars.iter(), digests: digests.iter() }
     }
 
     /// Refuses a proof with messages left over.
     pub fn finish(self) -> Result<(), Check> {
-        if self.scalars.len() == 0 && self.points.len() == 0 { Ok(()) } else { Err(Check::Shape) }
+        if self.scalars.len() == 0 && self.digests.len() == 0 { Ok(()) } else { Err(Check::Shape) }
     }
 }
 
 impl Channel for Reader<'_> {
     fn label(&mut self, step: Step) {
         self.sponge.label(step);
-    }
-
-    fn absorb(&mut self, value: &Fr) {
-        self.sponge.absorb(&mut Plain, value);
     }
 
     fn read(&mut self) -> Result<Fr, Check> {
@@ -124,8 +121,8 @@ impl Channel for Reader<'_> {
     }
 
     fn read_points(&mut self) -> Result<(), Check> {
-        let points = self.points.next().ok_or(Check::Shape)?;
-        absorb_points(&mut self.sponge, points);
+        let digest = self.digests.next().ok_or(Check::Shape)?;
+        self.sponge.absorb(&mut Plain, digest);
         Ok(())
     }
 

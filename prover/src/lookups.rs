@@ -257,7 +257,7 @@ mod tests {
     use vouch_circuits::backend::Check;
     use vouch_circuits::layout::log2_ceil;
     use vouch_circuits::mle::eq_table;
-    use vouch_circuits::transcript::Reader;
+    use vouch_circuits::transcript::{Reader, points_digest};
 
     /// Fractions that sum to zero: `1/d` and `-1/d` for each `d`, in some order.
     fn cancelling(denominators: &[u64]) -> Vec<Fraction> {
@@ -279,8 +279,8 @@ mod tests {
         }
         let proven = tree.prove(&y, &mut writer);
         let scalars = writer.into_scalars();
-        let groups = [&point[..]];
-        let mut reader = Reader::new(&scalars, if layer > 0 { &groups } else { &[] });
+        let digests = [points_digest(&point)];
+        let mut reader = Reader::new(&scalars, if layer > 0 { &digests } else { &[] });
         let verified = verify(&mut reader, depth, layer)?;
         reader.finish()?;
         if let Some(fractions) = &verified.fractions {

@@ -213,10 +213,8 @@ fn prove_committed(
     let publics: Vec<Vec<i64>> = system.publics.iter().map(stated).collect();
 
     let mut transcript = Writer::default();
-    transcript.label(Step::Statement);
-    statement(&key.key_digest, context.as_ref(), &publics).iter().for_each(|v| transcript.absorb(v));
     transcript.label(Step::Commitments);
-    transcript.write_points(&x_commitments);
+    transcript.write_first(&statement(&key.key_digest, context.as_ref(), &publics), &x_commitments);
     transcript.write(random_scalar(&mut rng));
 
     progress("lookups");

@@ -11,14 +11,13 @@ use halo2_proofs::transcript::TranscriptWriterBuffer;
 use rand_core::OsRng;
 use thiserror::Error;
 use vouch_circuits::argument::key::{CoreProof, public_at, statement};
-use vouch_circuits::argument::opening::point_groups;
+use vouch_circuits::argument::opening::point_digests;
 use vouch_circuits::ir::ConstraintSystem;
 use vouch_circuits::layout::Layout;
 use vouch_circuits::shell::keccak::{Challenge, End};
 use vouch_circuits::shell::key::MAX_K;
 use vouch_circuits::shell::trace::Messages;
 use vouch_circuits::shell::{Recording, Shape, Shell, ShellKey, convert, record, record_shape};
-use vouch_circuits::transcript::points_digest;
 
 use crate::commit::Srs;
 
@@ -130,11 +129,10 @@ pub fn check_size(shape: &Shape) -> Result<(), ShellError> {
 /// Records the verifier's run on a core proof.
 pub fn record_proof(system: &ConstraintSystem, layout: &Layout, proof: &CoreProof) -> Recording {
     let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.publics);
-    let groups = point_groups(&proof.x_commitments, &proof.y_commitments, &proof.opening);
-    let points: Vec<_> = groups.into_iter().map(points_digest).collect();
+    let digests = point_digests(&statement, &proof.x_commitments, &proof.y_commitments, &proof.opening);
     let public_at =
         |i: usize, point: &[Fr]| public_at(&system.tensor(system.publics[i].tensor).shape, &proof.publics[i], point);
-    record(system, layout, &statement, Messages { scalars: &proof.scalars, points: &points }, &public_at)
+    record(system, layout, Messages { scalars: &proof.scalars, digests: &digests }, &public_at)
 }
 
 fn parameters(srs: &mut Srs, k: u32) -> Result<ParamsKZG<Bn256>, ShellError> {

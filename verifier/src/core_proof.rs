@@ -2,7 +2,7 @@
 
 use ark_bn254::Fr;
 use vouch_circuits::argument::key::{CoreKey, CoreProof, public_at, statement};
-use vouch_circuits::argument::opening::point_groups;
+use vouch_circuits::argument::opening::point_digests;
 use vouch_circuits::argument::{self, Exports};
 use vouch_circuits::backend::Check;
 use vouch_circuits::key::{InvalidKey, PublicTensor};
@@ -68,15 +68,15 @@ pub fn verify_core(key: &PreparedCore, proof: &CoreProof) -> Result<Shown, Refus
 
 /// The core argument over the proof's scalars.
 fn check_argument(key: &CoreKey, layout: &Layout, proof: &CoreProof) -> Result<Exports<Fr>, Check> {
-    let groups = point_groups(&proof.x_commitments, &proof.y_commitments, &proof.opening);
-    let mut reader = Reader::new(&proof.scalars, &groups);
+    let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.publics);
+    let digests = point_digests(&statement, &proof.x_commitments, &proof.y_commitments, &proof.opening);
+    let mut reader = Reader::new(&proof.scalars, &digests);
     let system = &key.system;
     #[expect(clippy::indexing_slicing, reason = "the proof has been found to have as many public tensors as the key")]
     let mut at = |_: &mut Reader, i: usize, point: &[Fr]| {
         public_at(&system.tensor(system.publics[i].tensor).shape, &proof.publics[i], point)
     };
-    let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.publics);
-    let exports = argument::verify(&mut reader, system, layout, &statement, &mut at)?;
+    let exports = argument::verify(&mut reader, system, layout, &mut at)?;
     reader.finish()?;
     Ok(exports)
 }

@@ -6,14 +6,13 @@ use ark_bn254::G1Affine;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 use vouch_circuits::argument::key::{public_at, statement};
-use vouch_circuits::argument::opening::point_groups;
+use vouch_circuits::argument::opening::point_digests;
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::shape_bits;
 use vouch_circuits::key::{InvalidKey, Proof, PublicTensor, VerifyingKey, srs_id};
 use vouch_circuits::layout::Chunks;
 use vouch_circuits::shell::Instances;
 use vouch_circuits::shell::instances::{export_count, exports_of};
-use vouch_circuits::transcript::points_digest;
 
 use crate::pairing::{GroupEquation, Refusal};
 use crate::shell::PreparedShell;
@@ -175,16 +174,15 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
     let counts = || Refused::Exports { have: proof.exports.len(), need: export_count(leaf, &chunks) };
     let exports = exports_of(leaf, &chunks, &proof.exports).ok_or_else(counts)?;
 
-    let groups = point_groups(&proof.x_commitments, &proof.y_commitments, &proof.opening);
     let stated = key.publics.iter().zip(&proof.publics).filter(|(public, _)| public.is_stated());
     #[expect(clippy::indexing_slicing, reason = "the leaf point has as many coordinates as the widest of them")]
     let extensions = stated.map(|(public, values)| {
         let point = &exports.leaf[..shape_bits(&public.tensor_shape)];
         public_at(&public.tensor_shape, values, point)
     });
+    let statement = statement(digest, proof.context.as_ref(), &proof.publics);
     let instances = Instances {
-        statement: statement(digest, proof.context.as_ref(), &proof.publics),
-        points: groups.into_iter().map(points_digest).collect(),
+        digests: point_digests(&statement, &proof.x_commitments, &proof.y_commitments, &proof.opening),
         publics: extensions.collect(),
         exports,
     };

@@ -12,7 +12,6 @@ use crate::key::{InvalidKey, PROTOCOL_VERSION};
 use crate::layout::{Cuts, Layout};
 use crate::mle::eq_table;
 use crate::points::{encode_g2, is_in_g2};
-use crate::transcript::digest_limbs;
 use crate::validate::validate;
 
 /// The constraints and the commitments to the weights.
@@ -90,11 +89,10 @@ pub struct CoreProof {
     pub opening: OpeningPoints,
 }
 
-/// What the transcript begins with: the key's digest and the Keccak-256 digest of what is stated, as two 128-bit limbs each. Stated are
-/// the context (a byte 0, or a byte 1 and its 32 bytes), then each public tensor as its length and its integers, 8 bytes big-endian
-/// each, two's complement.
-pub fn statement(key_digest: &[u8; 32], context: Option<&[u8; 32]>, publics: &[Vec<i64>]) -> Vec<Fr> {
-    let mut hash = Keccak256::new();
+/// What is stated: the Keccak-256 digest of the key's digest, the context (a byte 0, or a byte 1 and its 32 bytes), then each public tensor
+/// as its length and its integers, 8 bytes big-endian each, two's complement.
+pub fn statement(key_digest: &[u8; 32], context: Option<&[u8; 32]>, publics: &[Vec<i64>]) -> [u8; 32] {
+    let mut hash = Keccak256::new().chain_update(key_digest);
     match context {
         None => hash.update([0]),
         Some(context) => {
@@ -108,7 +106,7 @@ pub fn statement(key_digest: &[u8; 32], context: Option<&[u8; 32]>, publics: &[V
             hash.update(value.to_be_bytes());
         }
     }
-    [digest_limbs(key_digest), digest_limbs(&hash.finalize())].concat()
+    hash.finalize().into()
 }
 
 /// The multilinear extension, at `point`, of a public tensor's integers on its zero-padded shape.

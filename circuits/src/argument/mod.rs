@@ -67,8 +67,8 @@ pub type PublicAt<'a, A> = dyn FnMut(&mut A, usize, &[<A as Arithmetic>::Scalar]
 
 /// The verifier's whole algorithm.
 ///
-/// `statement` is what the transcript begins with: the key's digest and the public values'. `public_at` gives the
-/// multilinear extension of public tensor `i` (zero-padded) at a point.
+/// The statement is in the channel's first group of points. `public_at` gives the multilinear extension of public tensor `i`
+/// (zero-padded) at a point.
 ///
 /// # Errors
 /// The check that refused.
@@ -76,13 +76,8 @@ pub fn verify<C: Channel>(
     ch: &mut C,
     system: &ConstraintSystem,
     layout: &Layout,
-    statement: &[C::Scalar],
     public_at: &mut PublicAt<C>,
 ) -> Result<Exports<C::Scalar>, Check> {
-    ch.label(Step::Statement);
-    for value in statement {
-        ch.absorb(value);
-    }
     ch.label(Step::Commitments);
     ch.read_points()?;
     // The salt: without it all challenges up to the batching step would be functions of the witness and of what is public, and whoever

@@ -32,6 +32,7 @@ use ark_bn254::{Fr, G1Affine};
 use ark_ff::One;
 
 use crate::backend::{Arithmetic, Channel, Check, Step};
+use crate::transcript::{first_digest, points_digest};
 
 /// The group elements that an opening sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +57,13 @@ impl OpeningPoints {
     }
 }
 
-/// All groups of points that a transcript absorbs, in order: the commitments to `x`'s chunks, those to `y`'s if there is a `y`, the opening's.
-pub fn point_groups<'a>(x: &'a [G1Affine], y: &'a [G1Affine], opening: &'a OpeningPoints) -> Vec<&'a [G1Affine]> {
-    let mut groups = vec![x];
-    groups.extend((!y.is_empty()).then_some(y));
-    groups.extend(opening.groups());
-    groups
+/// The digests of all groups of points that a transcript absorbs, in order: the commitments to `x`'s chunks behind the statement, those to
+/// `y`'s if there is a `y`, the opening's.
+pub fn point_digests(statement: &[u8; 32], x: &[G1Affine], y: &[G1Affine], opening: &OpeningPoints) -> Vec<Fr> {
+    let mut digests = vec![first_digest(statement, x)];
+    digests.extend((!y.is_empty()).then(|| points_digest(y)));
+    digests.extend(opening.groups().map(points_digest));
+    digests
 }
 
 /// The scalars of the group equation, named by what they multiply.
@@ -163,7 +165,6 @@ mod tests {
         fn label(&mut self, step: Step) {
             assert_eq!(step, Step::Opening);
         }
-        fn absorb(&mut self, _: &Fr) {}
         fn read(&mut self) -> Result<Fr, Check> {
             self.scalars += 1;
             Ok(Fr::ZERO)

@@ -13,10 +13,8 @@ use crate::layout::Chunks;
 /// The public values, as cells of the circuit or as numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instances<S> {
-    /// Limbs of the key's digest and of the statement's digest ([`crate::argument::key::statement`]).
-    pub statement: Vec<S>,
-    /// Limbs of each point group's digest ([`crate::transcript::points_digest`]).
-    pub points: Vec<[S; 2]>,
+    /// Each point group's digest, the first one the statement's too ([`crate::argument::opening::point_digests`]).
+    pub digests: Vec<S>,
     /// The extension of each tensor that is stated at its first coordinates of the leaf point.
     pub publics: Vec<S>,
     /// What the argument leaves to the outer verifier; of the leaf point as many coordinates as the widest public tensor has.
@@ -26,8 +24,7 @@ pub struct Instances<S> {
 impl<S: Clone> Instances<S> {
     /// All of them, in the circuit's order.
     pub fn list(&self) -> Vec<S> {
-        let mut list = self.statement.clone();
-        list.extend(self.points.iter().flatten().cloned());
+        let mut list = self.digests.clone();
         list.extend(self.publics.iter().cloned());
         list.extend(export_list(&self.exports));
         list

@@ -9,7 +9,7 @@
 //! out. Which rows there are depends on the constraint system alone, never on a value, so a recording of a transcript of zeros has the
 //! shape of every other: setup needs no proof.
 //!
-//! It knows the argument, not who proves it or how the proof is checked outside. Group elements are here as the limbs of their digests.
+//! It knows the argument, not who proves it or how the proof is checked outside. Group elements are here as their digests.
 
 pub mod arithmetic;
 pub mod circuit;

@@ -13,9 +13,6 @@ use crate::backend::Check;
 use crate::ir::ConstraintSystem;
 use crate::layout::Layout;
 
-/// Elements that the transcript begins with: two limbs each of the key's and the public values' digest.
-pub const STATEMENT: usize = 4;
-
 /// One run of the verifier, written down.
 #[derive(Clone, Debug)]
 pub struct Recording {
@@ -40,15 +37,14 @@ impl Recording {
     }
 }
 
-/// Records the verifier on a transcript that begins with `statement`. `public_at` gives the extension of public tensor `i` at a point.
+/// Records the verifier on a transcript. `public_at` gives the extension of public tensor `i` at a point.
 pub fn record(
     system: &ConstraintSystem,
     layout: &Layout,
-    statement: &[Fr],
     messages: Messages,
     public_at: &dyn Fn(usize, &[Fr]) -> Fr,
 ) -> Recording {
-    let (mut trace, instances) = run(system, layout, statement, messages, public_at);
+    let (mut trace, instances) = run(system, layout, messages, public_at);
     let exports = export_list(&instances.exports).iter().map(|value| value.value).collect();
     let instances = instances.list().iter().map(|value| trace.arithmetizer.as_variable(value)).collect();
     let Arithmetizer { values, rows, permutations, failure, .. } = trace.finish();
@@ -57,18 +53,16 @@ pub fn record(
 
 /// A recording of zeros: the shape that all of the system's have.
 pub fn record_shape(system: &ConstraintSystem, layout: &Layout) -> Recording {
-    record(system, layout, &[Fr::ZERO; STATEMENT], Messages::default(), &|_, _| Fr::ZERO)
+    record(system, layout, Messages::default(), &|_, _| Fr::ZERO)
 }
 
 fn run<'a>(
     system: &ConstraintSystem,
     layout: &Layout,
-    statement: &[Fr],
     messages: Messages<'a>,
     public_at: &dyn Fn(usize, &[Fr]) -> Fr,
 ) -> (Trace<'a>, Instances<Traced>) {
     let mut trace = Trace::new(messages);
-    let statement: Vec<Traced> = statement.iter().map(|value| trace.witness(*value)).collect();
     let mut publics = Vec::with_capacity(system.publics.len());
     let mut at = |trace: &mut Trace, i: usize, point: &[Traced]| {
         let point: Vec<Fr> = point.iter().map(|coordinate| coordinate.value).collect();
@@ -76,15 +70,15 @@ fn run<'a>(
         publics.push(value.clone());
         value
     };
-    let exports = argument::verify(&mut trace, system, layout, &statement, &mut at).unwrap_or_else(|check| {
+    let exports = argument::verify(&mut trace, system, layout, &mut at).unwrap_or_else(|check| {
         // Only where the verifier gives up before any message: an opening without variables, which no layout has.
         trace.arithmetizer.fail(check);
         no_exports()
     });
     let leaf = exports.leaf.iter().take(exported_leaf(system)).cloned().collect();
     let exports = Exports { leaf, ..exports };
-    let points = trace.points.clone();
-    (trace, Instances { statement, points, publics, exports })
+    let digests = trace.digests.clone();
+    (trace, Instances { digests, publics, exports })
 }
 
 fn no_exports() -> Exports<Traced> {

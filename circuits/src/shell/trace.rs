@@ -12,16 +12,16 @@ use crate::sponge::Sponge;
 pub struct Messages<'a> {
     /// The scalars sent.
     pub scalars: &'a [Fr],
-    /// Limbs of the point groups' digests.
-    pub points: &'a [[Fr; 2]],
+    /// The point groups' digests.
+    pub digests: &'a [Fr],
 }
 
 /// A channel that records. Messages that are missing are zero, and remembered as a failure.
 pub struct Trace<'a> {
     /// The rows so far.
     pub arithmetizer: Arithmetizer,
-    /// The limbs of each point group absorbed.
-    pub points: Vec<[Traced; 2]>,
+    /// The digests absorbed.
+    pub digests: Vec<Traced>,
     sponge: Sponge<Traced>,
     messages: Messages<'a>,
 }
@@ -31,7 +31,7 @@ impl<'a> Trace<'a> {
     pub fn new(messages: Messages<'a>) -> Self {
         let mut arithmetizer = Arithmetizer::default();
         let sponge = Sponge::new(&mut arithmetizer);
-        Self { arithmetizer, points: Vec::new(), sponge, messages }
+        Self { arithmetizer, digests: Vec::new(), sponge, messages }
     }
 
     /// A value that the outer verifier knows.
@@ -41,13 +41,13 @@ impl<'a> Trace<'a> {
 
     /// Remembers messages that are left over as a failure, and gives the rows.
     pub fn finish(mut self) -> Arithmetizer {
-        if !(self.messages.scalars.is_empty() && self.messages.points.is_empty()) {
+        if !(self.messages.scalars.is_empty() && self.messages.digests.is_empty()) {
             self.arithmetizer.fail(Check::Shape);
         }
         self.arithmetizer
     }
 
-    fn take<T: Copy>(ar: &mut Arithmetizer, messages: &mut &[T], missing: T) -> T {
+    fn take(ar: &mut Arithmetizer, messages: &mut &[Fr]) -> Fr {
         match messages.split_first() {
             Some((first, rest)) => {
                 *messages = rest;
@@ -55,9 +55,15 @@ impl<'a> Trace<'a> {
             }
             None => {
                 ar.fail(Check::Shape);
-                missing
+                Fr::ZERO
             }
         }
+    }
+
+    fn absorb(&mut self, message: Fr) -> Traced {
+        let message = self.witness(message);
+        self.sponge.absorb(&mut self.arithmetizer, &message);
+        message
     }
 }
 
@@ -66,22 +72,15 @@ impl Channel for Trace<'_> {
         self.sponge.label(step);
     }
 
-    fn absorb(&mut self, value: &Traced) {
-        self.sponge.absorb(&mut self.arithmetizer, value);
-    }
-
     fn read(&mut self) -> Result<Traced, Check> {
-        let value = Self::take(&mut self.arithmetizer, &mut self.messages.scalars, Fr::ZERO);
-        let value = self.witness(value);
-        self.absorb(&value);
-        Ok(value)
+        let value = Self::take(&mut self.arithmetizer, &mut self.messages.scalars);
+        Ok(self.absorb(value))
     }
 
     fn read_points(&mut self) -> Result<(), Check> {
-        let limbs = Self::take(&mut self.arithmetizer, &mut self.messages.points, [Fr::ZERO; 2]);
-        let limbs = limbs.map(|limb| self.witness(limb));
-        limbs.iter().for_each(|limb| self.absorb(limb));
-        self.points.push(limbs);
+        let digest = Self::take(&mut self.arithmetizer, &mut self.messages.digests);
+        let digest = self.absorb(digest);
+        self.digests.push(digest);
         Ok(())
     }
 

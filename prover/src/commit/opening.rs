@@ -106,7 +106,7 @@ mod tests {
     use vouch_circuits::argument::opening;
     use vouch_circuits::backend::Channel;
     use vouch_circuits::blinds::blind_base;
-    use vouch_circuits::transcript::Reader;
+    use vouch_circuits::transcript::{Reader, points_digest};
     use vouch_verifier::pairing;
 
     fn random(count: usize) -> Vec<Fr> {
@@ -156,8 +156,8 @@ mod tests {
         }
 
         fn check(&self) -> Result<(), Check> {
-            let groups = self.points.groups();
-            let mut reader = Reader::new(&self.scalars, &groups);
+            let digests = self.points.groups().map(points_digest);
+            let mut reader = Reader::new(&self.scalars, &digests);
             let scalars = opening::verify(&mut reader, &self.rho, &self.v)?;
             reader.finish()?;
             let mut terms = pairing::opening_terms(&self.points, &scalars, self.blind).to_vec();
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(opened.after(|proof| proof.scalars.push(Fr::ZERO)), Err(Check::Shape));
         let exchanged = opened.after(|proof| std::mem::swap(&mut proof.points.cross, &mut proof.points.quotient));
         assert_eq!(exchanged, Err(Check::Pairing));
-        let longer: Vec<_> = opened.points.groups().into_iter().chain([&[][..]]).collect();
+        let longer: Vec<_> = opened.points.groups().into_iter().chain([&[][..]]).map(points_digest).collect();
         let mut reader = Reader::new(&opened.scalars, &longer);
         assert!(opening::verify(&mut reader, &opened.rho, &opened.v).is_ok());
         assert_eq!(reader.finish(), Err(Check::Shape));
@@ -242,8 +242,8 @@ mod tests {
     #[test]
     fn without_its_label_the_step_is_another() {
         let opened = Opened::new(2);
-        let groups = opened.points.groups();
-        let mut reader = Reader::new(&opened.scalars, &groups);
+        let digests = opened.points.groups().map(points_digest);
+        let mut reader = Reader::new(&opened.scalars, &digests);
         reader.label(Step::Batch);
         let scalars = opening::verify(&mut reader, &opened.rho, &opened.v).unwrap();
         let mut terms = pairing::opening_terms(&opened.points, &scalars, opened.blind).to_vec();

@@ -212,10 +212,9 @@ impl<'a> Cheat<'a> {
             committed.chunks(size).zip(&blinds).map(|(chunk, blind)| commit(chunk, blind)).collect();
 
         let mut sender = Sender { writer: Writer::default(), cheat: self };
-        sender.writer.label(Step::Statement);
-        statement(&self.digest, self.context.as_ref(), &publics).iter().for_each(|v| sender.writer.absorb(v));
         sender.writer.label(Step::Commitments);
-        sender.points(Points::Commitments, &mut x_commitments);
+        (self.tamper_points)(Points::Commitments, &mut x_commitments);
+        sender.writer.write_first(&statement(&self.digest, self.context.as_ref(), &publics), &x_commitments);
         sender.plain(Message::Salt, &mut randoms(1));
 
         sender.writer.label(Step::Lookups);

@@ -13,7 +13,6 @@ use vouch_prover::{Needs, SetupOptions, setup};
 use vouch_verifier::{PreparedKey, Refused, verify};
 
 use crate::programs::*;
-use crate::scene::CHUNK_BITS;
 use crate::wrapped::{Wrapped, wrapped};
 
 const SHELL: Option<Refused> = Some(Refused::Shell);
@@ -121,25 +120,25 @@ fn every_element_counts() {
 fn another_key_is_refused() {
     let honest = honest(None);
     let good = &honest.wrapped.key.verifying_key;
-    // Of the same size, for other constraints: a range lookup less.
+    // Of the same size, for other constraints: the last division is by twice as much.
     let mut program = DENSE.program.clone();
-    let input = program.nodes.iter_mut().find_map(|node| match &mut node.op {
-        vouch_program::Op::Input { bits } => Some(bits),
+    let shift = program.nodes.iter_mut().rev().find_map(|node| match &mut node.op {
+        vouch_program::Op::Apply { shift, .. } => Some(shift),
         _ => None,
     });
-    *input.unwrap() -= 1;
-    let needs = Needs::of(&program, &SetupOptions::chunk_bits(CHUNK_BITS)).unwrap();
-    assert_eq!(needs.k, good.shell.k);
+    *shift.unwrap() += 1;
+    let limb_bits = Some(honest.wrapped.key.core.lowered().style.limb_bits);
+    let options = SetupOptions { limb_bits, ..SetupOptions::cut_at(good.cuts) };
+    assert_eq!(Needs::of(&program, &options).unwrap().k, good.shell.k);
     let srs = honest.wrapped.key.core.srs.clone();
-    let narrower =
-        setup(program, &SetupOptions::chunk_bits(CHUNK_BITS), srs, [1; 32], &mut |_| {}).unwrap().verifying_key;
-    assert_ne!(narrower.shell, good.shell);
+    let coarser = setup(program, &options, srs, [1; 32], &mut |_| {}).unwrap().verifying_key;
+    assert_ne!(coarser.shell, good.shell);
 
     let salted = Wrapped::new(2).key.verifying_key;
     let changes: [&dyn Fn(&mut VerifyingKey); 10] = [
         &|k| *k = salted.clone(),
-        &|k| *k = narrower.clone(),
-        &|k| k.shell = narrower.shell.clone(),
+        &|k| *k = coarser.clone(),
+        &|k| k.shell = coarser.shell.clone(),
         &|k| k.w_commitments[0] = -k.w_commitments[0],
         &|k| k.system_digest[0] ^= 1,
         &|k| k.publics[0].range.1 += 1,
