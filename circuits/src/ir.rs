@@ -157,21 +157,19 @@ pub enum Source {
 /// The largest coefficient of a virtual tensor, by absolute value: those that [`Virtual::plus_virtual`] could not multiply are larger.
 pub const MAX_COEF: u64 = 1 << 62;
 
-/// `2^-shift · Σ coef · source` on a padded domain.
+/// `Σ coef · source` on a padded domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Virtual {
     /// True lengths of the domain's variables.
     pub domain: Vec<usize>,
     /// The summands.
     pub terms: Vec<(i64, Source)>,
-    /// The sum is divided (in the field) by `2^shift`.
-    pub shift: u32,
 }
 
 impl Virtual {
     /// Zero on a domain.
     pub fn zero(domain: &[usize]) -> Self {
-        Self { domain: domain.to_vec(), terms: Vec::new(), shift: 0 }
+        Self { domain: domain.to_vec(), terms: Vec::new() }
     }
 
     /// A tensor as it lies.
@@ -197,17 +195,11 @@ impl Virtual {
         self.plus(value, Source::Fill(Vec::new()))
     }
 
-    /// With another virtual tensor of the same domain, not divided, added `coef` times.
+    /// With another virtual tensor of the same domain added `coef` times.
     pub fn plus_virtual(mut self, coef: i64, other: &Virtual) -> Self {
-        debug_assert!(other.shift == 0 && other.domain == self.domain);
+        debug_assert!(other.domain == self.domain);
         // A product that leaves 64 bits stays beyond [`MAX_COEF`], which lowering refuses.
         self.terms.extend(other.terms.iter().map(|(c, s)| (coef.saturating_mul(*c), s.clone())));
-        self
-    }
-
-    /// Divided by `2^shift`.
-    pub fn divided(mut self, shift: u32) -> Self {
-        self.shift += shift;
         self
     }
 

@@ -31,8 +31,6 @@ pub const MAX_INDEX_TERMS: usize = 2;
 pub const MAX_INDEX_COEF: u64 = 1 << 31;
 /// Most steps that all wiring predicates' automata take together; about a second's work.
 pub const MAX_WIRING_STEPS: u64 = 1 << 24;
-/// Largest shift of a virtual tensor.
-pub const MAX_SHIFT: u32 = 64;
 /// Largest `frac`, by absolute value: real values stay within what `f64` can hold.
 pub const MAX_FRAC: i32 = 256;
 
@@ -85,9 +83,6 @@ pub enum Problem {
     /// A closed form outside the domain it is for.
     #[error("a closed form does not fit its domain")]
     ClosedForm,
-    /// A shift beyond [`MAX_SHIFT`].
-    #[error("the shift is above {MAX_SHIFT}")]
-    Shift,
     /// Not as many columns as there must be, or of different domains.
     #[error("the columns are not 1 to {MAX_COLUMNS} of one domain, as many as the table has")]
     Columns,
@@ -266,9 +261,6 @@ impl Rules<'_> {
 
     fn value(&self, value: &Virtual) -> Result<(), Problem> {
         check_shape(&value.domain)?;
-        if value.shift > MAX_SHIFT {
-            return Err(Problem::Shift);
-        }
         value.terms.iter().try_for_each(|(_, source)| self.source(source, &value.domain))
     }
 

@@ -105,7 +105,6 @@ fn each_broken_rule_is_named() {
         (&|s| window(s, &|index| index.terms[0].1 = 1 << 31), Problem::Wiring),
         (&|s| s.lookups[0].columns.clear(), Problem::Columns),
         (&|s| s.lookups[0].columns[0].domain = vec![8], Problem::ReadShape),
-        (&|s| s.lookups[0].columns[0].shift = MAX_SHIFT + 1, Problem::Shift),
         (&|s| s.lookups[0].columns.push(Virtual::zero(&[9])), Problem::Columns),
         (&|s| s.lookups[0].columns.push(Virtual::zero(&[10])), Problem::Columns),
         (&|s| s.lookups[0].columns = vec![Virtual::zero(&[2]); 4], Problem::Columns),

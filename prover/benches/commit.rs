@@ -7,7 +7,7 @@ use ark_ec::VariableBaseMSM;
 use divan::{Bencher, black_box};
 use vouch_circuits::argument::opening::{self, OpeningScalars};
 use vouch_circuits::poseidon::permute;
-use vouch_circuits::transcript::{Reader, Writer};
+use vouch_circuits::transcript::{Reader, Writer, points_digest};
 use vouch_prover::commit::{self, Srs, Trust, random_scalar};
 use vouch_verifier::pairing;
 
@@ -136,9 +136,9 @@ fn verify_group_equation(bencher: Bencher) {
     let points = commit::open(&srs, &g, &rho, &mut transcript).expect("no degenerate challenge");
     let scalars = transcript.into_scalars();
     let v = rho.iter().fold(g, |g, rho| g.chunks(2).map(|pair| pair[0] + *rho * (pair[1] - pair[0])).collect())[0];
-    let groups = points.groups();
+    let digests = points.groups().map(points_digest);
     let verified: OpeningScalars<Fr> =
-        opening::verify(&mut Reader::new(&scalars, &groups), &rho, &v).expect("an honest opening");
+        opening::verify(&mut Reader::new(&scalars, &digests), &rho, &v).expect("an honest opening");
     let blind = random_scalar(&mut rand::rng());
     let mut terms = pairing::opening_terms(&points, &verified, blind).to_vec();
     terms.extend(srs.powers[..100].iter().copied().zip(full(100)));

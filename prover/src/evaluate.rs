@@ -7,18 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use rayon::prelude::*;
-use thiserror::Error;
 use vouch_circuits::ir::*;
-
-/// A virtual tensor's value is not an integer.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("row {row}: a value is not a whole number after division by 2^{shift}")]
-pub struct NotWhole {
-    /// Position in the padded domain.
-    pub row: usize,
-    /// The binary logarithm of the divisor.
-    pub shift: u32,
-}
 
 /// Evaluates virtual tensors over the tensors' padded values.
 pub struct Evaluator<'a> {
@@ -33,7 +22,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// All rows of `value`. `values` holds each tensor's padded values, empty where they are not known yet.
-    pub fn rows(&self, value: &Virtual, values: &[Vec<i32>]) -> Result<Vec<i64>, NotWhole> {
+    pub fn rows(&self, value: &Virtual, values: &[Vec<i32>]) -> Vec<i64> {
         let size = 1usize << value.bits();
         let mut rows = vec![0i64; size];
         for (coef, source) in &value.terms {
@@ -64,14 +53,7 @@ impl<'a> Evaluator<'a> {
                 Source::PositionAboveMiddle => add_each(&mut rows, |i| if i > size / 2 { *coef } else { 0 }),
             }
         }
-        if value.shift > 0 {
-            let mask = (1i64 << value.shift) - 1;
-            if let Some(row) = rows.iter().position(|v| v & mask != 0) {
-                return Err(NotWhole { row, shift: value.shift });
-            }
-            rows.iter_mut().for_each(|v| *v >>= value.shift);
-        }
-        Ok(rows)
+        rows
     }
 
     fn contraction(&self, id: ContractionId, values: &[Vec<i32>]) -> Rc<Vec<i64>> {

@@ -76,10 +76,7 @@ pub fn leaves(system: &ConstraintSystem, layout: &Layout, witness: &Witness, cha
             Leaf::Lookup(i) => (&witness.lookups[*i], None, system.lookups[*i].table),
             Leaf::Table(id) => {
                 let table = system.table(*id);
-                // Table columns have whole values: they are positions and committed integers.
-                table_columns = (table.columns.iter())
-                    .map(|c| evaluator.rows(c, &witness.values).unwrap_or_else(|_| vec![0; block.size()]))
-                    .collect();
+                table_columns = table.columns.iter().map(|c| evaluator.rows(c, &witness.values)).collect();
                 (&table_columns, Some(&witness.values[table.multiplicity.0 as usize]), *id)
             }
         };

@@ -10,7 +10,7 @@ use vouch_circuits::lowering::{
 };
 use vouch_program::{Op, Program, half};
 
-use crate::evaluate::{Evaluator, NotWhole};
+use crate::evaluate::Evaluator;
 
 /// Why no witness exists.
 #[derive(Debug, Error)]
@@ -43,14 +43,6 @@ pub enum WitnessError {
         what: String,
         /// Position in the padded domain.
         row: usize,
-    },
-    /// A rescaled value is not whole.
-    #[error("{what}: {error}")]
-    NotWhole {
-        /// The tensor.
-        what: String,
-        /// Where.
-        error: NotWhole,
     },
     /// A row is looked up more often than a multiplicity can count.
     #[error("the table `{table}` has a row that is looked up more than 2^31 times: the model is too large")]
@@ -137,10 +129,9 @@ pub fn generate(
     }
     let (lookups, mut checked) = count_lookups(system, &evaluator, &mut values)?;
     for equal in &system.equals {
-        let what = || describe(system, equal);
-        let rows = evaluator.rows(equal, &values).map_err(|error| WitnessError::NotWhole { what: what(), error })?;
+        let rows = evaluator.rows(equal, &values);
         if let Some(row) = rows.iter().position(|v| *v != 0) {
-            return Err(WitnessError::Equal { what: what(), row });
+            return Err(WitnessError::Equal { what: describe(system, equal), row });
         }
         checked.equal_rows += rows.len();
     }
@@ -156,12 +147,8 @@ fn check_products(
     evaluator: &Evaluator,
     values: &[Vec<i32>],
 ) -> Result<Vec<[Vec<i64>; 3]>, WitnessError> {
-    let rows = |value: &Virtual| {
-        let whole = |error| WitnessError::NotWhole { what: describe(system, value), error };
-        evaluator.rows(value, values).map_err(whole)
-    };
     let check = |Product { terms: [a, b, c] }: &Product| {
-        let all = [rows(a)?, rows(b)?, rows(c)?];
+        let all = [a, b, c].map(|value| evaluator.rows(value, values));
         let [a_rows, b_rows, c_rows] = &all;
         let wrong = (0..c_rows.len()).find(|i| i128::from(a_rows[*i]) * i128::from(b_rows[*i]) != c_rows[*i].into());
         match wrong {
@@ -210,9 +197,6 @@ fn follow(
     values: &mut [Vec<i32>],
 ) -> Result<(), WitnessError> {
     let name = |tensor: &TensorId| system.tensor(*tensor).name.clone();
-    let rows = |value: &Virtual, out: &TensorId, values: &[Vec<i32>]| {
-        evaluator.rows(value, values).map_err(|error| WitnessError::NotWhole { what: name(out), error })
-    };
     let narrow = |wide: Vec<i64>, out: &TensorId| -> Result<Vec<i32>, WitnessError> {
         wide.into_iter()
             .enumerate()
@@ -226,18 +210,20 @@ fn follow(
             values[out.0 as usize] = pad(shape, inputs[*port].iter().map(|v| *v as i32));
         }
         Recipe::Rescale(rescale) => {
-            let accumulators = rows(&rescale.value, &rescale.out, values)?;
+            let accumulators = evaluator.rows(&rescale.value, values);
             follow_rescale(rescale, accumulators, &name(&rescale.out), values)?;
         }
         Recipe::Max(Max { lhs, rhs, out }) => {
-            let (lhs, rhs) = (rows(lhs, out, values)?, rows(rhs, out, values)?);
-            values[out.0 as usize] = narrow(lhs.into_iter().zip(rhs).map(|(a, b)| a.max(b)).collect(), out)?;
+            let pairs = evaluator.rows(lhs, values).into_iter().zip(evaluator.rows(rhs, values));
+            values[out.0 as usize] = narrow(pairs.map(|(a, b)| a.max(b)).collect(), out)?;
         }
         Recipe::Multiply(Multiply { lhs, rhs, out }) => {
-            let (lhs, rhs) = (rows(lhs, out, values)?, rows(rhs, out, values)?);
-            values[out.0 as usize] = narrow(lhs.into_iter().zip(rhs).map(|(a, b)| a * b).collect(), out)?;
+            let pairs = evaluator.rows(lhs, values).into_iter().zip(evaluator.rows(rhs, values));
+            values[out.0 as usize] = narrow(pairs.map(|(a, b)| a * b).collect(), out)?;
         }
-        Recipe::Store(Store { value, out }) => values[out.0 as usize] = narrow(rows(value, out, values)?, out)?,
+        Recipe::Store(Store { value, out }) => {
+            values[out.0 as usize] = narrow(evaluator.rows(value, values), out)?;
+        }
         Recipe::Gather(Gather { input, index, out }) => {
             let (input, index) = (&values[input.0 as usize], &values[index.0 as usize]);
             values[out.0 as usize] = index.iter().map(|i| input[*i as usize]).collect();
@@ -246,8 +232,7 @@ fn follow(
             values[before.0 as usize] = argmax_flags(&system.tensor(*input).shape, *axis, &values[input.0 as usize]);
         }
         Recipe::Limbs(Limbs { value, limb_bits, cells }) => {
-            let Some(first) = cells.first() else { return Ok(()) };
-            let rows = rows(value, first, values)?;
+            let rows = evaluator.rows(value, values);
             for (i, cell) in cells.iter().enumerate() {
                 let digit = |v: &i64| (v >> (*limb_bits as usize * (i + 1)) & ((1 << limb_bits) - 1)) as i32;
                 values[cell.0 as usize] = rows.iter().map(digit).collect();
@@ -357,17 +342,15 @@ fn count_lookups(
     evaluator: &Evaluator,
     values: &mut [Vec<i32>],
 ) -> Result<(LookupRows, Checked), WitnessError> {
-    let whole = |error, value: &Virtual| WitnessError::NotWhole { what: describe(system, value), error };
-    let rows = |columns: &[Virtual], values: &[Vec<i32>]| -> Result<Vec<Vec<i64>>, WitnessError> {
-        columns.iter().map(|c| evaluator.rows(c, values).map_err(|e| whole(e, c))).collect()
+    let rows = |columns: &[Virtual], values: &[Vec<i32>]| -> Vec<Vec<i64>> {
+        columns.iter().map(|column| evaluator.rows(column, values)).collect()
     };
-    let tables: Vec<Vec<Vec<i64>>> =
-        system.tables.iter().map(|t| rows(&t.columns, values)).collect::<Result<_, _>>()?;
+    let tables: Vec<Vec<Vec<i64>>> = system.tables.iter().map(|table| rows(&table.columns, values)).collect();
     let mut counts: Vec<Vec<i32>> = tables.iter().map(|t| vec![0; t[0].len()]).collect();
     let mut all = Vec::with_capacity(system.lookups.len());
     let mut checked = Checked { lookups: system.lookups.len(), ..Checked::default() };
     for lookup in &system.lookups {
-        let columns = rows(&lookup.columns, values)?;
+        let columns = rows(&lookup.columns, values);
         let table = &tables[lookup.table.0 as usize];
         let counts = &mut counts[lookup.table.0 as usize];
         for row in 0..columns[0].len() {

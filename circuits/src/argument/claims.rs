@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use ark_bn254::Fr;
-use ark_ff::{Field, One, Zero};
+use ark_ff::{One, Zero};
 
 use super::fractions::Functional;
 use crate::backend::Arithmetic;
@@ -128,10 +128,8 @@ impl<S: Clone> Reduction<S> {
         weight: &S,
     ) {
         let point = &p[..value.bits()];
-        let weight =
-            if value.shift == 0 { weight.clone() } else { ar.scale(weight, inverse_power_of_two(value.shift)) };
         for (coef, source) in &value.terms {
-            let coef = if *coef == 1 { weight.clone() } else { ar.scale(&weight, Fr::from(*coef)) };
+            let coef = if *coef == 1 { weight.clone() } else { ar.scale(weight, Fr::from(*coef)) };
             match source {
                 Source::Read(operand) => self.add_operand(ar, system, operand, &value.domain, coef),
                 Source::Contraction(id) => add_to(ar, &mut self.contractions, *id, coef),
@@ -222,13 +220,6 @@ fn middle<A: Arithmetic>(ar: &mut A, point: &[A::Scalar]) -> A::Scalar {
         0 => ar.constant(Fr::zero()),
         n => mle::eq_at_index(ar, point, 1 << (n - 1)),
     }
-}
-
-/// `2^-shift` in the field.
-#[expect(clippy::expect_used, reason = "2 has an inverse")]
-pub fn inverse_power_of_two(shift: u32) -> Fr {
-    let half = Fr::from(2u64).inverse().expect("2 is not zero in a field of odd order");
-    half.pow([u64::from(shift)])
 }
 
 /// All claims that the batching step reduces.

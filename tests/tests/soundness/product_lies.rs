@@ -17,7 +17,7 @@ const B: TensorId = TensorId(1);
 const C: TensorId = TensorId(2);
 const D: TensorId = TensorId(3);
 
-/// `a(i, j)·b(j) = c(i, j)` and `(a + 1)·c = (d + 2)/2`, `a` and `b` of three bits each, `d` the output.
+/// `a(i, j)·b(j) = c(i, j)` and `2(a + 1)·c = d + 2`, `a` and `b` of three bits each, `d` the output.
 fn system() -> ConstraintSystem {
     let tensor =
         |shape: &[usize], name: &str| Tensor { origin: Origin::Witness, shape: shape.to_vec(), name: name.into() };
@@ -35,7 +35,7 @@ fn system() -> ConstraintSystem {
     let raw = |tensor| Virtual::raw(tensor, &[3, 5]);
     let products = [
         [raw(A), Virtual::zero(&[3, 5]).plus(1, Source::Read(broadcast)), raw(C)],
-        [raw(A).plus_constant(1), raw(C), raw(D).plus_constant(2).divided(1)],
+        [Virtual::zero(&[3, 5]).plus_raw(2, A).plus_constant(2), raw(C), raw(D).plus_constant(2)],
     ];
     let output = Public {
         tensor: D,

@@ -176,7 +176,7 @@ fn a_key_with_other_constraints_refuses() {
         ("a lookup's column", |k| {
             k.system.lookups[0].columns[0] = k.system.lookups[0].columns[0].clone().plus_constant(1);
         }),
-        ("a shift", |k| k.system.lookups[0].columns[0].shift += 1),
+        ("a coefficient", |k| k.system.lookups[0].columns[0].terms[0].0 += 1),
         ("a lookup", |k| drop(k.system.lookups.pop())),
         ("an equality", |k| drop(k.system.equals.pop())),
         ("a contraction's operand", |k| k.system.contractions[0].lhs = k.system.contractions[0].rhs.clone().unwrap()),

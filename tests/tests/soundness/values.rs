@@ -137,8 +137,6 @@ fn rows_with(system: &ConstraintSystem, value: &Virtual, values: &Values, known:
             };
         }
     }
-    let factor = Fr::from(2).inverse().unwrap().pow([u64::from(value.shift)]);
-    rows.iter_mut().for_each(|row| *row *= factor);
     rows
 }
 
