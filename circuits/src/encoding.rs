@@ -19,7 +19,7 @@ use crate::points::{
     G1_BYTES, G2_BYTES, decode_g1, decode_g2_unchecked, decode_scalar, encode_g1, encode_g2, encode_scalar,
 };
 use crate::shell::ShellKey;
-use crate::shell::key::{COPY_COLUMNS, FIXED_COLUMNS};
+use crate::shell::key::{copy_columns, fixed_columns};
 
 /// Why bytes are no key or proof.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -61,9 +61,10 @@ impl VerifyingKey {
         let tau_g2 = body.g2("power in G2")?;
         let w_commitments = body.list("weight commitments", G1_BYTES, decode_g1)?;
         let k = body.take(1, "shell's size")?[0].into();
-        let fixed = body.points("shell's columns", FIXED_COLUMNS)?;
-        let copies = body.points("shell's copies", COPY_COLUMNS)?;
-        let shell = ShellKey { k, fixed, copies };
+        let lanes = body.take(1, "shell's lanes")?[0].into();
+        let fixed = body.points("shell's columns", fixed_columns(lanes))?;
+        let copies = body.points("shell's copies", copy_columns(lanes))?;
+        let shell = ShellKey { k, lanes, fixed, copies };
         let publics = decode_exactly(body.0, "public tensors")?;
         let key =
             Self { name, system_digest, cuts, x_chunks, y_chunks, w_commitments, tau_g2, development, publics, shell };
@@ -94,7 +95,7 @@ impl VerifyingKey {
 
     /// All but the name.
     fn nameless(&self) -> Vec<u8> {
-        // A chunk size that does not fit a byte is no valid one, nor is such a layer or size of the shell.
+        // A chunk size that does not fit a byte is no valid one, nor is such a layer, or size of the shell.
         let byte = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
         let mut out = vec![u8::from(self.development), byte(self.cuts.chunk_bits), byte(self.cuts.layer)];
         put_count(&mut out, self.x_chunks);
@@ -103,6 +104,7 @@ impl VerifyingKey {
         out.extend(encode_g2(&self.tau_g2));
         put_points(&mut out, &self.w_commitments);
         out.push(u8::try_from(self.shell.k).unwrap_or(u8::MAX));
+        out.push(u8::try_from(self.shell.lanes).unwrap_or(u8::MAX));
         out.extend(self.shell.fixed.iter().chain(&self.shell.copies).flat_map(encode_g1));
         out.extend(encode(&self.publics));
         out

@@ -1,5 +1,6 @@
 //! What a user waits for: setup, prove (by stage) and verify, with peak memory, for the sample models and for a multilayer perceptron of
-//! a million parameters (784-1024-256-10, random weights: only its shape matters for speed). First, how the shell grows with depth (`shapes`).
+//! a million parameters (784-1024-256-10, random weights: only its shape matters for speed). First, how the shell grows with depth (`shapes`),
+//! and what its circuit costs with more lanes (`lanes`).
 //!
 //! Each model runs in a process of its own, so that the peak memory is its own. Figures are medians.
 //! `cargo bench -p vouch-prover --bench prove [-- MODEL …]`
@@ -30,6 +31,9 @@ fn main() {
     println!("medians of {RUNS} runs on {} threads; milliseconds\n", rayon::current_num_threads());
     if arguments.is_empty() || arguments.iter().any(|a| a == "shapes") {
         shapes();
+    }
+    if arguments.is_empty() || arguments.iter().any(|a| a == "lanes") {
+        lanes();
     }
     for name in wanted {
         let own = std::env::current_exe().expect("a running program has a path");
@@ -118,8 +122,32 @@ fn shapes() {
     for layers in [2, 20, 200] {
         let (program, _) = perceptron(&vec![32; layers + 1]);
         let (lowered, cuts) = constraints_of(&program).expect("it lowers");
-        let shape = Shape::of(&record_shape(&lowered.system, &Layout::new(&lowered.system, cuts)));
+        let shape = Shape::of(&record_shape(&lowered.system, &Layout::new(&lowered.system, cuts)), 1);
         println!("  {layers:3} layers: {} {} {}", shape.permutations, shape.rows, shape.k);
+    }
+    println!();
+}
+
+/// The shell of the smallest and of the largest sample model in one, two and four lanes.
+fn lanes() {
+    println!("lanes: the shell's k, milliseconds, and bytes of its proof");
+    for name in ["digits8x8_mlp", "mnist_lenet5"] {
+        let (program, inputs) = sample(name);
+        for lanes in [1, 2, 4] {
+            let options = SetupOptions { lanes: Some(lanes), ..SetupOptions::default() };
+            let needs = Needs::of(&program, &options).expect("the model lowers");
+            let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
+            let key = setup(program.clone(), &options, srs, [7; 32], &mut |_| {}).expect("setup succeeds");
+            let mut times = Vec::new();
+            let mut bytes = 0;
+            for _ in 0..RUNS {
+                let mut last = Instant::now();
+                let proof = prove(&key, &inputs, None, &mut |_| last = Instant::now()).expect("the input is provable");
+                times.push(last.elapsed());
+                bytes = proof.shell.len();
+            }
+            println!("  {name:<14} {lanes}: {:2} {:8.1} {bytes}", needs.k, millis(median(&mut times)));
+        }
     }
     println!();
 }

@@ -1,13 +1,16 @@
-//! What a setup chooses if it is not told: how wide lookups are, how long chunks are, and whose fractions are committed to; by what proofs
-//! are estimated to cost.
+//! What a setup chooses if it is not told: how wide lookups are, how long chunks are, whose fractions are committed to, and how many lanes
+//! the shell's circuit has; by what proofs are estimated to cost.
 //!
 //! The estimate's constants were measured on one machine of two cores. What they decide is safe whatever they are.
 
 use vouch_circuits::ir::{ConstraintSystem, TableId, Visibility};
 use vouch_circuits::key::system_digest;
-use vouch_circuits::layout::{Cuts, Layout, leaf_bits, log2_ceil};
+use vouch_circuits::layout::{Cuts, Layout, leaf_bits};
 use vouch_circuits::lowering::{LowerError, Lowered, MAX_LIMB_BITS, Style, Visible, lower_with};
+use vouch_circuits::shell::gates::DEGREE;
 use vouch_circuits::shell::instances::{export_count, exported_leaf};
+use vouch_circuits::shell::key::{copy_columns, fixed_columns};
+use vouch_circuits::shell::poseidon::CELLS;
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_circuits::validate::validate;
 use vouch_program::Program;
@@ -23,10 +26,10 @@ const NARROW_BITS: usize = 15;
 const FRACTION_BITS: usize = 17;
 /// Chunk sizes that are considered, as binary logarithms.
 const CHUNK_BITS: std::ops::RangeInclusive<usize> = 10..=20;
-/// Bytes of a proof whatever the model: Halo2's part, the opening's points, counts, digests and the container.
-const FIXED_BYTES: usize = 1696 + 3 * 64 + 150;
-/// Rows that blind the shell's columns.
-const BLINDING_ROWS: usize = 6;
+/// Lanes of the shell that are considered.
+const LANES: [usize; 3] = [1, 2, 4];
+/// Bytes of a proof whatever the model, beside Halo2's part: the opening's points, counts, digests and the container.
+const FIXED_BYTES: usize = 3 * COMMITMENT + 150;
 /// Bytes of a commitment.
 const COMMITMENT: usize = 64;
 
@@ -55,8 +58,10 @@ impl Prefer {
 pub struct Price {
     /// Bytes beside the public values.
     pub bytes: usize,
-    /// Commitments in the proof and in the key, all of which a verifier multiplies by scalars.
+    /// Commitments to vectors' chunks in the proof and in the key, all of which a verifier multiplies by scalars.
     pub commitments: usize,
+    /// Commitments to columns of the shell's circuit, in its proof and in its key, with which a verifier does the same.
+    pub columns: usize,
     /// Seconds of proving on two cores.
     pub seconds: f64,
 }
@@ -65,6 +70,7 @@ pub struct Price {
 pub(crate) struct Choice {
     pub lowered: Lowered,
     pub cuts: Cuts,
+    pub lanes: usize,
     pub price: Price,
 }
 
@@ -105,7 +111,7 @@ pub(crate) fn choose(program: &Program, visibility: &Visible, given: &SetupOptio
 }
 
 fn cost(price: &Price, given: &SetupOptions) -> f64 {
-    price.seconds + given.prefer.commitment() * price.commitments as f64
+    price.seconds + given.prefer.commitment() * (price.commitments + price.columns) as f64
 }
 
 /// The constraints with lookups of this width, and the layer of fractions. The constraints are a function of the layer: products are constraints of
@@ -125,63 +131,84 @@ fn lower_for(
     if layer == leaf_bits(&lowered.system) { Ok((lowered, layer)) } else { lower(false) }
 }
 
-/// The chunk size with the least cost.
+/// The chunk size and the lanes with the least cost.
 fn cheapest((lowered, layer): (Lowered, usize), given: &SetupOptions) -> Choice {
     let system = &lowered.system;
     let at = |chunk_bits| Cuts { chunk_bits, layer };
     let sizes = given.chunk_bits.map_or(CHUNK_BITS, |bits| bits..=bits);
-    let mut sizes = sizes.map(at).filter(|cuts| validate(system, *cuts).is_ok());
-    let Some(first) = sizes.next() else {
+    let all_lanes = given.lanes.map_or(LANES.to_vec(), |lanes| vec![lanes]);
+    let mut sizes = sizes.map(at).filter(|cuts| validate(system, *cuts).is_ok()).peekable();
+    let Some(first) = sizes.peek().copied() else {
         // Whoever makes keys from these finds out what is wrong with them.
-        let cuts = at(given.chunk_bits.unwrap_or(*CHUNK_BITS.end()));
-        return Choice { price: price(system, cuts), lowered, cuts };
+        let (cuts, lanes) = (at(given.chunk_bits.unwrap_or(*CHUNK_BITS.end())), all_lanes[0]);
+        return Choice { price: price(system, cuts, lanes), lowered, cuts, lanes };
     };
-    let shape = shell_of(system, first);
-    let mut best = (first, price_with(system, first, shape.k));
-    // The shell of all others follows from the first one's, near enough: a round of the batching step is a permutation and little else, and
+    let shape = shell_of(system, first, 1);
+    // The shell of all others follows from the first one's, near enough: a round of the batching step is a permutation and a few rows, and
     // the opening has a few rows for each coordinate.
     let rho = |cuts| Layout::new(system, cuts).chunks().rho();
-    for cuts in sizes {
-        let (more, less) = (30 * rho(cuts) + 8 * cuts.chunk_bits, 30 * rho(first) + 8 * first.chunk_bits);
-        let rows = (shape.rows + more).saturating_sub(less);
-        let price = price_with(system, cuts, log2_ceil(rows + BLINDING_ROWS) as u32);
-        if cost(&price, given) < cost(&best.1, given) {
-            best = (cuts, price);
-        }
-    }
-    let (cuts, price) = best;
-    Choice { lowered, cuts, price }
+    let like_first = |cuts: Cuts, lanes| {
+        let (more, less) = (rho(cuts), rho(first));
+        let permutations = (shape.permutations + more).saturating_sub(less);
+        let arithmetic = shape.arithmetic + 7 * more + 8 * cuts.chunk_bits;
+        Shape::new(permutations, arithmetic.saturating_sub(7 * less + 8 * first.chunk_bits), shape.instances, lanes)
+    };
+    let candidates = sizes.flat_map(|cuts| all_lanes.iter().map(move |lanes| (cuts, *lanes)));
+    let priced = candidates.map(|(cuts, lanes)| (cuts, lanes, price_with(system, cuts, &like_first(cuts, lanes))));
+    let best = priced.min_by(|(.., a), (.., b)| cost(a, given).total_cmp(&cost(b, given)));
+    // There is the first one.
+    let (cuts, lanes, price) = best.unwrap_or((first, 1, price(system, first, 1)));
+    Choice { lowered, cuts, lanes, price }
 }
 
 /// What a proof costs; beyond all bounds if no verifier takes the constraints.
-pub fn price(system: &ConstraintSystem, cuts: Cuts) -> Price {
+pub fn price(system: &ConstraintSystem, cuts: Cuts, lanes: usize) -> Price {
     if validate(system, cuts).is_err() {
-        return Price { bytes: usize::MAX, commitments: usize::MAX, seconds: f64::INFINITY };
+        return Price { bytes: usize::MAX, commitments: usize::MAX, columns: 0, seconds: f64::INFINITY };
     }
-    price_with(system, cuts, shell_of(system, cuts).k)
+    price_with(system, cuts, &shell_of(system, cuts, lanes))
 }
 
-fn shell_of(system: &ConstraintSystem, cuts: Cuts) -> Shape {
-    Shape::of(&record_shape(system, &Layout::new(system, cuts)))
+fn shell_of(system: &ConstraintSystem, cuts: Cuts, lanes: usize) -> Shape {
+    Shape::of(&record_shape(system, &Layout::new(system, cuts)), lanes)
 }
 
-/// The price with a shell of `2^k` rows.
-fn price_with(system: &ConstraintSystem, cuts: Cuts, k: u32) -> Price {
+/// The price with a shell of this shape.
+fn price_with(system: &ConstraintSystem, cuts: Cuts, shell: &Shape) -> Price {
     let layout = Layout::new(system, cuts);
     let chunks = layout.chunks();
     let exports = export_count(exported_leaf(system), &chunks);
     let cells = layout.x_len + layout.y_len();
     let fractions = counted(system).min(layout.y_len());
-    let microseconds = 610_000.0 * 2f64.powi(k as i32 - 12)
+    let microseconds = shell_microseconds(shell)
         + 8.0 * 2f64.powi(cuts.chunk_bits as i32)
         + 0.3 * 2f64.powi(layout.leaf_bits as i32)
         + 2.0 * fractions as f64
         + 0.1 * cells as f64;
+    let (points, scalars) = shell_elements(shell.lanes);
+    let of_key = fixed_columns(shell.lanes) + copy_columns(shell.lanes);
     Price {
-        bytes: FIXED_BYTES + COMMITMENT * (chunks.x + chunks.y) + 32 * exports,
+        bytes: FIXED_BYTES + COMMITMENT * (chunks.x + chunks.y + points) + 32 * (exports + scalars),
         commitments: chunks.x + chunks.y + chunks.w,
+        columns: points + of_key,
         seconds: microseconds / 1e6,
     }
+}
+
+/// Halo2's time for a shell.
+fn shell_microseconds(shell: &Shape) -> f64 {
+    2f64.powi(shell.k as i32 - 12) * (230_000.0 + 620_000.0 * shell.lanes as f64)
+}
+
+/// Points and scalars of a shell's proof.
+fn shell_elements(lanes: usize) -> (usize, usize) {
+    let cells = CELLS * lanes;
+    let products = copy_columns(lanes).div_ceil(DEGREE - 2);
+    // The quotient's pieces, a random polynomial, and SHPLONK's two.
+    let points = cells + products + (DEGREE - 1) + 1 + 2;
+    // Cells and one fixed column at two rows, products at two or three, all else at one.
+    let scalars = 2 * cells + fixed_columns(lanes) + 1 + copy_columns(lanes) + (3 * products - 1) + 1;
+    (points, scalars)
 }
 
 /// The leaves, unless more than `2^FRACTION_BITS` of them are counted; then the layer of so many nodes.

@@ -9,6 +9,7 @@ use vouch_circuits::ir::{Role, Visibility};
 use vouch_circuits::key::{PublicTensor, VerifyingKey, system_digest};
 use vouch_circuits::layout::{Cuts, Layout};
 use vouch_circuits::lowering::LowerError;
+use vouch_circuits::shell::circuit::MAX_LANES;
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_circuits::validate::{InvalidSystem, validate};
 pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
@@ -42,6 +43,9 @@ pub enum SetupError {
     /// The chunk size is outside the supported range.
     #[error("chunks of 2^{0} entries are not supported; choose between 2^{MIN_CHUNK_BITS} and 2^{MAX_CHUNK_BITS}")]
     ChunkBits(usize),
+    /// A number of lanes that no verifier takes.
+    #[error("a shell of {0} lanes is not supported; choose between 1 and {MAX_LANES}")]
+    Lanes(usize),
     /// An input that was to be less than public.
     #[error("the model has no input `{0}`")]
     NoSuchInput(String),
@@ -78,6 +82,8 @@ pub struct SetupOptions {
     pub layer: Option<usize>,
     /// The widest range that is looked up at once; picked likewise.
     pub limb_bits: Option<u32>,
+    /// Lanes of the shell's circuit, at most [`MAX_LANES`]; picked likewise.
+    pub lanes: Option<usize>,
     /// The digest of the constraints that must come out, if it is known.
     pub system_digest: Option<[u8; 32]>,
     /// What proofs should be cheap in, where something is picked.
@@ -107,7 +113,8 @@ impl SetupOptions {
         let choice = self.choose(program)?;
         let Cuts { chunk_bits, layer } = choice.cuts;
         let limb_bits = Some(choice.lowered.style.limb_bits);
-        let settled = Self { chunk_bits: Some(chunk_bits), layer: Some(layer), limb_bits, ..self.clone() };
+        let lanes = Some(choice.lanes);
+        let settled = Self { chunk_bits: Some(chunk_bits), layer: Some(layer), limb_bits, lanes, ..self.clone() };
         Ok((settled, Needs::of_choice(&choice)?))
     }
 
@@ -120,13 +127,17 @@ impl SetupOptions {
         let Cuts { chunk_bits, layer } = key.cuts;
         let (inputs, outputs) = (of_role(Role::Input), of_role(Role::Output));
         let system_digest = Some(key.system_digest);
-        Self { chunk_bits: Some(chunk_bits), layer: Some(layer), system_digest, inputs, outputs, ..Self::default() }
+        let (chunk_bits, layer, lanes) = (Some(chunk_bits), Some(layer), Some(key.shell.lanes));
+        Self { chunk_bits, layer, lanes, system_digest, inputs, outputs, ..Self::default() }
     }
 
     /// The program's constraints, as visible as these say, and where they are cut.
     pub(crate) fn choose(&self, program: &Program) -> Result<Choice, SetupError> {
         if let Some(bits) = self.chunk_bits.filter(|bits| !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(bits)) {
             return Err(SetupError::ChunkBits(bits));
+        }
+        if let Some(lanes) = self.lanes.filter(|lanes| !(1..=MAX_LANES).contains(lanes)) {
+            return Err(SetupError::Lanes(lanes));
         }
         let missing = |names: &BTreeMap<String, Visibility>, ports: &[Port]| {
             names.keys().find(|name| ports.iter().all(|port| port.name != **name)).cloned()
@@ -155,6 +166,8 @@ pub struct Needs {
     pub cuts: Cuts,
     /// Binary logarithm of the rows of the shell's circuit: so many powers are needed in Lagrange form too.
     pub k: u32,
+    /// Lanes of the shell's circuit.
+    pub lanes: usize,
 }
 
 impl Needs {
@@ -166,11 +179,11 @@ impl Needs {
         Self::of_choice(&options.choose(program)?)
     }
 
-    fn of_choice(Choice { lowered, cuts, .. }: &Choice) -> Result<Self, SetupError> {
+    fn of_choice(Choice { lowered, cuts, lanes, .. }: &Choice) -> Result<Self, SetupError> {
         validate(&lowered.system, *cuts)?;
-        let shape = Shape::of(&record_shape(&lowered.system, &Layout::new(&lowered.system, *cuts)));
+        let shape = Shape::of(&record_shape(&lowered.system, &Layout::new(&lowered.system, *cuts)), *lanes);
         check_size(&shape)?;
-        Ok(Self { cuts: *cuts, k: shape.k })
+        Ok(Self { cuts: *cuts, k: shape.k, lanes: *lanes })
     }
 
     /// Powers.
@@ -200,7 +213,7 @@ pub fn setup(
     srs.cut(need, &[needs.k]);
     let mut core = commit_weights(program, choice.lowered, needs.cuts, srs, salt, progress)?;
     progress("the shell's keys");
-    let shell = ShellProvingKey::new(&core.key.system, &core.layout, &mut core.srs)?;
+    let shell = ShellProvingKey::new(&core.key.system, &core.layout, needs.lanes, &mut core.srs)?;
     let verifying_key = VerifyingKey {
         name: core.program.name.clone(),
         system_digest: system_digest(&core.key.system),

@@ -56,17 +56,17 @@ pub struct ShellProvingKey {
 }
 
 impl ShellProvingKey {
-    /// The keys of a constraint system's shell. What the reference string lacks in Lagrange form is added to it, which takes seconds.
+    /// The keys of a constraint system's shell in so many lanes. What the reference string lacks in Lagrange form is added to it, which takes seconds.
     ///
     /// # Errors
     /// A reference string that is too short.
-    pub fn new(system: &ConstraintSystem, layout: &Layout, srs: &mut Srs) -> Result<Self, ShellError> {
-        let circuit = Shell(record_shape(system, layout));
-        let shape = Shape::of(&circuit.0);
+    pub fn new(system: &ConstraintSystem, layout: &Layout, lanes: usize, srs: &mut Srs) -> Result<Self, ShellError> {
+        let circuit = Shell { recording: record_shape(system, layout), lanes };
+        let shape = Shape::of(&circuit.recording, lanes);
         check_size(&shape)?;
         let params = parameters(srs, shape.k)?;
         let key = keygen_vk(&params, &circuit).map_err(refused)?;
-        let verifying_key = ShellKey::of(&key, shape.k);
+        let verifying_key = ShellKey::of(&key, shape.k, lanes);
         let key = keygen_pk(&params, key, &circuit).map_err(refused)?;
         Ok(Self { params, key, verifying_key, shape })
     }
@@ -82,8 +82,9 @@ impl ShellProvingKey {
         srs: &mut Srs,
         verifying_key: &ShellKey,
     ) -> Result<Self, ShellError> {
-        let circuit = Shell(record_shape(system, layout));
-        let shape = Shape::of(&circuit.0);
+        let lanes = verifying_key.lanes;
+        let circuit = Shell { recording: record_shape(system, layout), lanes };
+        let shape = Shape::of(&circuit.recording, lanes);
         if shape.k != verifying_key.k {
             let (k, expected) = (verifying_key.k, shape.k);
             return Err(ShellError::Halo2(format!("the key's shell has 2^{k} rows, the model's has 2^{expected}")));
@@ -98,7 +99,7 @@ impl ShellProvingKey {
     /// # Errors
     /// A recording of another system.
     pub fn prove(&self, recording: Recording) -> Result<Vec<u8>, ShellError> {
-        let shape = Shape::of(&recording);
+        let shape = Shape::of(&recording, self.shape.lanes);
         if shape != self.shape {
             return Err(ShellError::Halo2(format!("the recording has the shape {shape:?}, the key {:?}", self.shape)));
         }
@@ -107,7 +108,7 @@ impl ShellProvingKey {
         create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<Bn256>, Challenge, _, _, _>(
             &self.params,
             &self.key,
-            &[Shell(recording)],
+            &[Shell { recording, lanes: self.shape.lanes }],
             &[&[&instances]],
             OsRng,
             &mut transcript,
@@ -158,7 +159,8 @@ mod tests {
 
     #[test]
     fn circuits_beyond_what_verifiers_take_are_refused() {
-        let shape = |k: u32| Shape { permutations: 1, arithmetic: 1, rows: 1usize << (k - 1), instances: 1, k };
+        let shape =
+            |k: u32| Shape { permutations: 1, arithmetic: 1, rows: 1usize << (k - 1), instances: 1, lanes: 1, k };
         assert!(check_size(&shape(MAX_K)).is_ok());
         assert!(matches!(check_size(&shape(MAX_K + 1)), Err(ShellError::TooLarge { k }) if k == MAX_K + 1));
     }

@@ -4,7 +4,7 @@ from types import SimpleNamespace as Struct
 
 from field import keccak
 
-VERSION = 9
+VERSION = 10
 KEY, ARCHITECTURE = 3, 7
 WITNESS, MODEL, FIXED = 0, 1, 2
 PUBLIC, COMMITTED, PRIVATE = 0, 1, 2

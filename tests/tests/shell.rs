@@ -13,12 +13,13 @@ use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::{Proof, VerifyingKey};
 use vouch_circuits::shell::arithmetic::Traced;
 use vouch_circuits::shell::trace::{Messages, Trace};
-use vouch_circuits::shell::{Shape, record_shape};
+use vouch_circuits::shell::{Shape, ShellKey, record_shape};
 use vouch_circuits::transcript::Reader;
 use vouch_models::{quantize_all, zoo};
 use vouch_prover::commit::Srs;
-use vouch_prover::shell::record_proof;
+use vouch_prover::shell::{ShellProvingKey, record_proof};
 use vouch_prover::{ProvingKey, SetupOptions, price, prove, prove_core, setup};
+use vouch_verifier::shell::PreparedShell;
 use vouch_verifier::{PreparedKey, Refused, verify};
 
 struct Proven {
@@ -30,7 +31,7 @@ struct Proven {
 
 /// Powers for every chunk size and every shell of the sample models.
 static SRS: LazyLock<Srs> =
-    LazyLock::new(|| Srs::development_with_lagrange(1 << 16, &[11, 12, 13, 14], &mut rand::rng()));
+    LazyLock::new(|| Srs::development_with_lagrange(1 << 16, &[9, 10, 11, 12, 13], &mut rand::rng()));
 
 static PROVEN: LazyLock<Vec<Proven>> = LazyLock::new(|| {
     let proven = zoo::entries().iter().map(|model| {
@@ -51,7 +52,7 @@ fn every_sample_model_is_proven_in_few_kilobytes_and_verified() {
         let publics: usize = proof.publics.iter().map(|values| 8 * values.len()).sum();
         let own = bytes.len() - publics;
         println!("{name}: {shape:?}, {} bytes of Halo2's, {own} beside public values", proof.shell.len());
-        let estimate = price(&key.core.lowered().system, key.verifying_key.cuts).bytes;
+        let estimate = price(&key.core.lowered().system, key.verifying_key.cuts, key.verifying_key.shell.lanes).bytes;
         assert!(own.abs_diff(estimate) < 100, "{name}: {own} bytes, estimated to be {estimate}");
         assert!(proof.shell.len() <= 1700 && own <= 4000, "{name}");
         let key_bytes = key.verifying_key.to_bytes();
@@ -84,6 +85,30 @@ fn every_sample_model_is_proven_in_few_kilobytes_and_verified() {
     assert_eq!(verify(&other, &proof), Err(Refused::OtherKey));
     for context in [None, Some([8; 32])] {
         assert_eq!(verify(&one, &Proof { context, ..proof.clone() }), Err(Refused::Shell));
+    }
+}
+
+/// Lanes change the circuit's shape and nothing else: the same run, in circuits half and a quarter as long.
+#[test]
+fn circuits_of_several_lanes_are_proven_and_verified() {
+    for Proven { name, key, core, .. } in PROVEN.iter().take(2) {
+        let (system, layout) = (&key.core.lowered().system, key.core.layout());
+        for lanes in [2, 3, 4] {
+            let shell = ShellProvingKey::new(system, layout, lanes, &mut SRS.clone()).unwrap();
+            assert!(shell.shape.k < key.shell.shape.k && shell.verifying_key.is_well_formed(), "{name}, {lanes}");
+            let recording = record_proof(system, layout, core);
+            let instances = recording.instance_values();
+            let proof = shell.prove(recording).unwrap();
+            let prepared = PreparedShell::new(&shell.verifying_key, SRS.tau_g2);
+            assert!(prepared.accepts(&instances, &proof), "{name}, {lanes}");
+            for i in 0..instances.len() {
+                let mut other = instances.clone();
+                other[i] += Fr::from(1);
+                assert!(!prepared.accepts(&other, &proof), "{name}, {lanes}, public value {i}");
+            }
+            let fewer = ShellKey { lanes: lanes - 1, ..shell.verifying_key.clone() };
+            assert!(!fewer.is_well_formed(), "{name}, {lanes}");
+        }
     }
 }
 
@@ -180,7 +205,7 @@ fn transcripts_and_proofs_stay_short() {
         ("mnist_lenet5", [61, 3650, 20, 12]),
     ]);
     for Proven { name, key, .. } in PROVEN.iter() {
-        let price = price(&key.core.lowered().system, key.verifying_key.cuts);
+        let price = price(&key.core.lowered().system, key.verifying_key.cuts, key.verifying_key.shell.lanes);
         let have = [key.shell.shape.permutations, price.bytes, price.commitments, key.shell.shape.k as usize];
         println!("{name}: {have:?}, {:?}", key.verifying_key.cuts);
         assert!(have.iter().zip(&most[name]).all(|(have, most)| have <= most), "{name}: {have:?}");
@@ -195,6 +220,6 @@ fn a_recordings_shape_does_not_depend_on_its_values() {
         let real = record_proof(system, layout, core);
         assert_eq!(real.failure, None, "{name}");
         assert_eq!((&shape.rows, &shape.permutations), (&real.rows, &real.permutations), "{name}");
-        assert_eq!((&shape.instances, Shape::of(&shape)), (&real.instances, Shape::of(&real)), "{name}");
+        assert_eq!((&shape.instances, Shape::of(&shape, 1)), (&real.instances, Shape::of(&real, 1)), "{name}");
     }
 }

@@ -1,7 +1,10 @@
-//! The circuit: a recording laid out in four advice columns.
+//! The circuit: a recording laid out in lanes of four advice columns.
 //!
 //! Permutations come first, 23 rows each ([`super::poseidon`]), arithmetic rows below them, all in the same four columns, since a column
-//! costs the prover (and a contract) more than rows do. Three fixed columns of zeros and ones tell what a row is, so that a gate's selector
+//! costs a verifier more than rows do. Where proving time counts more, the circuit has several such lanes side by side, half or a quarter as
+//! long: each takes its share of the chain of permutations, then of the arithmetic rows.
+//!
+//! Three fixed columns of zeros and ones tell what the rows of all lanes are, so that a gate's selector
 //! is a product of two factors: `partial` (the row holds four partial rounds), `full` (a full round), `arithmetic` (an arithmetic row,
 //! and with `full` a round that absorbs). With `s, p` the cells of a row, `x` all four of them, and a prime for the next row's:
 //!
@@ -14,10 +17,13 @@
 //! | leave | `partial·(1 − partial')` | `s'` is linear in `x` and its powers |
 //! | arithmetic | `arithmetic·(1 − full)` | `q_ab·a·b + q_a·a + q_b·b + q_c·c + q_0 = d` |
 //!
-//! Round constants `k` share the columns of `q_a, q_b, q_c, q_0`. The highest degree is 7, with which one column of the copy argument holds
-//! all five columns.
+//! Round constants `k` share the columns of `q_a, q_b, q_c, q_0`, which each lane has for itself; `partial`, `full` and `arithmetic` hold for all of
+//! them. The highest degree is 7, with which a product of the copy argument takes five columns.
+
+use std::ops::{Add, Mul, Sub};
 
 use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
 use halo2_proofs::circuit::{Cell, Layouter, Region, SimpleFloorPlanner, Value};
 use halo2_proofs::halo2curves::bn256::Fr as Scalar;
 use halo2_proofs::halo2curves::ff::Field as _;
@@ -29,25 +35,32 @@ use halo2_proofs::poly::Rotation;
 use super::arithmetic::{Permutation, Row};
 use super::convert;
 use super::expression::Variable;
-use super::poseidon::{self, CELLS, Forms, Kind, ROWS, forms, inverse_matrix, round_rows};
+use super::gates::{Algebra, Cells, DEGREE, Selectors, selectors};
+use super::poseidon::{self, CELLS, Kind, ROWS, round_rows};
 use super::record::Recording;
 use crate::poseidon::WIDTH;
 
-/// Degree of the highest gate: a selector of two factors times a fifth power.
-pub const DEGREE: usize = 7;
+/// The most lanes that a circuit has.
+pub const MAX_LANES: usize = 4;
 
-/// The columns.
+/// A lane's columns.
 #[derive(Clone, Debug)]
-pub struct Columns {
+struct Lane {
     cells: [Column<Advice>; CELLS],
     /// Round constants, or the coefficients of `a, b, c`.
     linear: [Column<Fixed>; WIDTH],
     /// Coefficient of `a·b`.
     product: Column<Fixed>,
     constant: Column<Fixed>,
+}
+
+/// The columns.
+#[derive(Clone, Debug)]
+pub struct Columns {
     partial: Column<Fixed>,
     full: Column<Fixed>,
     arithmetic: Column<Fixed>,
+    lanes: Vec<Lane>,
     instance: Column<Instance>,
 }
 
@@ -58,103 +71,123 @@ pub struct Shape {
     pub permutations: usize,
     /// Arithmetic rows.
     pub arithmetic: usize,
-    /// All rows.
-    pub rows: usize,
     /// Public values.
     pub instances: usize,
+    /// Lanes, of four advice columns each.
+    pub lanes: usize,
+    /// Rows that are used.
+    pub rows: usize,
     /// Binary logarithm of the number of rows that the circuit has, those that blind its columns among them.
     pub k: u32,
 }
 
 impl Shape {
     /// A recording's.
-    pub fn of(recording: &Recording) -> Self {
+    pub fn of(recording: &Recording, lanes: usize) -> Self {
+        Self::new(recording.permutations.len(), recording.rows.len(), recording.instances.len(), lanes)
+    }
+
+    /// With so many permutations and arithmetic rows, in so many lanes.
+    pub fn new(permutations: usize, arithmetic: usize, instances: usize, lanes: usize) -> Self {
         let mut meta = ConstraintSystem::<Scalar>::default();
         Shell::configure(&mut meta);
         let unusable = meta.blinding_factors() + 1;
-        let permutations = recording.permutations.len();
-        let arithmetic = recording.rows.len();
-        let rows = starts(&recording.permutations).last().map_or(0, |start| start + ROWS + 1) + arithmetic;
-        let instances = recording.instances.len();
+        let rows = first_arithmetic(permutations, lanes) + arithmetic.div_ceil(lanes);
         let need = (rows.max(instances) + unusable).max(meta.minimum_rows());
-        Self { permutations, arithmetic, rows, instances, k: need.next_power_of_two().trailing_zeros() }
+        Self { permutations, arithmetic, instances, lanes, rows, k: need.next_power_of_two().trailing_zeros() }
     }
+}
+
+/// The row below the permutations, of which each lane has equally many or fewer.
+fn first_arithmetic(permutations: usize, lanes: usize) -> usize {
+    if permutations == 0 { 0 } else { permutations.div_ceil(lanes) * ROWS + 1 }
 }
 
 /// The circuit of one recording. Its constraints do not depend on the recording's values.
 #[derive(Clone, Debug)]
-pub struct Shell(pub Recording);
+pub struct Shell {
+    /// What is laid out.
+    pub recording: Recording,
+    /// Lanes that it is laid out in, 1 to [`MAX_LANES`].
+    pub lanes: usize,
+}
 
 impl Circuit<Scalar> for Shell {
     type Config = Columns;
     type FloorPlanner = SimpleFloorPlanner;
+    /// Lanes.
+    type Params = usize;
 
     fn without_witnesses(&self) -> Self {
         self.clone()
     }
 
+    fn params(&self) -> usize {
+        self.lanes
+    }
+
     fn configure(meta: &mut ConstraintSystem<Scalar>) -> Columns {
+        Self::configure_with_params(meta, 1)
+    }
+
+    fn configure_with_params(meta: &mut ConstraintSystem<Scalar>, lanes: usize) -> Columns {
         // Else the crate takes gates of degree 5 at most, and proofs fail.
         meta.set_minimum_degree(DEGREE);
-        let columns = Columns {
+        let lane = |meta: &mut ConstraintSystem<Scalar>| Lane {
             cells: [(); CELLS].map(|()| meta.advice_column()),
             linear: [(); WIDTH].map(|()| meta.fixed_column()),
             product: meta.fixed_column(),
             constant: meta.fixed_column(),
+        };
+        let columns = Columns {
             partial: meta.fixed_column(),
             full: meta.fixed_column(),
             arithmetic: meta.fixed_column(),
+            lanes: (0..lanes).map(|_| lane(meta)).collect(),
             instance: meta.instance_column(),
         };
-        columns.cells.iter().for_each(|column| meta.enable_equality(*column));
+        columns.lanes.iter().flat_map(|lane| lane.cells).for_each(|column| meta.enable_equality(column));
         meta.enable_equality(columns.instance);
-        meta.create_gate("absorb", |v| Cells::query(v, &columns).absorb());
-        meta.create_gate("full round", |v| Cells::query(v, &columns).full());
-        meta.create_gate("enter partial rounds", |v| Cells::query(v, &columns).enter());
-        meta.create_gate("partial rounds", |v| Cells::query(v, &columns).partial());
-        meta.create_gate("leave partial rounds", |v| Cells::query(v, &columns).leave());
-        meta.create_gate("arithmetic", |v| Cells::query(v, &columns).arithmetic());
+        for lane in &columns.lanes {
+            meta.create_gate("lane", |v| {
+                query(v, &columns, lane).gates().into_iter().map(|polynomial| polynomial.0).collect::<Vec<_>>()
+            });
+        }
         columns
     }
 
     fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Scalar>) -> Result<(), Error> {
-        let recording = &self.0;
+        let Self { recording, lanes } = self;
+        let Recording { permutations, rows, values, instances, .. } = recording;
+        // One sponge makes them all.
+        if permutations.windows(2).any(|pair| pair[0].after != pair[1].before) {
+            return Err(Error::Synthesis);
+        }
+        let count = permutations.len().div_ceil(*lanes);
+        let below = first_arithmetic(permutations.len(), *lanes);
         let cells = layouter.assign_region(
             || "shell",
             |region| {
-                let cells = vec![None; recording.values.len()];
-                let mut sheet = Sheet { region, columns: &columns, values: &recording.values, cells };
-                let mut row = 0;
-                for (start, permutation) in starts(&recording.permutations).into_iter().zip(&recording.permutations) {
-                    sheet.permutation(start, permutation);
-                    row = start + ROWS + 1;
+                let mut sheet = Sheet { region, columns: &columns, values, cells: vec![None; values.len()] };
+                sheet.kinds(count, below, rows.len().div_ceil(*lanes));
+                for lane in 0..*lanes {
+                    let (start, end) = (lane * count, (lane + 1) * count);
+                    let own = &permutations[start.min(permutations.len())..end.min(permutations.len())];
+                    sheet.permutations(lane, own, count);
                 }
-                for (i, arithmetic) in recording.rows.iter().enumerate() {
-                    sheet.arithmetic(row + i, arithmetic);
+                for (i, row) in rows.iter().enumerate() {
+                    sheet.arithmetic(i % lanes, below + i / lanes, row);
                 }
                 Ok(sheet.cells)
             },
         )?;
-        for (i, variable) in recording.instances.iter().enumerate() {
+        for (i, variable) in instances.iter().enumerate() {
             // A public value that no row reads would be bound to nothing.
             let cell = cells[variable.0].ok_or(Error::Synthesis)?;
             layouter.constrain_instance(cell, columns.instance, i);
         }
         Ok(())
     }
-}
-
-/// First row of each permutation. One that goes on from another begins in the row that holds the other's result.
-fn starts(permutations: &[Permutation]) -> Vec<usize> {
-    let mut starts = Vec::with_capacity(permutations.len());
-    let mut next = 0;
-    for (i, permutation) in permutations.iter().enumerate() {
-        let goes_on = i > 0 && permutations[i - 1].after == permutation.before;
-        let start = if i > 0 && !goes_on { next + 1 } else { next };
-        starts.push(start);
-        next = start + ROWS;
-    }
-    starts
 }
 
 /// The region being filled.
@@ -167,12 +200,12 @@ struct Sheet<'r, 'a> {
 }
 
 impl Sheet<'_, '_> {
-    fn free(&mut self, column: usize, row: usize, value: &Fr) -> Cell {
-        self.region.assign_advice(self.columns.cells[column], row, Value::known(convert::scalar(value))).cell()
+    fn free(&mut self, column: Column<Advice>, row: usize, value: &Fr) -> Cell {
+        self.region.assign_advice(column, row, Value::known(convert::scalar(value))).cell()
     }
 
     /// A cell that holds the variable: a copy of all its others.
-    fn put(&mut self, column: usize, row: usize, variable: Variable) {
+    fn put(&mut self, column: Column<Advice>, row: usize, variable: Variable) {
         let cell = self.free(column, row, &self.values[variable.0]);
         match self.cells[variable.0] {
             Some(first) => self.region.constrain_equal(cell, first),
@@ -180,199 +213,156 @@ impl Sheet<'_, '_> {
         }
     }
 
-    fn fix(&mut self, column: Column<Fixed>, row: usize, value: &Fr) {
-        self.region.assign_fixed(column, row, convert::scalar(value));
+    /// What the rows are, in all lanes: so many permutations, and from the row `below` on so many arithmetic rows.
+    fn kinds(&mut self, permutations: usize, below: usize, arithmetic: usize) {
+        for start in (0..permutations).map(|i| i * ROWS) {
+            for (i, round) in round_rows().iter().enumerate() {
+                self.select(selectors(round.kind), start + i);
+            }
+        }
+        (below..below + arithmetic).for_each(|row| self.select([false, false, true], row));
     }
 
-    fn constants(&mut self, row: usize, linear: &[Fr; WIDTH], product: &Fr, constant: &Fr) {
-        let columns = self.columns;
-        columns.linear.iter().zip(linear).for_each(|(column, value)| self.fix(*column, row, value));
-        self.fix(columns.product, row, product);
-        self.fix(columns.constant, row, constant);
+    fn select(&mut self, [partial, full, arithmetic]: [bool; 3], row: usize) {
+        let Columns { partial: p, full: f, arithmetic: a, .. } = self.columns;
+        for (column, _) in [(p, partial), (f, full), (a, arithmetic)].into_iter().filter(|(_, is)| *is) {
+            self.region.assign_fixed(*column, row, Scalar::ONE);
+        }
     }
 
-    fn select(&mut self, column: Column<Fixed>, row: usize) {
-        self.region.assign_fixed(column, row, Scalar::ONE);
+    fn constants(&mut self, lane: usize, row: usize, linear: &[Fr; WIDTH], product: &Fr, constant: &Fr) {
+        let lane = &self.columns.lanes[lane];
+        let pairs = lane.linear.iter().zip(linear).chain([(&lane.product, product), (&lane.constant, constant)]);
+        for (column, value) in pairs {
+            self.region.assign_fixed(*column, row, convert::scalar(value));
+        }
     }
 
-    fn permutation(&mut self, start: usize, permutation: &Permutation) {
+    /// A lane's part of the chain, and, if that is shorter than the others' parts, permutations of no consequence behind it.
+    fn permutations(&mut self, lane: usize, own: &[Permutation], count: usize) {
+        let mut state = [Fr::ZERO; WIDTH];
+        for (i, start) in (0..count).map(|i| (i, i * ROWS)) {
+            state = match own.get(i) {
+                Some(permutation) => self.permutation(lane, start, permutation),
+                None => self.filler(lane, start, state),
+            };
+        }
+    }
+
+    fn permutation(&mut self, lane: usize, start: usize, permutation: &Permutation) -> [Fr; WIDTH] {
         let Permutation { before, capacity, messages, after } = permutation;
-        let columns = self.columns;
-        before.iter().enumerate().for_each(|(i, cell)| self.put(i, start, *cell));
-        self.put(WIDTH, start, messages[0]);
-        self.put(WIDTH, start + 1, messages[1]);
-        let mut state = before.map(|cell| self.values[cell.0]);
+        let cells = self.columns.lanes[lane].cells;
+        cells.into_iter().zip(before).for_each(|(column, variable)| self.put(column, start, *variable));
+        self.put(cells[WIDTH], start, messages[0]);
+        self.put(cells[WIDTH], start + 1, messages[1]);
+        let values = self.values;
+        let messages = messages.map(|variable| values[variable.0]);
+        let state = self.rounds(lane, start, before.map(|variable| values[variable.0]), *capacity, messages);
+        cells.into_iter().zip(after).for_each(|(column, variable)| self.put(column, start + ROWS, *variable));
+        state
+    }
+
+    /// A permutation of what the row before holds, without messages.
+    fn filler(&mut self, lane: usize, start: usize, state: [Fr; WIDTH]) -> [Fr; WIDTH] {
+        let after = self.rounds(lane, start, state, Fr::ZERO, [Fr::ZERO; 2]);
+        for (column, value) in self.columns.lanes[lane].cells.into_iter().zip(&after) {
+            self.free(column, start + ROWS, value);
+        }
+        after
+    }
+
+    /// The constants of a permutation's rows, and those of their cells that hold no variable.
+    fn rounds(
+        &mut self,
+        lane: usize,
+        start: usize,
+        mut state: [Fr; WIDTH],
+        capacity: Fr,
+        messages: [Fr; 2],
+    ) -> [Fr; WIDTH] {
+        let columns = self.columns.lanes[lane].cells;
         state[0] += capacity;
-        let (cells, _) = poseidon::cells(state, messages.map(|message| self.values[message.0]));
+        let (cells, after) = poseidon::cells(state, messages);
         for (i, (round, cells)) in round_rows().iter().zip(&cells).enumerate() {
             let row = start + i;
-            // The cells that hold variables are there already, and a full round's fourth cell is in no gate.
+            // The state before and the messages are variables' cells, and a full round's fourth cell is in no gate.
             let own = match round.kind {
                 Kind::Absorb => 0,
                 Kind::Full => WIDTH,
                 Kind::Enter | Kind::Partial | Kind::Leave => CELLS,
             };
-            for (column, value) in cells[..own].iter().enumerate() {
+            for (column, value) in columns.into_iter().zip(&cells[..own]) {
                 self.free(column, row, value);
-            }
-            for column in columns.of(round.kind) {
-                self.select(column, row);
             }
             let [mut k0, k1, k2, k3] = round.constants;
             if round.kind == Kind::Absorb {
                 k0 += capacity;
             }
-            self.constants(row, &[k0, k1, k2], &round.first, &k3);
+            self.constants(lane, row, &[k0, k1, k2], &round.first, &k3);
         }
-        after.iter().enumerate().for_each(|(i, cell)| self.put(i, start + ROWS, *cell));
+        after
     }
 
-    fn arithmetic(&mut self, row: usize, arithmetic: &Row) {
+    fn arithmetic(&mut self, lane: usize, row: usize, arithmetic: &Row) {
         let Row { inputs, output, product, linear, constant } = arithmetic;
-        let columns = self.columns;
-        self.select(columns.arithmetic, row);
-        self.constants(row, linear, product, constant);
-        for (i, input) in inputs.iter().enumerate() {
+        self.constants(lane, row, linear, product, constant);
+        let cells = self.columns.lanes[lane].cells;
+        for (column, input) in cells.into_iter().zip(inputs) {
             if let Some(variable) = input {
-                self.put(i, row, *variable);
+                self.put(column, row, *variable);
             }
         }
-        self.put(WIDTH, row, *output);
+        self.put(cells[WIDTH], row, *output);
     }
 }
 
-impl Columns {
-    /// Those that are one in a row of this kind.
-    fn of(&self, kind: Kind) -> Vec<Column<Fixed>> {
-        match kind {
-            Kind::Absorb => vec![self.full, self.arithmetic],
-            Kind::Full => vec![self.full],
-            Kind::Enter => Vec::new(),
-            Kind::Partial | Kind::Leave => vec![self.partial],
-        }
+/// A polynomial of the circuit's columns.
+#[derive(Clone, Debug)]
+struct Polynomial(Expression<Scalar>);
+
+impl Add for Polynomial {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
     }
 }
 
-type Polynomial = Expression<Scalar>;
-
-/// This row's and the next row's cells, as the gates see them.
-struct Cells {
-    own: [Polynomial; CELLS],
-    next: [Polynomial; CELLS],
-    linear: [Polynomial; WIDTH],
-    product: Polynomial,
-    constant: Polynomial,
-    is_partial: Polynomial,
-    next_is_partial: Polynomial,
-    is_full: Polynomial,
-    is_arithmetic: Polynomial,
-}
-
-impl Cells {
-    fn query(v: &mut VirtualCells<Scalar>, columns: &Columns) -> Self {
-        Self {
-            own: columns.cells.map(|column| v.query_advice(column, Rotation::cur())),
-            next: columns.cells.map(|column| v.query_advice(column, Rotation::next())),
-            linear: columns.linear.map(|column| v.query_fixed(column, Rotation::cur())),
-            product: v.query_fixed(columns.product, Rotation::cur()),
-            constant: v.query_fixed(columns.constant, Rotation::cur()),
-            is_partial: v.query_fixed(columns.partial, Rotation::cur()),
-            next_is_partial: v.query_fixed(columns.partial, Rotation::next()),
-            is_full: v.query_fixed(columns.full, Rotation::cur()),
-            is_arithmetic: v.query_fixed(columns.arithmetic, Rotation::cur()),
-        }
-    }
-
-    fn absorb(self) -> Vec<Polynomial> {
-        let [s0, s1, s2, p] = self.own.clone();
-        let [.., next_p] = self.next.clone();
-        let selector = self.is_full.clone() * self.is_arithmetic.clone();
-        selected(selector, self.round([s0, s1 + p, s2 + next_p]))
-    }
-
-    fn full(self) -> Vec<Polynomial> {
-        let [s0, s1, s2, _] = self.own.clone();
-        let selector = self.is_full.clone() * not(&self.is_arithmetic);
-        selected(selector, self.round([s0, s1, s2]))
-    }
-
-    /// A full round of `s`.
-    fn round(self, s: [Polynomial; WIDTH]) -> Vec<Polynomial> {
-        let powers = s.into_iter().zip(self.linear).map(|(s, k)| fifth_power(&(s + k)));
-        let [s0, s1, s2, _] = self.next;
-        let after = [s0 - self.constant, s1, s2];
-        powers.zip(inverse_matrix()).map(|(power, row)| power - form(&row, &after)).collect()
-    }
-
-    fn enter(self) -> Vec<Polynomial> {
-        let Forms { first, second, .. } = forms();
-        let [x0, s1, s2, x1] = self.own.clone();
-        let [x2, ..] = self.next.clone();
-        let [p0, p1] = [&x0, &x1].map(fifth_power);
-        let selector = not(&self.is_partial) * self.next_is_partial.clone();
-        let is_first = form(first, &[p0.clone(), s1.clone(), s2.clone()]) + self.product.clone() - x1.clone();
-        let is_second = form(second, &[p0, p1, s1, s2]) + self.linear[0].clone() - x2;
-        let others = self.following(&[x0, x1]).into_iter();
-        selected(selector, [is_first, is_second].into_iter().chain(others).collect())
-    }
-
-    fn partial(self) -> Vec<Polynomial> {
-        let [_, x1, x2, x3] = self.own.clone();
-        let selector = self.is_partial.clone() * self.next_is_partial.clone();
-        selected(selector, self.following(&[x1, x2, x3]))
-    }
-
-    /// That the last of the next row's cells follow, each from the three before it, of which `before` are the first.
-    fn following(self, before: &[Polynomial]) -> Vec<Polynomial> {
-        let [k0, k1, k2] = self.linear;
-        let constants = [k0, k1, k2, self.constant];
-        let all = [before, &self.next].concat();
-        let powers: Vec<Polynomial> = all.iter().map(fifth_power).collect();
-        let constants = &constants[CELLS + WIDTH - all.len()..];
-        let follows = constants.iter().enumerate().map(|(i, constant)| {
-            let from = [&all[i + 1..i + 3], &powers[i..i + 3]].concat();
-            form(&forms().next, &from) + constant.clone() - all[i + 3].clone()
-        });
-        follows.collect()
-    }
-
-    fn leave(self) -> Vec<Polynomial> {
-        let [_, x1, x2, x3] = self.own;
-        let [s0, s1, s2, _] = self.next;
-        let from = [x2.clone(), x3.clone(), fifth_power(&x1), fifth_power(&x2)];
-        let [_, k1, k2] = self.linear;
-        let [of_s1, of_s2] = &forms().last;
-        let selector = self.is_partial * not(&self.next_is_partial);
-        selected(selector, vec![x3 - s0, form(of_s1, &from) + k1 - s1, form(of_s2, &from) + k2 - s2])
-    }
-
-    fn arithmetic(self) -> Vec<Polynomial> {
-        let [a, b, c, d] = self.own;
-        let [qa, qb, qc] = self.linear;
-        let selector = self.is_arithmetic * not(&self.is_full);
-        let sum = self.product * a.clone() * b.clone() + qa * a + qb * b + qc * c + self.constant;
-        selected(selector, vec![sum - d])
+impl Sub for Polynomial {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
     }
 }
 
-fn selected(selector: Polynomial, constraints: Vec<Polynomial>) -> Vec<Polynomial> {
-    constraints.into_iter().map(|constraint| selector.clone() * constraint).collect()
+impl Mul for Polynomial {
+    type Output = Self;
+    fn mul(self, other: Self) -> Self {
+        Self(self.0 * other.0)
+    }
 }
 
-fn not(selector: &Polynomial) -> Polynomial {
-    Expression::Constant(Scalar::ONE) - selector.clone()
+impl Algebra for Polynomial {
+    fn number(value: &Fr) -> Self {
+        Self(Expression::Constant(convert::scalar(value)))
+    }
+    fn times(self, factor: &Fr) -> Self {
+        Self(self.0 * convert::scalar(factor))
+    }
 }
 
-fn fifth_power(x: &Polynomial) -> Polynomial {
-    let square = x.clone() * x.clone();
-    square.clone() * square * x.clone()
-}
-
-/// `Σ coefficient·value`.
-fn form(coefficients: &[Fr], values: &[Polynomial]) -> Polynomial {
-    let terms =
-        coefficients.iter().zip(values).map(|(coefficient, value)| value.clone() * convert::scalar(coefficient));
-    terms.reduce(|sum, term| sum + term).unwrap_or(Expression::Constant(Scalar::ZERO))
+fn query(v: &mut VirtualCells<Scalar>, columns: &Columns, lane: &Lane) -> Cells<Polynomial> {
+    let mut fixed = |column, rotation| Polynomial(v.query_fixed(column, rotation));
+    let kind = Selectors {
+        partial: fixed(columns.partial, Rotation::cur()),
+        next_partial: fixed(columns.partial, Rotation::next()),
+        full: fixed(columns.full, Rotation::cur()),
+        arithmetic: fixed(columns.arithmetic, Rotation::cur()),
+    };
+    let linear = lane.linear.map(|column| fixed(column, Rotation::cur()));
+    let (product, constant) = (fixed(lane.product, Rotation::cur()), fixed(lane.constant, Rotation::cur()));
+    let own = lane.cells.map(|column| Polynomial(v.query_advice(column, Rotation::cur())));
+    let next = lane.cells.map(|column| Polynomial(v.query_advice(column, Rotation::next())));
+    Cells { own, next, linear, product, constant, kind }
 }
 
 #[cfg(test)]
@@ -394,7 +384,7 @@ mod tests {
             (0..rows).all(|row| polynomials().all(|polynomial| self.evaluate(polynomial, row) == Scalar::ZERO))
         }
 
-        fn evaluate(&self, polynomial: &Polynomial, row: usize) -> Scalar {
+        fn evaluate(&self, polynomial: &Expression<Scalar>, row: usize) -> Scalar {
             let at = |rotation: Rotation| (row + rotation.0 as usize) % self.cells.len();
             polynomial.evaluate(
                 &|constant| constant,
@@ -413,16 +403,15 @@ mod tests {
 
     /// A permutation with a row before and two after it that do nothing.
     fn permutation(meta: &mut ConstraintSystem<Scalar>, seed: u64) -> Grid {
-        let columns = Shell::configure(meta);
+        Shell::configure(meta);
         let some = |i: usize| Fr::from(seed + 3 + i as u64).pow([77u64]);
         let (mut cells, after) = poseidon::cells(std::array::from_fn(some), [some(10), some(11)]);
         cells.push([after[0], after[1], after[2], Fr::ZERO]);
         let mut fixed: Vec<Vec<Scalar>> = Vec::new();
         for round in round_rows() {
             let [k0, k1, k2, k3] = round.constants;
-            let mut row: Vec<Scalar> = [k0, k1, k2, round.first, k3].iter().map(convert::scalar).collect();
-            row.resize(meta.num_fixed_columns(), Scalar::ZERO);
-            columns.of(round.kind).iter().for_each(|column| row[column.index()] = Scalar::ONE);
+            let mut row = selectors(round.kind).map(Scalar::from).to_vec();
+            row.extend([k0, k1, k2, round.first, k3].iter().map(convert::scalar));
             fixed.push(row);
         }
         let idle = |fixed: &mut Vec<Vec<Scalar>>, at| fixed.insert(at, vec![Scalar::ZERO; meta.num_fixed_columns()]);

@@ -16,7 +16,7 @@ use super::convert;
 use crate::points::{G1_BYTES, decode_g1, decode_scalar, encode_g1, encode_scalar};
 
 /// What the first state is the digest of.
-const DOMAIN: &[u8] = b"vouch shell v1";
+pub const DOMAIN: &[u8] = b"vouch shell v1";
 
 /// A challenge: the state modulo the field's order.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! The shell: the core's verifier as a Halo2 circuit, so that a proof shows a core transcript that verifies without showing it.
 //!
 //! ```text
-//! argument::verify ─► trace (a channel) ─► record (rows over named cells) ─► circuit (four columns) ─► Halo2
+//! argument::verify ─► trace (a channel) ─► record (rows over named cells) ─► circuit (lanes of four columns) ─► Halo2
 //! ```
 //!
 //! [`mod@record`] runs the verifier's own code ([`crate::argument`]) over values that remember where they came from; what comes out is a
@@ -15,6 +15,7 @@ pub mod arithmetic;
 pub mod circuit;
 pub mod convert;
 pub mod expression;
+pub mod gates;
 pub mod instances;
 pub mod keccak;
 pub mod key;

@@ -116,8 +116,8 @@ pub struct Compile {
 `vouch prove` writes the opening of beside the proof, `private` (inputs only) nothing at all. Without a name they speak of all
 inputs, or all outputs.
 
-How wide lookups are and how many values a commitment holds is picked by what proofs then cost: with few and long commitments proofs are
-short and cheap to check, with shorter ones they are made faster. The choice and its estimated price are printed.
+How wide lookups are, how many values a commitment holds and how many columns the shell has is picked by what proofs then cost: with few of
+them proofs are short and cheap to check, with more they are made faster. The choice and its estimated price are printed.
 
 Writes lenet/proving.key (secret: it holds the weights and their blinds), lenet/verifying.key and lenet/architecture.vouch
 (public: the key, and the constraints that it is about, without the weights).

@@ -22,7 +22,7 @@ const WARNING: &str = "this uses a development reference string, made on this ma
      nobody else. For proofs that count, use `vouch setup --srs FILE` with the outcome of a ceremony that you trust";
 
 /// The shells that a development string is made for, at least.
-const LAGRANGE: (u32, u32) = (10, 15);
+const LAGRANGE: (u32, u32) = (8, 15);
 
 /// A string of the user's with what a setup needs, from its file or by its id: checked when it was read first, and kept.
 pub fn foreign(file_or_id: &Path, needs: Needs, progress: &mut Progress) -> Result<Srs, Failure> {
@@ -112,11 +112,16 @@ pub fn development(needs: Needs, out: &Output, progress: &mut Progress) -> Srs {
     out.warn(WARNING);
     let path = cache_folder().map(|folder| folder.join("development.srs"));
     progress.begin("the reference string");
-    if let Some(srs) = path.as_deref().and_then(kept)
+    // Keys rest on the one that is kept, so that nobody may make another one at the same time, or replace it as long as it is of use.
+    let _lock = path.as_deref().and_then(lock);
+    if let Some(mut srs) = path.as_deref().and_then(kept)
         && srs.development
         && srs.powers.len() >= needs.powers()
-        && srs.lagrange(needs.k).is_some()
     {
+        if srs.lagrange(needs.k).is_none() {
+            srs.ensure_lagrange(needs.k);
+            path.map(|path| store(&srs, &path));
+        }
         return srs;
     }
     progress.begin("making a development reference string");
@@ -127,6 +132,14 @@ pub fn development(needs: Needs, out: &Output, progress: &mut Progress) -> Srs {
         store(&srs, &path);
     }
     srs
+}
+
+/// Keeps other processes from a file of the cache until it is dropped. One that cannot be locked costs no more than a string too many.
+fn lock(path: &Path) -> Option<File> {
+    std::fs::create_dir_all(path.parent()?).ok()?;
+    let file = File::create(path.with_extension("lock")).ok()?;
+    file.lock().ok()?;
+    Some(file)
 }
 
 /// A development string for others' use.

@@ -21,10 +21,12 @@ struct Shelled {
     shell: PreparedShell,
 }
 
-/// With the whole tree of fractions, and with those of a layer in the midst and of the leaves committed to.
+/// With the whole tree of fractions, and with those of a layer in the midst and of the leaves committed to; in circuits of one, two and four
+/// lanes.
 static SHELLED: LazyLock<[Shelled; 3]> = LazyLock::new(|| {
+    let mut lanes = [1, 2, 4].into_iter();
     DENSE.scene.cuts().map(|scene| {
-        let wrapped = Wrapped::cut_at(1, Some(scene.layout.layer));
+        let wrapped = Wrapped::cut_at(1, Some(scene.layout.layer), lanes.next().unwrap());
         let key = &wrapped.key.verifying_key;
         let shell = PreparedShell::new(&key.shell, key.tau_g2);
         Shelled { scene, wrapped, shell }

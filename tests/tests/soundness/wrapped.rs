@@ -29,17 +29,18 @@ pub fn wrapped() -> &'static Wrapped {
 impl Wrapped {
     /// With what a setup picks: fractions of the leaves committed to.
     pub fn new(salt: u8) -> Self {
-        Self::cut_at(salt, None)
+        Self::cut_at(salt, None, 1)
     }
 
-    pub fn cut_at(salt: u8, layer: Option<usize>) -> Self {
+    pub fn cut_at(salt: u8, layer: Option<usize>, lanes: usize) -> Self {
         // At a given layer the lookups are the scene's.
         let limb_bits = layer.map(|_| MAX_LIMB_BITS);
-        let options = |layer| SetupOptions { layer, limb_bits, ..SetupOptions::chunk_bits(CHUNK_BITS) };
+        let lanes = Some(lanes);
+        let options = |layer| SetupOptions { layer, limb_bits, lanes, ..SetupOptions::chunk_bits(CHUNK_BITS) };
         let needs = |layer| Needs::of(&DENSE.program, &options(layer)).unwrap();
         // The whole tree takes the largest shell.
         static SRS: LazyLock<Srs> = LazyLock::new(|| {
-            let options = SetupOptions { layer: Some(0), ..SetupOptions::chunk_bits(CHUNK_BITS) };
+            let options = SetupOptions { layer: Some(0), lanes: Some(1), ..SetupOptions::chunk_bits(CHUNK_BITS) };
             Srs::development(Needs::of(&DENSE.program, &options).unwrap().powers(), &mut rand::rng())
         });
         let mut srs = SRS.clone();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use vouch_circuits::architecture::Architecture;
 use vouch_circuits::ir::Visibility;
 use vouch_circuits::lowering::LowerError;
+use vouch_circuits::shell::poseidon::CELLS;
 use vouch_program::{Port, Program};
 use vouch_prover::{Price, ProvingKey, SetupError, SetupOptions, price, setup};
 use vouch_verifier::printable;
@@ -52,7 +53,7 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         "lookups        of {limb_bits} bits at most, the fractions of layer {} committed to",
         key.verifying_key.cuts.layer
     ));
-    let price = price(&key.core.lowered().system, key.verifying_key.cuts);
+    let price = price(&key.core.lowered().system, key.verifying_key.cuts, key.shell.shape.lanes);
     out.say(format!("proofs         {}", priced(&price)));
     out.say(format!("shell          {}", shell(&key)));
     out.say(&table);
@@ -74,6 +75,7 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         "committed": named(&key, Visibility::Committed),
         "published_weights": args.published_weights,
         "shell_rows_bits": key.shell.shape.k,
+        "shell_lanes": key.shell.shape.lanes,
         "permutations": key.shell.shape.permutations,
         "weight_commitments": key.verifying_key.w_commitments.len(),
         "development": key.verifying_key.development,
@@ -122,7 +124,7 @@ pub fn commitments(key: &ProvingKey) -> String {
 
 /// What a proof is estimated to cost, in words.
 fn priced(price: &Price) -> String {
-    let Price { bytes, commitments, seconds } = price;
+    let Price { bytes, commitments, seconds, .. } = price;
     let bytes = size(*bytes as u64);
     format!(
         "about {bytes} beside public values, {commitments} commitments to check; {seconds:.1} s on two cores for shell, lookups and opening"
@@ -133,7 +135,7 @@ fn priced(price: &Price) -> String {
 pub fn shell(key: &ProvingKey) -> String {
     let shape = &key.shell.shape;
     let (rows, permutations) = (count(shape.rows), count(shape.permutations));
-    format!("2^{} rows, of which {rows} are used, for {permutations} hashes", shape.k)
+    format!("2^{} rows of {} columns, {rows} of them used, for {permutations} hashes", shape.k, CELLS * shape.lanes)
 }
 
 /// Makes the keys.
