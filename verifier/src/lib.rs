@@ -10,6 +10,7 @@
 
 mod core_proof;
 pub mod pairing;
+pub mod plonk;
 pub mod shell;
 mod tensor_opening;
 mod values;

@@ -32,6 +32,11 @@ impl PreparedShell {
         Self { params, key: key.to_halo2(), max_instances }
     }
 
+    /// The crate's digest of the key, with which the proof's transcript begins.
+    pub fn digest(&self) -> Fr {
+        convert::scalar_back(&self.key.transcript_repr())
+    }
+
     /// Whether `proof` shows a run of the core's verifier that accepts, with these public values.
     pub fn accepts(&self, instances: &[Fr], proof: &[u8]) -> bool {
         if instances.len() > self.max_instances {

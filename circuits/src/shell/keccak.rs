@@ -6,6 +6,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use ark_ff::PrimeField;
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use halo2_proofs::transcript::{
     EncodedChallenge, Transcript, TranscriptRead, TranscriptReadBuffer, TranscriptWrite, TranscriptWriterBuffer,
@@ -16,7 +17,7 @@ use super::convert;
 use crate::points::{G1_BYTES, decode_g1, decode_scalar, encode_g1, encode_scalar};
 
 /// What the first state is the digest of.
-pub const DOMAIN: &[u8] = b"vouch shell v1";
+const DOMAIN: &[u8] = b"vouch shell v1";
 
 /// A challenge: the state modulo the field's order.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +27,6 @@ impl EncodedChallenge<G1Affine> for Challenge {
     type Input = [u8; 32];
 
     fn new(state: &[u8; 32]) -> Self {
-        use ark_ff::PrimeField;
         Self(convert::scalar(&ark_bn254::Fr::from_be_bytes_mod_order(state)))
     }
 
@@ -35,7 +35,7 @@ impl EncodedChallenge<G1Affine> for Challenge {
     }
 }
 
-/// State and what has been absorbed since the last challenge.
+/// State and what has been absorbed since the last challenge: all of the transcript but for who reads or writes its elements.
 #[derive(Clone, Debug)]
 pub struct Keccak {
     state: [u8; 32],
@@ -49,14 +49,20 @@ impl Default for Keccak {
 }
 
 impl Keccak {
-    fn absorb(&mut self, bytes: &[u8]) {
+    /// Collects an encoded point or scalar.
+    pub fn absorb(&mut self, bytes: &[u8]) {
         self.collected.extend(bytes);
     }
 
-    fn squeeze(&mut self) -> Challenge {
+    /// A challenge: the next state, a big-endian number modulo the field's order.
+    pub fn challenge(&mut self) -> ark_bn254::Fr {
+        ark_bn254::Fr::from_be_bytes_mod_order(&self.squeeze())
+    }
+
+    fn squeeze(&mut self) -> [u8; 32] {
         self.state = Keccak256::new().chain_update(self.state).chain_update(&self.collected).finalize().into();
         self.collected.clear();
-        Challenge::new(&self.state)
+        self.state
     }
 }
 
@@ -69,7 +75,7 @@ pub struct End<T> {
 
 impl<T> Transcript<G1Affine, Challenge> for End<T> {
     fn squeeze_challenge(&mut self) -> Challenge {
-        self.keccak.squeeze()
+        Challenge::new(&self.keccak.squeeze())
     }
 
     fn common_point(&mut self, point: G1Affine) -> io::Result<()> {

@@ -1,0 +1,316 @@
+//! The check of a shell's proof: Halo2's PLONK over KZG with SHPLONK, as docs/PROTOCOL.md, section 10A.3, has it.
+//!
+//! Gabizon, Williamson, Ciobotaru: PLONK, ePrint 2019/953; the Halo2 book, "Proving system", for the copy argument over several columns and
+//! the blinding of rows; Boneh, Drake, Fisch, Gabizon: ePrint 2020/081, section 4, for the openings. What is left of a proof is one
+//! equation over the groups ([`Opening`]), for the caller to check.
+//!
+//! It knows the shape of the shell's circuit and its gates, not what they are for.
+
+use ark_bn254::{Fr, G1Affine};
+use ark_ec::AffineRepr;
+use ark_ff::{AdditiveGroup, Field, One, PrimeField, Zero};
+use vouch_circuits::points::{G1_BYTES, decode_g1, decode_scalar, encode_scalar};
+use vouch_circuits::shell::ShellKey;
+use vouch_circuits::shell::gates::{Cells, DEGREE, Selectors};
+use vouch_circuits::shell::keccak::Keccak;
+use vouch_circuits::shell::key::{copy_columns, fixed_columns};
+use vouch_circuits::shell::poseidon::CELLS;
+
+/// Rows at the end that blind the columns, and the one before them, where the copy argument's products end.
+const UNUSABLE: usize = 6;
+/// Copies' columns to one product.
+const PER_PRODUCT: usize = DEGREE - 2;
+/// Binary logarithm of the order of the largest subgroup of rows.
+const TWO_ADICITY: u32 = 28;
+/// The field's smallest generator but for 5: the one whose powers the crate's constants are.
+const GENERATOR: u64 = 7;
+
+/// What is left to check: `e(Σ scalar·point, [1]) = e(witness, [τ])`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The points of the left side with their scalars.
+    pub terms: Vec<(G1Affine, Fr)>,
+    /// The right side's point.
+    pub witness: G1Affine,
+}
+
+/// Why there is no opening: elements that are none, too few or too many bytes, or a challenge for which a denominator is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// Halo2's transcript (section 10A.3), at the reading end.
+struct Reader<'a> {
+    transcript: Keccak,
+    proof: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn new(proof: &'a [u8]) -> Self {
+        Self { transcript: Keccak::default(), proof }
+    }
+
+    fn absorb(&mut self, scalar: &Fr) {
+        self.transcript.absorb(&encode_scalar(scalar));
+    }
+
+    fn challenge(&mut self) -> Fr {
+        self.transcript.challenge()
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.proof.split_at_checked(count).ok_or(Malformed)?;
+        self.proof = rest;
+        self.transcript.absorb(taken);
+        Ok(taken)
+    }
+
+    fn point(&mut self) -> Result<G1Affine, Malformed> {
+        decode_g1(self.take(G1_BYTES)?).ok_or(Malformed)
+    }
+
+    fn points(&mut self, count: usize) -> Result<Vec<G1Affine>, Malformed> {
+        (0..count).map(|_| self.point()).collect()
+    }
+
+    fn scalar(&mut self) -> Result<Fr, Malformed> {
+        decode_scalar(self.take(32)?).ok_or(Malformed)
+    }
+
+    fn scalars(&mut self, count: usize) -> Result<Vec<Fr>, Malformed> {
+        (0..count).map(|_| self.scalar()).collect()
+    }
+
+    fn finish(&self) -> Result<(), Malformed> {
+        if self.proof.is_empty() { Ok(()) } else { Err(Malformed) }
+    }
+}
+
+/// The rows' subgroup at the challenge `x`.
+struct Domain {
+    size: u64,
+    root: Fr,
+    x: Fr,
+    /// `x^n − 1`.
+    vanishing: Fr,
+}
+
+impl Domain {
+    fn new(k: u32, x: Fr) -> Result<Self, Malformed> {
+        // (p − 1) / 2^28, then as many squarings as the subgroup is smaller.
+        let mut exponent = (-Fr::one()).into_bigint();
+        exponent >>= TWO_ADICITY;
+        let largest = Fr::from(GENERATOR).pow(exponent);
+        let root = (k..TWO_ADICITY).fold(largest, |root, _| root.square());
+        let vanishing = (0..k).fold(x, |power, _| power.square()) - Fr::one();
+        if vanishing.is_zero() { Err(Malformed) } else { Ok(Self { size: 1 << k, root, x, vanishing }) }
+    }
+
+    /// The Lagrange polynomials of rows `first`, `first + 1`, … at `x`.
+    fn lagrange(&self, first: u64, count: usize) -> Vec<Fr> {
+        let mut row = self.root.pow([first]);
+        let mut rows = Vec::with_capacity(count);
+        for _ in 0..count {
+            rows.push(row);
+            row *= self.root;
+        }
+        let mut inverses: Vec<Fr> = rows.iter().map(|row| (self.x - row) * Fr::from(self.size)).collect();
+        // Not zero: x is in no row, as it is no zero of x^n − 1.
+        ark_ff::batch_inversion(&mut inverses);
+        rows.iter().zip(inverses).map(|(row, inverse)| *row * inverse * self.vanishing).collect()
+    }
+}
+
+/// The values that a proof claims of its polynomials.
+struct Values {
+    own: Vec<Fr>,
+    next: Vec<Fr>,
+    /// Fixed columns as in the key, at `x`.
+    fixed: Vec<Fr>,
+    next_partial: Fr,
+    random: Fr,
+    copies: Vec<Fr>,
+    /// Each product at `x`, at the next row, and, but for the last one, at the last usable row.
+    products: Vec<(Fr, Fr, Option<Fr>)>,
+}
+
+impl Values {
+    /// In the order in which the crate asks for them.
+    fn read(reader: &mut Reader, lanes: usize) -> Result<Self, Malformed> {
+        let (own, next) = (reader.scalars(CELLS * lanes)?, reader.scalars(CELLS * lanes)?);
+        let partial = reader.scalar()?;
+        let next_partial = reader.scalar()?;
+        let fixed = [vec![partial], reader.scalars(fixed_columns(lanes) - 1)?].concat();
+        let random = reader.scalar()?;
+        let copies = reader.scalars(copy_columns(lanes))?;
+        let count = copy_columns(lanes).div_ceil(PER_PRODUCT);
+        let product = |i: usize, reader: &mut Reader| -> Result<_, Malformed> {
+            let (at, next) = (reader.scalar()?, reader.scalar()?);
+            Ok((at, next, (i + 1 < count).then(|| reader.scalar()).transpose()?))
+        };
+        let products = (0..count).map(|i| product(i, reader)).collect::<Result<_, _>>()?;
+        Ok(Self { own, next, fixed, next_partial, random, copies, products })
+    }
+
+    /// The gates' polynomials.
+    #[expect(clippy::indexing_slicing, reason = "as many values were read as lanes have columns")]
+    fn gates(&self, lanes: usize) -> Vec<Fr> {
+        let [partial, full, arithmetic] = std::array::from_fn(|i| self.fixed[i]);
+        let kind = Selectors { partial, next_partial: self.next_partial, full, arithmetic };
+        let lane = |lane: usize| {
+            let (cells, fixed) = (lane * CELLS, &self.fixed[3 + lane * (CELLS + 1)..]);
+            let four = |values: &[Fr]| std::array::from_fn(|i| values[cells + i]);
+            Cells {
+                own: four(&self.own),
+                next: four(&self.next),
+                linear: std::array::from_fn(|i| fixed[i]),
+                product: fixed[3],
+                constant: fixed[4],
+                kind: kind.clone(),
+            }
+        };
+        (0..lanes).flat_map(|i| lane(i).gates()).collect()
+    }
+
+    /// The copy argument's polynomials, `instance` being the public values' column.
+    #[expect(clippy::indexing_slicing, reason = "as many values were read as lanes have columns")]
+    fn copies(&self, domain: &Domain, instance: Fr, beta: Fr, gamma: Fr) -> Vec<Fr> {
+        let usable = domain.size - UNUSABLE as u64;
+        let ends = domain.lagrange(usable, UNUSABLE);
+        let (last, blind): (Fr, Fr) = (ends[0], ends[1..].iter().sum());
+        let first = domain.lagrange(0, 1)[0];
+        let products = &self.products;
+        let mut all = vec![first * (Fr::one() - products[0].0)];
+        let (end, ..) = products[products.len() - 1];
+        all.push(last * (end.square() - end));
+        for pair in products.windows(2) {
+            let before = pair[0].2.unwrap_or_default();
+            all.push(first * (pair[1].0 - before));
+        }
+        let columns = [&self.own[..], &[instance]].concat();
+        let delta = Fr::from(GENERATOR).pow([1u64 << TWO_ADICITY]);
+        let mut coset = beta * domain.x;
+        let parts = products.iter().zip(columns.chunks(PER_PRODUCT)).zip(self.copies.chunks(PER_PRODUCT));
+        for (((at, next, _), columns), copies) in parts {
+            let (mut left, mut right) = (*next, *at);
+            for (value, copy) in columns.iter().zip(copies) {
+                left *= *value + beta * copy + gamma;
+                right *= *value + coset + gamma;
+                coset *= delta;
+            }
+            all.push((left - right) * (Fr::one() - last - blind));
+        }
+        all
+    }
+}
+
+/// A commitment, as a sum, and its polynomial's values at a set's points.
+struct Claim {
+    commitment: Vec<(G1Affine, Fr)>,
+    values: Vec<Fr>,
+}
+
+/// Reduces a proof with these public values to an equation over the groups.
+///
+/// # Errors
+/// A proof that cannot be read, or a degenerate challenge.
+pub fn reduce(key: &ShellKey, digest: &Fr, instances: &[Fr], proof: &[u8]) -> Result<Opening, Malformed> {
+    let mut reader = Reader::new(proof);
+    reader.absorb(digest);
+    instances.iter().for_each(|value| reader.absorb(value));
+    let cells = reader.points(CELLS * key.lanes)?;
+    // The crate's challenge for lookups in the circuit, which has none.
+    reader.challenge();
+    let (beta, gamma) = (reader.challenge(), reader.challenge());
+    let products = reader.points(copy_columns(key.lanes).div_ceil(PER_PRODUCT))?;
+    let random = reader.point()?;
+    let y = reader.challenge();
+    let pieces = reader.points(DEGREE - 1)?;
+    let x = reader.challenge();
+    let values = Values::read(&mut reader, key.lanes)?;
+
+    let domain = Domain::new(key.k, x)?;
+    let lagrange = domain.lagrange(0, instances.len());
+    let instance = lagrange.iter().zip(instances).map(|(l, value)| *l * value).sum();
+    let polynomials = [values.gates(key.lanes), values.copies(&domain, instance, beta, gamma)].concat();
+    let sum = polynomials.into_iter().fold(Fr::ZERO, |sum, value| sum * y + value);
+    let quotient = sum * domain.vanishing.inverse().ok_or(Malformed)?;
+
+    let one = |point: &G1Affine| vec![(*point, Fr::one())];
+    let (next, last) = (x * domain.root, x * domain.root.pow([domain.size - UNUSABLE as u64]));
+    let claim = |commitment, values| Claim { commitment, values };
+    // Cells, the last product and the selector that the next row's is read of: at this row and at the next one.
+    let (end, others) = products.split_last().ok_or(Malformed)?;
+    let (end_values, other_values) = values.products.split_last().ok_or(Malformed)?;
+    let of_cells = cells.iter().zip(values.own.iter().zip(&values.next));
+    let mut two: Vec<Claim> = of_cells.map(|(point, (own, next))| claim(one(point), vec![*own, *next])).collect();
+    two.push(claim(one(end), vec![end_values.0, end_values.1]));
+    let (partial, others_fixed) = key.fixed.split_first().ok_or(Malformed)?;
+    let (partial_value, fixed_values) = values.fixed.split_first().ok_or(Malformed)?;
+    two.push(claim(one(partial), vec![*partial_value, values.next_partial]));
+    // All other products: at the last usable row too.
+    let of_others = others.iter().zip(other_values);
+    let three: Vec<Claim> =
+        of_others.map(|(point, v)| claim(one(point), vec![v.0, v.1, v.2.unwrap_or_default()])).collect();
+    // All else: at this row.
+    let of_key = others_fixed.iter().zip(fixed_values).chain(key.copies.iter().zip(&values.copies));
+    let mut single: Vec<Claim> = of_key.map(|(point, value)| claim(one(point), vec![*value])).collect();
+    let powers = std::iter::successors(Some(Fr::one()), |power| Some(*power * (domain.vanishing + Fr::one())));
+    single.push(claim(pieces.iter().copied().zip(powers).collect(), vec![quotient]));
+    single.push(claim(one(&random), vec![values.random]));
+    let mut sets = vec![(vec![x, next], two)];
+    if !three.is_empty() {
+        sets.push((vec![x, next, last], three));
+    }
+    sets.push((vec![x], single));
+    let opening = shplonk(&mut reader, &sets)?;
+    reader.finish()?;
+    Ok(opening)
+}
+
+/// SHPLONK: sets of claims, each set at points of its own, the first one's points among those of all others or all of them.
+fn shplonk(reader: &mut Reader, sets: &[(Vec<Fr>, Vec<Claim>)]) -> Result<Opening, Malformed> {
+    let (y, v) = (reader.challenge(), reader.challenge());
+    let quotient = reader.point()?;
+    let u = reader.challenge();
+    let witness = reader.point()?;
+
+    let mut all: Vec<Fr> = Vec::new();
+    for point in sets.iter().flat_map(|(points, _)| points) {
+        if !all.contains(point) {
+            all.push(*point);
+        }
+    }
+    let vanishing = |points: &[Fr]| points.iter().map(|point| u - point).product::<Fr>();
+    let outside = |own: &[Fr]| all.iter().filter(|point| !own.contains(point)).map(|point| u - point).product::<Fr>();
+    let (first, _) = sets.first().ok_or(Malformed)?;
+    let scale = outside(first).inverse().ok_or(Malformed)?;
+
+    let mut terms = Vec::new();
+    let mut constant = Fr::ZERO;
+    let mut of_set = Fr::one();
+    for (points, claims) in sets {
+        let mut weight = of_set * outside(points) * scale;
+        for Claim { commitment, values } in claims {
+            terms.extend(commitment.iter().map(|(point, scalar)| (*point, *scalar * weight)));
+            constant += weight * interpolate(points, values, u)?;
+            weight *= y;
+        }
+        of_set *= v;
+    }
+    terms.push((G1Affine::generator(), -constant));
+    terms.push((quotient, -vanishing(first)));
+    terms.push((witness, u));
+    Ok(Opening { terms, witness })
+}
+
+/// The value at `u` of the polynomial of least degree with these values.
+fn interpolate(points: &[Fr], values: &[Fr], u: Fr) -> Result<Fr, Malformed> {
+    let mut sum = Fr::ZERO;
+    for (i, (point, value)) in points.iter().zip(values).enumerate() {
+        let others = || points.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, other)| other);
+        let numerator: Fr = others().map(|other| u - other).product();
+        let denominator: Fr = others().map(|other| *point - other).product();
+        sum += *value * numerator * denominator.inverse().ok_or(Malformed)?;
+    }
+    Ok(sum)
+}
