@@ -47,7 +47,7 @@ impl Prefer {
     /// Seconds of proving that a commitment less is worth.
     fn commitment(self) -> f64 {
         match self {
-            Self::Proof => 0.02,
+            Self::Proof => 0.022,
             Self::Prover => 0.0005,
         }
     }
@@ -181,7 +181,7 @@ fn price_with(system: &ConstraintSystem, cuts: Cuts, shell: &Shape) -> Price {
     let cells = layout.x_len + layout.y_len();
     let fractions = counted(system).min(layout.y_len());
     let microseconds = shell_microseconds(shell)
-        + 8.0 * 2f64.powi(cuts.chunk_bits as i32)
+        + 10.5 * 2f64.powi(cuts.chunk_bits as i32)
         + 0.3 * 2f64.powi(layout.leaf_bits as i32)
         + 2.0 * fractions as f64
         + 0.1 * cells as f64;
@@ -197,7 +197,7 @@ fn price_with(system: &ConstraintSystem, cuts: Cuts, shell: &Shape) -> Price {
 
 /// Halo2's time for a shell.
 fn shell_microseconds(shell: &Shape) -> f64 {
-    2f64.powi(shell.k as i32 - 12) * (230_000.0 + 620_000.0 * shell.lanes as f64)
+    2f64.powi(shell.k as i32 - 12) * (170_000.0 + 540_000.0 * shell.lanes as f64)
 }
 
 /// Points and scalars of a shell's proof.

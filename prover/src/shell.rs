@@ -5,8 +5,7 @@
 use ark_bn254::{Fr, G1Affine};
 use halo2_proofs::halo2curves::bn256::{self, Bn256};
 use halo2_proofs::plonk::{self, create_proof, keygen_pk, keygen_vk};
-use halo2_proofs::poly::kzg::commitment::{KZGCommitmentScheme, ParamsKZG};
-use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
+use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::transcript::TranscriptWriterBuffer;
 use rand_core::OsRng;
 use thiserror::Error;
@@ -20,6 +19,7 @@ use vouch_circuits::shell::trace::Messages;
 use vouch_circuits::shell::{Recording, Shape, Shell, ShellKey, convert, record, record_shape};
 
 use crate::commit::Srs;
+use crate::shell_parameters::{Kzg, Parameters, Shplonk};
 
 /// Why there is no shell key or proof.
 #[derive(Debug, Error)]
@@ -47,7 +47,7 @@ pub enum ShellError {
 
 /// All that proving the shell needs.
 pub struct ShellProvingKey {
-    params: ParamsKZG<Bn256>,
+    params: Parameters,
     key: plonk::ProvingKey<bn256::G1Affine>,
     /// What checking its proofs needs.
     pub verifying_key: ShellKey,
@@ -105,7 +105,7 @@ impl ShellProvingKey {
         }
         let instances: Vec<bn256::Fr> = recording.instance_values().iter().map(convert::scalar).collect();
         let mut transcript = End::<Vec<u8>>::init(Vec::new());
-        create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<Bn256>, Challenge, _, _, _>(
+        create_proof::<Kzg, Shplonk, Challenge, _, _, _>(
             &self.params,
             &self.key,
             &[Shell { recording, lanes: self.shape.lanes }],
@@ -136,7 +136,7 @@ pub fn record_proof(system: &ConstraintSystem, layout: &Layout, proof: &CoreProo
     record(system, layout, Messages { scalars: &proof.scalars, digests: &digests }, &public_at)
 }
 
-fn parameters(srs: &mut Srs, k: u32) -> Result<ParamsKZG<Bn256>, ShellError> {
+pub(crate) fn parameters(srs: &mut Srs, k: u32) -> Result<Parameters, ShellError> {
     let (have, need) = (srs.powers.len(), 1 << k);
     if have < need {
         return Err(ShellError::SrsTooShort { have, need });
@@ -145,8 +145,9 @@ fn parameters(srs: &mut Srs, k: u32) -> Result<ParamsKZG<Bn256>, ShellError> {
     let [g2, tau_g2] = [&srs.g2, &srs.tau_g2].map(convert::g2);
     // The crate makes parameters from parts only with the help of others.
     let maker = ParamsKZG::<Bn256>::setup(1, OsRng);
-    let lagrange = points(srs.ensure_lagrange(k));
-    Ok(maker.from_parts(k, points(&srs.powers[..need]), Some(lagrange), g2, tau_g2))
+    let lagrange = srs.ensure_lagrange(k).to_vec();
+    let halo2 = maker.from_parts(k, points(&srs.powers[..need]), Some(points(&lagrange)), g2, tau_g2);
+    Ok(Parameters::new(halo2, lagrange))
 }
 
 fn refused(error: plonk::Error) -> ShellError {
