@@ -1,6 +1,6 @@
 //! The shell's keys and proofs: a recorded run of the core's verifier, proven with Halo2 over KZG (SHPLONK).
 //!
-//! Cost at `2^k` rows: about twenty multi-scalar multiplications and, for each of eight cosets, an FFT of each column.
+//! Cost at `2^k` rows in one lane: fourteen multi-scalar multiplications and, for each of eight cosets, an FFT of each column.
 
 use ark_bn254::{Fr, G1Affine};
 use halo2_proofs::halo2curves::bn256::{self, Bn256};
@@ -56,7 +56,8 @@ pub struct ShellProvingKey {
 }
 
 impl ShellProvingKey {
-    /// The keys of a constraint system's shell in so many lanes. What the reference string lacks in Lagrange form is added to it, which takes seconds.
+    /// The keys of a constraint system's shell in so many lanes. What the reference string lacks in Lagrange form is added to it, which
+    /// takes seconds.
     ///
     /// # Errors
     /// A reference string that is too short.

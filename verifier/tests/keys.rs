@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use vouch_circuits::encoding::DecodeError;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::{InvalidKey, Proof, VerifyingKey};
+use vouch_circuits::shell::ShellKey;
+use vouch_circuits::shell::key::{copy_columns, fixed_columns};
 use vouch_verifier::{PreparedKey, Refused, verify};
 
 type Change<'a> = &'a dyn Fn(&mut VerifyingKey);
@@ -102,6 +104,15 @@ fn keys_that_make_no_sense_are_refused() {
     assert_eq!(unshelled(&|k| k.shell.fixed[0].y.double_in_place().ignore()), InvalidKey::Shell);
     assert_eq!(unshelled(&|k| k.shell.fixed.truncate(7)), InvalidKey::Shell);
     assert_eq!(unshelled(&|k| k.shell.copies.push(G1Affine::generator())), InvalidKey::Shell);
+    // Lanes without their columns, none, and more than a verifier takes.
+    assert_eq!(unshelled(&|k| k.shell.lanes = 2), InvalidKey::Shell);
+    for lanes in [0, 5, 255] {
+        let (mut bad, point) = (good.clone(), G1Affine::generator());
+        let (fixed, copies) = (vec![point; fixed_columns(lanes)], vec![point; copy_columns(lanes)]);
+        bad.shell = ShellKey { lanes, fixed, copies, ..bad.shell };
+        assert_eq!(VerifyingKey::from_bytes(&bad.to_bytes()), Err(DecodeError::Key(InvalidKey::Shell)));
+        assert_eq!(PreparedKey::new(bad).unwrap_err(), InvalidKey::Shell);
+    }
     assert!(matches!(with(&|k| k.publics[0].tensor_shape = vec![4]).0, InvalidKey::System(_)));
     assert!(matches!(with(&|k| k.publics[0].shape = vec![0]).0, InvalidKey::System(_)));
     assert!(matches!(with(&|k| k.publics[0].tensor_shape = vec![1 << 31; 2]).0, InvalidKey::System(_)));
