@@ -63,14 +63,15 @@ pub fn prove(
         let there = k == 0 || system.contraction(id).rhs.is_some();
         if there { product.factors[k][0] } else { Fr::one() }
     };
-    let side = |k: usize| weights.iter().zip(&products).map(|((id, _), product)| operand(product, *id, k)).collect();
-    let (numbers, values) = prove_numbers([factors, side(0), side(1)], transcript);
-    let sides = operand_claims(&mut Plain, system, weights, &all_roles, &numbers, values);
+    let side = |k: usize| weights.iter().zip(&products).map(move |((id, _), product)| operand(product, *id, k));
+    let first = side(0).zip(&factors).map(|(value, factor)| value * factor).collect();
+    let (numbers, values) = prove_numbers([first, side(1).collect()], transcript);
+    let sides = operand_claims(&mut Plain, system, weights, &all_roles, (&numbers, &factors), values);
     OperandClaims { total, bound, sides }
 }
 
-/// The sum of the contractions' `factor·lhs·rhs` by a sumcheck over their numbers: `eq(ζ, i)` of each, and both sides' values.
-fn prove_numbers(mut tables: [Vec<Fr>; 3], transcript: &mut Writer) -> (Vec<Fr>, [Fr; 2]) {
+/// The sum of the contractions' `(factor·lhs)·rhs` by a sumcheck over their numbers: `eq(ζ, i)` of each, and both sides' values.
+fn prove_numbers(mut tables: [Vec<Fr>; 2], transcript: &mut Writer) -> (Vec<Fr>, [Fr; 2]) {
     let count = tables[0].len();
     tables.iter_mut().for_each(|table| table.resize(count.next_power_of_two(), Fr::zero()));
     let mut product = Product { weight: Fr::one(), factors: tables.to_vec() };
@@ -80,7 +81,7 @@ fn prove_numbers(mut tables: [Vec<Fr>; 3], transcript: &mut Writer) -> (Vec<Fr>,
         product.fold(&challenge);
         zeta.push(challenge);
     }
-    let values = [product.factors[1][0], product.factors[2][0]];
+    let values = [product.factors[0][0], product.factors[1][0]];
     values.into_iter().for_each(|value| transcript.write(value));
     (eq_weights(&mut Plain, &zeta, &Fr::one(), count), values)
 }

@@ -187,10 +187,10 @@ def contractions(t, system, p, weights):
         r.append(challenge)
     zeta = []
     for _ in range(log2ceil(len(taken))):
-        S, challenge = quadratic_or_cubic(t, S, 3)
+        S, challenge = quadratic_or_cubic(t, S, 2)
         zeta.append(challenge)
     v1, v2 = t.read(), t.read()
-    known, sides, absent = 0, ([], []), 0
+    sides, absent = ([], []), 0
     for number, i in enumerate(taken):
         contraction, (batch, bound, masked) = system.contractions[i], shaped[i]
         lengths, N = contraction.vars, coordinates(i)
@@ -205,13 +205,12 @@ def contractions(t, system, p, weights):
         for v in masked:
             c = c * below(of_bound[v], lengths[v]) % P
         selected = eq_index(zeta, number)
-        known = (known + selected * c) % P
-        for side, operand in zip(sides, (contraction.lhs, contraction.rhs)):
-            if operand is None:
-                absent = (absent + selected) % P
-            else:
-                side.append((operand.tensor, selected, wires(system, operand, at)))
-    if (S - known * v1 * v2) % P != 0:
+        sides[0].append((contraction.lhs.tensor, selected * c % P, wires(system, contraction.lhs, at)))
+        if contraction.rhs is None:
+            absent = (absent + selected) % P
+        else:
+            sides[1].append((contraction.rhs.tensor, selected, wires(system, contraction.rhs, at)))
+    if (S - v1 * v2) % P != 0:
         raise Refused("Contraction")
     return total, [(sides[0], v1), (sides[1], (v2 - absent) % P)]
 

@@ -7,7 +7,7 @@
 //! All contractions, weighted, form one sumcheck (degree 3 at most, lowest variable first). One with fewer bound variables than the longest
 //! is extended by zero: it is multiplied by `Π (1 - r_t)` over the rounds that it does not have. Its bound variables fixed, contraction `i`
 //! is `c_i·lhs_i·rhs_i` with `c_i` known to the verifier, and the sum over `i` is a sumcheck of as few more rounds as their number has
-//! bits. It ends in two claims, on `Σ eq(ζ, i)·lhs_i` and `Σ eq(ζ, i)·rhs_i`, so that the messages hardly grow with the model's depth.
+//! bits. It ends in two claims, on `Σ eq(ζ, i)·c_i·lhs_i` and `Σ eq(ζ, i)·rhs_i`, so that the messages hardly grow with the model's depth.
 
 use std::collections::BTreeMap;
 
@@ -79,8 +79,8 @@ pub fn variable_spans(contraction: &Contraction, roles: &Roles) -> Vec<Span> {
     spans
 }
 
-/// Degree of the round polynomials over the contractions' numbers: `c·lhs·rhs`.
-pub const NUMBER_DEGREE: usize = 3;
+/// Degree of the round polynomials over the contractions' numbers: `(c·lhs)·rhs`.
+pub const NUMBER_DEGREE: usize = 2;
 
 /// The contractions' first or second factors.
 pub struct Side<S> {
@@ -129,12 +129,9 @@ pub fn verify<C: Channel>(
     let factors = known_factors(ch, system, weights, &all_roles, p, &bound);
     let one = ch.constant(Fr::one());
     let numbers = mle::eq_weights(ch, &zeta, &one, weights.len());
-    let zero = ch.constant(Fr::zero());
-    let factor = numbers.iter().zip(&factors).fold(zero, |sum, (number, factor)| ch.mul_add(&sum, number, factor));
-    let product = ch.mul(&lhs, &rhs);
-    let expected = ch.mul(&factor, &product);
+    let expected = ch.mul(&lhs, &rhs);
     ch.assert_equal(&sum, &expected, Check::Contraction)?;
-    let sides = operand_claims(ch, system, weights, &all_roles, &numbers, [lhs, rhs]);
+    let sides = operand_claims(ch, system, weights, &all_roles, (&numbers, &factors), [lhs, rhs]);
     Ok(OperandClaims { total, bound, sides })
 }
 
@@ -188,26 +185,27 @@ struct Shape {
     masked: Vec<(Span, usize)>,
 }
 
-/// The operands' functionals, each side's combined with the contractions' `numbers`; a missing factor is 1 and needs none.
+/// The operands' functionals, each side's combined with the contractions' numbers, `eq(ζ, i)`, and the first side's with their known factors
+/// too; a missing operand is 1 and needs none.
 pub fn operand_claims<A: Arithmetic>(
     ar: &mut A,
     system: &ConstraintSystem,
     weights: &[(ContractionId, A::Scalar)],
     all_roles: &[Roles],
-    numbers: &[A::Scalar],
+    (numbers, factors): (&[A::Scalar], &[A::Scalar]),
     [lhs, mut rhs]: [A::Scalar; 2],
 ) -> [Side<A::Scalar>; 2] {
     let [mut first, mut second] = [Vec::new(), Vec::new()];
-    for (((id, _), roles), number) in weights.iter().zip(all_roles).zip(numbers) {
+    for (((id, _), roles), (number, factor)) in weights.iter().zip(all_roles).zip(numbers.iter().zip(factors)) {
         let contraction = system.contraction(*id);
         let spans = variable_spans(contraction, roles);
-        let claim = |operand: &Operand| {
+        let claim = |operand: &Operand, coef| {
             let wires = operand_wires(system, operand, &spans);
-            TensorClaim { tensor: operand.tensor, coef: number.clone(), wires }
+            TensorClaim { tensor: operand.tensor, coef, wires }
         };
-        first.push(claim(&contraction.lhs));
+        first.push(claim(&contraction.lhs, ar.mul(number, factor)));
         match &contraction.rhs {
-            Some(operand) => second.push(claim(operand)),
+            Some(operand) => second.push(claim(operand, number.clone())),
             None => rhs = ar.sub(&rhs, number),
         }
     }

@@ -60,35 +60,35 @@ pub fn prove(
     }
 
     let late = late_factors(&mut Plain, &r);
-    // For each contraction what the verifier knows, and both operands' values, a missing one's being 1.
-    let mut sides = [Vec::new(), Vec::new(), Vec::new()];
+    // For each contraction what the verifier knows times the first operand's value, and the second one's, 1 if it is missing.
+    let mut known = Vec::new();
+    let mut sides = [Vec::new(), Vec::new()];
     for (product, (contraction, roles, weight)) in products.iter().zip(&all) {
         let count = operands(contraction).len();
-        sides[0].push(*weight * late[roles.bits] * product.factors[count][0]);
-        sides[1].push(product.factors[0][0]);
-        sides[2].push(if count == 2 { product.factors[1][0] } else { Fr::ONE });
+        known.push(*weight * late[roles.bits] * product.factors[count][0]);
+        sides[0].push(known[known.len() - 1] * product.factors[0][0]);
+        sides[1].push(if count == 2 { product.factors[1][0] } else { Fr::ONE });
     }
     sides.iter_mut().for_each(|side| side.resize(all.len().next_power_of_two(), Fr::ZERO));
     let mut numbered = Product::new(sides.to_vec());
     let mut zeta = Vec::new();
     for round in 0..all.len().next_power_of_two().ilog2() {
         let polynomial = numbered.round();
-        let mut message = [polynomial[0], polynomial[2], polynomial[3]];
+        let mut message = [polynomial[0], polynomial[2]];
         sender.plain(Message::NumberRound(round as usize), &mut message);
         let challenge = sender.writer.challenge();
         sum = next_claim(sum, &message, challenge);
         numbered.fold(challenge);
         zeta.push(challenge);
     }
-    let [known, lhs, rhs] = [0, 1, 2].map(|k| numbered.factors[k][0]);
-    let mut sent = [lhs, rhs];
+    let mut sent = [0, 1].map(|k| numbered.factors[k][0]);
     sender.scalars(Message::Operands, &mut sent, |sent| {
         // The first side is set so that the sum is reached.
-        sent[0] = sum / (known * sent[1]);
+        sent[0] = sum / sent[1];
     });
     let ids: Vec<(ContractionId, Fr)> = weights.iter().map(|(id, weight)| (*id, *weight)).collect();
     let roles: Vec<Roles> = all.into_iter().map(|(_, roles, _)| roles).collect();
-    let sides = operand_claims(&mut Plain, system, &ids, &roles, &eq_table(&zeta), sent);
+    let sides = operand_claims(&mut Plain, system, &ids, &roles, (&eq_table(&zeta), &known), sent);
     OperandClaims { total: total[0], bound: r, sides }
 }
 
