@@ -11,14 +11,16 @@ use vouch_circuits::backend::{Arithmetic, Channel, Check, Step};
 use vouch_circuits::encoding::DecodeError;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::{Proof, VerifyingKey};
+use vouch_circuits::layout::Layout;
 use vouch_circuits::shell::arithmetic::Traced;
 use vouch_circuits::shell::trace::{Messages, Trace};
 use vouch_circuits::shell::{Shape, ShellKey, record_shape};
 use vouch_circuits::transcript::Reader;
 use vouch_models::{quantize_all, zoo};
+use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
 use vouch_prover::commit::Srs;
 use vouch_prover::shell::{ShellProvingKey, record_proof};
-use vouch_prover::{ProvingKey, SetupOptions, price, prove, prove_core, setup};
+use vouch_prover::{ProvingKey, SetupOptions, constraints_of, price, prove, prove_core, setup};
 use vouch_verifier::shell::PreparedShell;
 use vouch_verifier::{PreparedKey, Refused, verify};
 
@@ -194,10 +196,10 @@ fn the_circuits_verifier_is_the_native_one() {
 fn transcripts_and_proofs_stay_short() {
     // Permutations, bytes beside the public values, commitments in proof and key, and the shell's k.
     let most = BTreeMap::from([
-        ("digits8x8_mlp", [39, 2600, 3, 11]),
-        ("mnist_mlp", [53, 2850, 11, 11]),
-        ("mnist_cnn_tiny", [53, 3050, 7, 12]),
-        ("mnist_lenet5", [61, 3650, 20, 12]),
+        ("digits8x8_mlp", [38, 2600, 3, 11]),
+        ("mnist_mlp", [51, 2850, 11, 11]),
+        ("mnist_cnn_tiny", [51, 3050, 7, 12]),
+        ("mnist_lenet5", [58, 3650, 20, 12]),
     ]);
     for Proven { name, key, .. } in PROVEN.iter() {
         let price = price(&key.core.lowered().system, key.verifying_key.cuts, key.verifying_key.shell.lanes);
@@ -205,6 +207,42 @@ fn transcripts_and_proofs_stay_short() {
         println!("{name}: {have:?}, {:?}", key.verifying_key.cuts);
         assert!(have.iter().zip(&most[name]).all(|(have, most)| have <= most), "{name}: {have:?}");
     }
+}
+
+/// A perceptron of layers 32 wide.
+fn perceptron(layers: usize) -> Program {
+    let mut nodes: Vec<Node> = Vec::new();
+    let mut push = |op: Op, shape: &[usize]| {
+        nodes.push(Node { op, shape: shape.to_vec(), frac: 12, source: "perceptron".into() });
+        NodeId(nodes.len() as u32 - 1)
+    };
+    let input = push(Op::Input { bits: 16 }, &[32]);
+    let mut last = input;
+    for layer in 0..layers as i32 {
+        let number = |i: i32| (i * 37 + layer) % 1000 - 500;
+        let weights = push(Op::Weight { data: (0..32 * 32).map(number).collect() }, &[32, 32]);
+        let bias = push(Op::Weight { data: (0..32).map(|i| 1000 * number(i)).collect() }, &[32]);
+        let lhs = View::of_vars(weights, &[0, 1]);
+        let rhs = Some(View { node: last, axes: vec![AxisIndex::var(1)] });
+        let products = push(Op::Contract { vars: vec![32, 32], lhs, rhs }, &[32]);
+        let terms = [products, bias].map(|node| AffineTerm::Scaled { coef: 1, view: View::identity(node, 1) });
+        let sums = push(Op::Affine { terms: terms.to_vec() }, &[32]);
+        last = push(Op::Apply { input: sums, shift: 14, func: Func::Relu, bits: 16, saturate: true }, &[32]);
+    }
+    let port = |name: &str, node| Port { name: name.into(), node, shape: vec![1, 32] };
+    let (inputs, outputs) = (vec![port("input", input)], vec![port("output", last)]);
+    Program { name: "perceptron".into(), nodes, tables: Vec::new(), inputs, outputs }
+}
+
+#[test]
+fn a_hundred_times_as_many_layers_take_half_as_many_hashes_more() {
+    let permutations = |layers| {
+        let (lowered, cuts) = constraints_of(&perceptron(layers)).unwrap();
+        record_shape(&lowered.system, &Layout::new(&lowered.system, cuts)).permutations.len()
+    };
+    let (two, two_hundred) = (permutations(2), permutations(200));
+    println!("two layers: {two}, two hundred: {two_hundred}");
+    assert!(10 * two_hundred <= 16 * two, "{two_hundred} permutations for 200 layers, {two} for 2");
 }
 
 #[test]
