@@ -19,7 +19,7 @@ use crate::points::{
     G1_BYTES, G2_BYTES, decode_g1, decode_g2_unchecked, decode_scalar, encode_g1, encode_g2, encode_scalar,
 };
 use crate::shell::ShellKey;
-use crate::shell::key::{copy_columns, fixed_columns};
+use crate::shell::shape::{copy_columns, fixed_columns};
 
 /// Why bytes are no key or proof.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -9,7 +9,7 @@ use vouch_circuits::argument::opening::{self, OpeningScalars};
 use vouch_circuits::poseidon::permute;
 use vouch_circuits::transcript::{Reader, Writer, points_digest};
 use vouch_prover::commit::{self, Srs, Trust, random_scalar};
-use vouch_verifier::pairing;
+use vouch_verifier::pairing::{Equation, opening_terms};
 
 fn main() {
     divan::main();
@@ -140,9 +140,10 @@ fn verify_group_equation(bencher: Bencher) {
     let verified: OpeningScalars<Fr> =
         opening::verify(&mut Reader::new(&scalars, &digests), &rho, &v).expect("an honest opening");
     let blind = random_scalar(&mut rand::rng());
-    let mut terms = pairing::opening_terms(&points, &verified, blind).to_vec();
+    let mut terms = opening_terms(&points, &verified, blind).to_vec();
     terms.extend(srs.powers[..100].iter().copied().zip(full(100)));
-    bencher.bench_local(|| pairing::check(black_box(&terms), points.witness, srs.tau_g2));
+    let equation = Equation::new(terms, points.witness);
+    bencher.bench_local(|| black_box(&equation).holds(srs.tau_g2));
 }
 
 #[divan::bench_group(sample_count = 3)]

@@ -18,7 +18,6 @@ mod operands;
 pub mod prove;
 pub mod setup;
 pub mod shell;
-mod shell_parameters;
 pub mod small;
 pub mod sumcheck;
 pub mod verify_key;

@@ -9,7 +9,7 @@ use vouch_circuits::ir::{Role, Visibility};
 use vouch_circuits::key::{PublicTensor, VerifyingKey, system_digest};
 use vouch_circuits::layout::{Cuts, Layout};
 use vouch_circuits::lowering::LowerError;
-use vouch_circuits::shell::circuit::MAX_LANES;
+use vouch_circuits::shell::shape::MAX_LANES;
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_circuits::validate::{InvalidSystem, validate};
 pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};

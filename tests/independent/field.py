@@ -83,7 +83,7 @@ class Transcript:
     COMMITMENTS, LOOKUPS, CONTRACTIONS, BATCH, OPENING = 1, 2, 3, 4, 5
 
     def __init__(self, scalars):
-        self.state = [int.from_bytes(b"vouch core argument v15", "big") % P, 0, 0]
+        self.state = [int.from_bytes(b"vouch core argument v16", "big") % P, 0, 0]
         self.position = self.absorbed = 0
         self.second = False
         self.scalars = list(scalars)

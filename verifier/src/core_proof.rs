@@ -9,7 +9,7 @@ use vouch_circuits::key::{InvalidKey, PublicTensor};
 use vouch_circuits::layout::Layout;
 use vouch_circuits::transcript::Reader;
 
-use crate::pairing::GroupEquation;
+use crate::pairing::CoreOpening;
 use crate::values::Shown;
 use crate::verify::{Refused, check_counts, check_publics};
 
@@ -53,16 +53,17 @@ pub fn verify_core(key: &PreparedCore, proof: &CoreProof) -> Result<Shown, Refus
     // The transcript absorbs a group of points as one digest: that each has the size that the key fixes is checked here.
     check_counts(&layout.chunks(), [&proof.x_commitments, &proof.y_commitments])?;
     let exports = check_argument(key, layout, proof)?;
-    let equation = GroupEquation {
+    let opening = CoreOpening {
         chunks: layout.chunks(),
         w_commitments: &key.w_commitments,
         x_commitments: &proof.x_commitments,
         y_commitments: &proof.y_commitments,
         opening: &proof.opening,
         exports: &exports,
-        tau_g2: key.tau_g2,
     };
-    equation.check()?;
+    if !opening.equation()?.holds(key.tau_g2) {
+        return Err(Check::Pairing.into());
+    }
     Ok(Shown::new(publics, &proof.publics, &proof.x_commitments))
 }
 

@@ -11,7 +11,6 @@
 mod core_proof;
 pub mod pairing;
 pub mod plonk;
-pub mod shell;
 mod tensor_opening;
 mod values;
 mod verify;

@@ -2,7 +2,7 @@
 //!
 //! Gabizon, Williamson, Ciobotaru: PLONK, ePrint 2019/953; the Halo2 book, "Proving system", for the copy argument over several columns and
 //! the blinding of rows; Boneh, Drake, Fisch, Gabizon: ePrint 2020/081, section 4, for the openings. What is left of a proof is one
-//! equation over the groups ([`Opening`]), for the caller to check.
+//! equation over the groups, for the caller to check.
 //!
 //! It knows the shape of the shell's circuit and its gates, not what they are for.
 
@@ -13,28 +13,28 @@ use vouch_circuits::points::{G1_BYTES, decode_g1, decode_scalar, encode_scalar};
 use vouch_circuits::shell::ShellKey;
 use vouch_circuits::shell::gates::{Cells, DEGREE, Selectors};
 use vouch_circuits::shell::keccak::Keccak;
-use vouch_circuits::shell::key::{copy_columns, fixed_columns};
 use vouch_circuits::shell::poseidon::CELLS;
+use vouch_circuits::shell::shape::{
+    COPIES_TO_A_PRODUCT, UNUSABLE_ROWS, advice_columns, copy_columns, fixed_columns, product_columns,
+};
 
-/// Rows at the end that blind the columns, and the one before them, where the copy argument's products end.
-const UNUSABLE: usize = 6;
-/// Copies' columns to one product.
-const PER_PRODUCT: usize = DEGREE - 2;
+use crate::pairing::Equation;
+
 /// Binary logarithm of the order of the largest subgroup of rows.
 const TWO_ADICITY: u32 = 28;
 /// A generator of the field's multiplicative group: the one whose powers the crate's constants are.
 const GENERATOR: u64 = 7;
 
-/// What is left to check: `e(Σ scalar·point, [1]) = e(witness, [τ])`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opening {
-    /// The points of the left side with their scalars.
-    pub terms: Vec<(G1Affine, Fr)>,
-    /// The right side's point.
-    pub witness: G1Affine,
+/// What is left of a proof.
+#[derive(Clone, Debug)]
+pub struct Reduced {
+    /// The equation to check.
+    pub equation: Equation,
+    /// The transcript behind the proof's last point.
+    pub transcript: Keccak,
 }
 
-/// Why there is no opening: elements that are none, too few or too many bytes, too many public values, or a challenge for which a denominator
+/// Why there is no equation: elements that are none, too few or too many bytes, too many public values, or a challenge for which a denominator
 /// is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
@@ -81,8 +81,8 @@ impl<'a> Reader<'a> {
         (0..count).map(|_| self.scalar()).collect()
     }
 
-    fn finish(&self) -> Result<(), Malformed> {
-        if self.proof.is_empty() { Ok(()) } else { Err(Malformed) }
+    fn finish(self) -> Result<Keccak, Malformed> {
+        if self.proof.is_empty() { Ok(self.transcript) } else { Err(Malformed) }
     }
 }
 
@@ -137,13 +137,13 @@ struct Values {
 impl Values {
     /// In the order in which the crate asks for them.
     fn read(reader: &mut Reader, lanes: usize) -> Result<Self, Malformed> {
-        let (own, next) = (reader.scalars(CELLS * lanes)?, reader.scalars(CELLS * lanes)?);
+        let (own, next) = (reader.scalars(advice_columns(lanes))?, reader.scalars(advice_columns(lanes))?);
         let partial = reader.scalar()?;
         let next_partial = reader.scalar()?;
         let fixed = [vec![partial], reader.scalars(fixed_columns(lanes) - 1)?].concat();
         let random = reader.scalar()?;
         let copies = reader.scalars(copy_columns(lanes))?;
-        let count = copy_columns(lanes).div_ceil(PER_PRODUCT);
+        let count = product_columns(lanes);
         let product = |i: usize, reader: &mut Reader| -> Result<_, Malformed> {
             let (at, next) = (reader.scalar()?, reader.scalar()?);
             Ok((at, next, (i + 1 < count).then(|| reader.scalar()).transpose()?))
@@ -175,8 +175,8 @@ impl Values {
     /// The copy argument's polynomials, `instance` being the public values' column.
     #[expect(clippy::indexing_slicing, reason = "as many values were read as lanes have columns")]
     fn copies(&self, domain: &Domain, instance: Fr, beta: Fr, gamma: Fr) -> Vec<Fr> {
-        let usable = domain.size - UNUSABLE as u64;
-        let ends = domain.lagrange(usable, UNUSABLE);
+        let usable = domain.size - UNUSABLE_ROWS as u64;
+        let ends = domain.lagrange(usable, UNUSABLE_ROWS);
         let (last, blind): (Fr, Fr) = (ends[0], ends[1..].iter().sum());
         let first = domain.lagrange(0, 1)[0];
         let products = &self.products;
@@ -190,7 +190,8 @@ impl Values {
         let columns = [&self.own[..], &[instance]].concat();
         let delta = Fr::from(GENERATOR).pow([1u64 << TWO_ADICITY]);
         let mut coset = beta * domain.x;
-        let parts = products.iter().zip(columns.chunks(PER_PRODUCT)).zip(self.copies.chunks(PER_PRODUCT));
+        let parts =
+            products.iter().zip(columns.chunks(COPIES_TO_A_PRODUCT)).zip(self.copies.chunks(COPIES_TO_A_PRODUCT));
         for (((at, next, _), columns), copies) in parts {
             let (mut left, mut right) = (*next, *at);
             for (value, copy) in columns.iter().zip(copies) {
@@ -210,24 +211,23 @@ struct Claim {
     values: Vec<Fr>,
 }
 
-/// Reduces a proof with these public values to an equation over the groups; `key` must be well formed, and `digest` is what the transcript begins
-/// with.
+/// Reduces a proof with these public values to an equation over the groups; `key` must be well formed, and the public values must be bound to it, since
+/// nothing else makes challenges depend on it.
 ///
 /// # Errors
 /// A proof that cannot be read, or a degenerate challenge.
-pub fn reduce(key: &ShellKey, digest: &Fr, instances: &[Fr], proof: &[u8]) -> Result<Opening, Malformed> {
+pub fn reduce(key: &ShellKey, instances: &[Fr], proof: &[u8]) -> Result<Reduced, Malformed> {
     // Public values lie in the first rows, above those that blind.
-    if instances.len() + UNUSABLE > 1 << key.k {
+    if instances.len() + UNUSABLE_ROWS > 1 << key.k {
         return Err(Malformed);
     }
     let mut reader = Reader::new(proof);
-    reader.absorb(digest);
     instances.iter().for_each(|value| reader.absorb(value));
-    let cells = reader.points(CELLS * key.lanes)?;
+    let cells = reader.points(advice_columns(key.lanes))?;
     // The crate's challenge for lookups in the circuit, which has none.
     reader.challenge();
     let (beta, gamma) = (reader.challenge(), reader.challenge());
-    let products = reader.points(copy_columns(key.lanes).div_ceil(PER_PRODUCT))?;
+    let products = reader.points(product_columns(key.lanes))?;
     let random = reader.point()?;
     let y = reader.challenge();
     let pieces = reader.points(DEGREE - 1)?;
@@ -242,7 +242,7 @@ pub fn reduce(key: &ShellKey, digest: &Fr, instances: &[Fr], proof: &[u8]) -> Re
     let quotient = sum * domain.vanishing.inverse().ok_or(Malformed)?;
 
     let one = |point: &G1Affine| vec![(*point, Fr::one())];
-    let (next, last) = (x * domain.root, x * domain.root.pow([domain.size - UNUSABLE as u64]));
+    let (next, last) = (x * domain.root, x * domain.root.pow([domain.size - UNUSABLE_ROWS as u64]));
     let claim = |commitment, values| Claim { commitment, values };
     // Cells, the last product and the selector that the next row's is read of: at this row and at the next one.
     let (end, others) = products.split_last().ok_or(Malformed)?;
@@ -268,13 +268,12 @@ pub fn reduce(key: &ShellKey, digest: &Fr, instances: &[Fr], proof: &[u8]) -> Re
         sets.push((vec![x, next, last], three));
     }
     sets.push((vec![x], single));
-    let opening = shplonk(&mut reader, &sets)?;
-    reader.finish()?;
-    Ok(opening)
+    let equation = shplonk(&mut reader, &sets)?;
+    Ok(Reduced { equation, transcript: reader.finish()? })
 }
 
 /// SHPLONK: sets of claims, each set at points of its own, the first one's points among those of all others or all of them.
-fn shplonk(reader: &mut Reader, sets: &[(Vec<Fr>, Vec<Claim>)]) -> Result<Opening, Malformed> {
+fn shplonk(reader: &mut Reader, sets: &[(Vec<Fr>, Vec<Claim>)]) -> Result<Equation, Malformed> {
     let (y, v) = (reader.challenge(), reader.challenge());
     let quotient = reader.point()?;
     let u = reader.challenge();
@@ -306,7 +305,7 @@ fn shplonk(reader: &mut Reader, sets: &[(Vec<Fr>, Vec<Claim>)]) -> Result<Openin
     terms.push((G1Affine::generator(), -constant));
     terms.push((quotient, -vanishing(first)));
     terms.push((witness, u));
-    Ok(Opening { terms, witness })
+    Ok(Equation::new(terms, witness))
 }
 
 /// The value at `u` of the polynomial of least degree with these values.

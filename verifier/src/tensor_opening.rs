@@ -8,7 +8,7 @@ use vouch_circuits::ir::Role;
 use vouch_circuits::key::Proof;
 use vouch_circuits::tensor_opening::{TensorOpening, combined_commitment, combined_polynomial, evaluate};
 
-use crate::pairing::check;
+use crate::pairing::Equation;
 use crate::values::TensorValues;
 use crate::verify::PreparedKey;
 
@@ -94,7 +94,7 @@ pub fn verify_opening(
         (G1Affine::generator(), -evaluate(&polynomial, &challenges.z)),
         (opening.witness, challenges.z),
     ]);
-    if !check(&left, opening.witness, key.tau_g2) {
+    if !Equation::new(left, opening.witness).holds(key.tau_g2) {
         return Err(OpeningRefused::Values(name()));
     }
     let values = TensorValues::new(&public.name, &public.shape, public.frac, &opening.values);

@@ -11,11 +11,12 @@ use vouch_circuits::backend::Check;
 use vouch_circuits::ir::shape_bits;
 use vouch_circuits::key::{InvalidKey, Proof, PublicTensor, VerifyingKey, srs_id};
 use vouch_circuits::layout::Chunks;
+use vouch_circuits::points::encode_g1;
 use vouch_circuits::shell::Instances;
 use vouch_circuits::shell::instances::{export_count, exports_of};
 
-use crate::pairing::{GroupEquation, Refusal};
-use crate::shell::PreparedShell;
+use crate::pairing::{CoreOpening, OffCurve};
+use crate::plonk;
 use crate::values::{Shown, as_hex, printable};
 
 /// A verifying key, checked, with what follows from it for every proof.
@@ -24,7 +25,6 @@ pub struct PreparedKey {
     key: VerifyingKey,
     digest: [u8; 32],
     model_id: [u8; 32],
-    shell: PreparedShell,
 }
 
 impl PreparedKey {
@@ -35,8 +35,7 @@ impl PreparedKey {
     pub fn new(key: VerifyingKey) -> Result<Self, InvalidKey> {
         key.check()?;
         let (digest, model_id) = (key.digest(), key.model_id());
-        let shell = PreparedShell::new(&key.shell, key.tau_g2);
-        Ok(Self { key, digest, model_id, shell })
+        Ok(Self { key, digest, model_id })
     }
 
     /// The key itself.
@@ -106,7 +105,7 @@ pub enum Refused {
     /// A point that is not on the curve.
     #[error("a point of the proof is not on the curve")]
     Point,
-    /// Halo2's verifier refuses: no run of the core's verifier accepts with the public values that follow from this proof.
+    /// The shell's equation does not hold, or its proof cannot be read: no run of the core's verifier accepts with the public values that follow from this proof.
     #[error("the shell's proof does not fit the statement, the commitments and the model")]
     Shell,
     /// A check of the core argument; of a whole proof only the group equation is left to the outer verifier.
@@ -162,7 +161,7 @@ impl Verified {
 /// # Errors
 /// The first check that the proof fails.
 pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
-    let PreparedKey { key, digest, model_id, shell } = key;
+    let PreparedKey { key, digest, model_id } = key;
     if proof.key_digest != *digest {
         return Err(Refused::OtherKey);
     }
@@ -186,19 +185,23 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
         publics: extensions.collect(),
         exports,
     };
-    if !shell.accepts(&instances.list(), &proof.shell) {
-        return Err(Refused::Shell);
-    }
-    let equation = GroupEquation {
+    let shell = plonk::reduce(&key.shell, &instances.list(), &proof.shell).map_err(|_| Refused::Shell)?;
+    let core = CoreOpening {
         chunks,
         w_commitments: &key.w_commitments,
         x_commitments: &proof.x_commitments,
         y_commitments: &proof.y_commitments,
         opening: &proof.opening,
         exports: &instances.exports,
-        tau_g2: key.tau_g2,
     };
-    equation.check()?;
+    let core = core.equation()?;
+    // Both equations at once. The shell's transcript has absorbed all that they are made of but the core's last point.
+    let mut transcript = shell.transcript;
+    transcript.absorb(&encode_g1(&proof.opening.witness));
+    if !shell.equation.and(&core, transcript.challenge()).holds(key.tau_g2) {
+        let of_shell = !shell.equation.holds(key.tau_g2);
+        return Err(if of_shell { Refused::Shell } else { Check::Pairing.into() });
+    }
 
     Ok(Verified {
         model: key.name.clone(),
@@ -238,11 +241,8 @@ pub(crate) fn check_counts(chunks: &Chunks, [x, y]: [&[G1Affine]; 2]) -> Result<
     Ok(())
 }
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Point => Refused::Point,
-            Refusal::Pairing => Refused::Check(Check::Pairing),
-        }
+impl From<OffCurve> for Refused {
+    fn from(OffCurve: OffCurve) -> Self {
+        Self::Point
     }
 }

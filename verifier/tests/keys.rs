@@ -11,7 +11,7 @@ use vouch_circuits::encoding::DecodeError;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::{InvalidKey, Proof, VerifyingKey};
 use vouch_circuits::shell::ShellKey;
-use vouch_circuits::shell::key::{copy_columns, fixed_columns};
+use vouch_circuits::shell::shape::{copy_columns, fixed_columns};
 use vouch_verifier::{PreparedKey, Refused, verify};
 
 type Change<'a> = &'a dyn Fn(&mut VerifyingKey);

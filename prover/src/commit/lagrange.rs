@@ -10,10 +10,10 @@ use ark_ff::{Field, batch_inversion};
 use ark_poly::{EvaluationDomain as _, GeneralEvaluationDomain};
 use halo2_proofs::halo2curves::bn256;
 use halo2_proofs::poly::EvaluationDomain;
-use vouch_circuits::shell::convert;
 use zeroize::Zeroize;
 
 use super::srs::multiply_generator;
+use crate::shell::convert;
 
 /// Halo2's domain of `2^k` rows, whose root of unity counts.
 fn halo2_domain(k: u32) -> EvaluationDomain<bn256::Fr> {

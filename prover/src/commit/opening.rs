@@ -107,7 +107,7 @@ mod tests {
     use vouch_circuits::backend::Channel;
     use vouch_circuits::blinds::blind_base;
     use vouch_circuits::transcript::{Reader, points_digest};
-    use vouch_verifier::pairing;
+    use vouch_verifier::pairing::{Equation, opening_terms};
 
     fn random(count: usize) -> Vec<Fr> {
         (0..count).map(|_| random_scalar(&mut rand::rng())).collect()
@@ -160,9 +160,9 @@ mod tests {
             let mut reader = Reader::new(&self.scalars, &digests);
             let scalars = opening::verify(&mut reader, &self.rho, &self.v)?;
             reader.finish()?;
-            let mut terms = pairing::opening_terms(&self.points, &scalars, self.blind).to_vec();
+            let mut terms = opening_terms(&self.points, &scalars, self.blind).to_vec();
             terms.push((self.commitment, Fr::ONE));
-            let holds = pairing::check(&terms, self.points.witness, self.srs.tau_g2);
+            let holds = Equation::new(terms, self.points.witness).holds(self.srs.tau_g2);
             if holds { Ok(()) } else { Err(Check::Pairing) }
         }
 
@@ -246,9 +246,9 @@ mod tests {
         let mut reader = Reader::new(&opened.scalars, &digests);
         reader.label(Step::Batch);
         let scalars = opening::verify(&mut reader, &opened.rho, &opened.v).unwrap();
-        let mut terms = pairing::opening_terms(&opened.points, &scalars, opened.blind).to_vec();
+        let mut terms = opening_terms(&opened.points, &scalars, opened.blind).to_vec();
         terms.push((opened.commitment, Fr::ONE));
-        assert!(!pairing::check(&terms, opened.points.witness, opened.srs.tau_g2));
+        assert!(!Equation::new(terms, opened.points.witness).holds(opened.srs.tau_g2));
     }
 
     /// A prover who goes on honestly from a false `S`, sends the `y` that `choose` makes of the honest one, and takes the rest

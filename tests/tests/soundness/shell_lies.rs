@@ -7,7 +7,7 @@ use ark_bn254::Fr;
 use ark_ff::Field;
 use vouch_circuits::backend::Check;
 use vouch_circuits::shell::Recording;
-use vouch_verifier::shell::PreparedShell;
+use vouch_verifier::plonk;
 
 use crate::cheat::{Bend, Cheat, Message};
 use crate::programs::*;
@@ -18,7 +18,6 @@ use crate::wrapped::Wrapped;
 struct Shelled {
     scene: Scene,
     wrapped: Wrapped,
-    shell: PreparedShell,
 }
 
 /// With the whole tree of fractions, and with those of a layer in the midst and of the leaves committed to; in circuits of one, two and four
@@ -27,9 +26,7 @@ static SHELLED: LazyLock<[Shelled; 3]> = LazyLock::new(|| {
     let mut lanes = [1, 2, 4].into_iter();
     DENSE.scene.cuts().map(|scene| {
         let wrapped = Wrapped::cut_at(1, Some(scene.layout.layer), lanes.next().unwrap());
-        let key = &wrapped.key.verifying_key;
-        let shell = PreparedShell::new(&key.shell, key.tau_g2);
-        Shelled { scene, wrapped, shell }
+        Shelled { scene, wrapped }
     })
 });
 
@@ -43,7 +40,8 @@ impl Shelled {
     fn accepts(&self, recording: Recording) -> bool {
         let instances = recording.instance_values();
         let proof = self.wrapped.key.shell.prove(recording).unwrap();
-        self.shell.accepts(&instances, &proof)
+        let key = &self.wrapped.key.verifying_key;
+        plonk::reduce(&key.shell, &instances, &proof).is_ok_and(|reduced| reduced.equation.holds(key.tau_g2))
     }
 }
 

@@ -1,16 +1,20 @@
 //! Lies in a whole proof: in what it states, in what it is bound to, in each of its elements, in the keys it is checked with, and
 //! in the witness that its prover was given.
 
-use ark_bn254::{Fr, G1Affine};
+use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::Field;
+use ark_ff::{Field, Zero};
 use vouch_circuits::backend::Check;
 use vouch_circuits::ir::Origin;
 use vouch_circuits::key::{Proof, VerifyingKey};
+use vouch_circuits::points::encode_g1;
+use vouch_circuits::shell::instances::exports_of;
 use vouch_prover::prove::prove_witness;
+use vouch_prover::prove_core;
 use vouch_prover::witness::{generate, model_values};
 use vouch_prover::{Needs, SetupOptions, setup};
-use vouch_verifier::{PreparedKey, Refused, verify};
+use vouch_verifier::pairing::CoreOpening;
+use vouch_verifier::{PreparedKey, Refused, plonk, verify};
 
 use crate::programs::*;
 use crate::wrapped::{Wrapped, wrapped};
@@ -102,8 +106,7 @@ fn every_element_counts() {
             assert_eq!(honest.refusal(|p| *place(p) = change(*place(p))), *refusal, "point {i}");
         }
         let off = |p: &mut Proof| place(p).y += ark_bn254::Fq::ONE;
-        let expected = if *refusal == SHELL { SHELL } else { Some(Refused::Point) };
-        assert_eq!(honest.refusal(off), expected, "point {i} off the curve");
+        assert_eq!(honest.refusal(off), Some(Refused::Point), "point {i} off the curve");
     }
     assert_eq!(honest.refusal(|p| p.x_commitments.swap(0, 1)), SHELL);
     assert_eq!(honest.refusal(|p| std::mem::swap(&mut p.opening.cross, &mut p.opening.quotient)), SHELL);
@@ -113,6 +116,57 @@ fn every_element_counts() {
     }
     assert_eq!(honest.refusal(|p| p.shell = other.shell.clone()), SHELL);
     assert_eq!(honest.refusal(|p| p.exports = other.exports.clone()), SHELL);
+}
+
+/// A wrong shell and a wrong opening, such that the sum of their equations holds for the factor that follows from all but one of their last
+/// points, which was chosen last. It follows from both.
+#[test]
+fn two_wrong_equations_do_not_make_a_right_one() {
+    let wrapped = wrapped();
+    let (key, srs) = (&wrapped.key.verifying_key, &wrapped.key.core.srs);
+    let core = prove_core(&wrapped.key.core, &DENSE.inputs, None, &mut |_| {}).unwrap();
+    let recording = wrapped.record(&core);
+    let honest = wrapped.wrap(&core);
+    assert_eq!(verify(&wrapped.prepared, &honest).err(), None);
+
+    let reduce = |proof: &Proof| plonk::reduce(&key.shell, &recording.instance_values(), &proof.shell).unwrap();
+    let factor = |proof: &Proof| {
+        let mut transcript = reduce(proof).transcript;
+        transcript.absorb(&encode_g1(&proof.opening.witness));
+        transcript.challenge()
+    };
+    let (shell_witness, u) = *reduce(&honest).equation.terms.last().unwrap();
+    let z = *honest.exports.last().unwrap();
+    let less_tau = |scalar: Fr| G1Affine::generator() * scalar - srs.powers[1];
+    let moved = |proof: &Proof, of_shell: G1Projective, of_core: G1Projective| {
+        let mut moved = proof.clone();
+        let end = moved.shell.len() - 64;
+        moved.shell[end..].copy_from_slice(&encode_g1(&(of_shell + shell_witness).into_affine()));
+        moved.opening.witness = (of_core + honest.opening.witness).into_affine();
+        moved
+    };
+    let nothing = G1Projective::zero();
+    // (u − τ) times what the shell's point is moved by, and factor·(z − τ) times what the core's is, are zero together.
+    let core_first = moved(&honest, nothing, less_tau(u));
+    let known = factor(&core_first);
+    let shell_last = (moved(&core_first, less_tau(z) * -known, less_tau(u)), known);
+    let shell_first = moved(&honest, less_tau(z), nothing);
+    let known = factor(&shell_first);
+    let core_last = (moved(&shell_first, less_tau(z), less_tau(u) * -known.inverse().unwrap()), known);
+    for (forged, factor) in [shell_last, core_last] {
+        let opening = CoreOpening {
+            chunks: key.chunks(),
+            w_commitments: &key.w_commitments,
+            x_commitments: &forged.x_commitments,
+            y_commitments: &forged.y_commitments,
+            opening: &forged.opening,
+            exports: &exports_of(key.exported_leaf(), &key.chunks(), &forged.exports).unwrap(),
+        };
+        let (shell, core) = (reduce(&forged).equation, opening.equation().unwrap());
+        assert!(!shell.holds(key.tau_g2) && !core.holds(key.tau_g2));
+        assert!(shell.and(&core, factor).holds(key.tau_g2), "they cancel for the factor that was known");
+        assert_eq!(verify(&wrapped.prepared, &forged).err(), SHELL);
+    }
 }
 
 /// Keys that differ in one thing each refuse, also a proof that claims to be for them.

@@ -7,8 +7,8 @@ use halo2_proofs::halo2curves::bn256::Bn256;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use rand_core::OsRng;
 use vouch_circuits::files::{Kind, open};
-use vouch_circuits::shell::convert;
 use vouch_prover::commit::{Srs, Trust};
+use vouch_prover::shell::convert;
 
 use crate::{UNUSABLE, fails, json, workplace};
 

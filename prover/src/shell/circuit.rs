@@ -1,6 +1,6 @@
 //! The circuit: a recording laid out in lanes of four advice columns.
 //!
-//! Permutations come first, 23 rows each ([`super::poseidon`]), arithmetic rows below them, all in the same four columns, since a column
+//! Permutations come first, 23 rows each ([`vouch_circuits::shell::poseidon`]), arithmetic rows below them, all in the same four columns, since a column
 //! costs a verifier more than rows do. Where proving time counts more, the circuit has several such lanes side by side, half or a quarter as
 //! long: each takes its share of the chain of permutations, then of the arithmetic rows.
 //!
@@ -31,17 +31,15 @@ use halo2_proofs::plonk::{
     Advice, Circuit, Column, ConstraintSystem, Error, Expression, Fixed, Instance, VirtualCells,
 };
 use halo2_proofs::poly::Rotation;
+use vouch_circuits::poseidon::WIDTH;
+use vouch_circuits::shell::Recording;
+use vouch_circuits::shell::arithmetic::{Permutation, Row};
+use vouch_circuits::shell::expression::Variable;
+use vouch_circuits::shell::gates::{Algebra, Cells, DEGREE, Selectors, selectors};
+use vouch_circuits::shell::poseidon::{self, CELLS, Kind, ROWS, round_rows};
+use vouch_circuits::shell::shape::first_arithmetic;
 
-use super::arithmetic::{Permutation, Row};
 use super::convert;
-use super::expression::Variable;
-use super::gates::{Algebra, Cells, DEGREE, Selectors, selectors};
-use super::poseidon::{self, CELLS, Kind, ROWS, round_rows};
-use super::record::Recording;
-use crate::poseidon::WIDTH;
-
-/// The most lanes that a circuit has.
-pub const MAX_LANES: usize = 4;
 
 /// A lane's columns.
 #[derive(Clone, Debug)]
@@ -64,51 +62,12 @@ pub struct Columns {
     instance: Column<Instance>,
 }
 
-/// How large a recording's circuit is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Permutations.
-    pub permutations: usize,
-    /// Arithmetic rows.
-    pub arithmetic: usize,
-    /// Public values.
-    pub instances: usize,
-    /// Lanes, of four advice columns each.
-    pub lanes: usize,
-    /// Rows that are used.
-    pub rows: usize,
-    /// Binary logarithm of the number of rows that the circuit has, those that blind its columns among them.
-    pub k: u32,
-}
-
-impl Shape {
-    /// A recording's.
-    pub fn of(recording: &Recording, lanes: usize) -> Self {
-        Self::new(recording.permutations.len(), recording.rows.len(), recording.instances.len(), lanes)
-    }
-
-    /// With so many permutations and arithmetic rows, in so many lanes.
-    pub fn new(permutations: usize, arithmetic: usize, instances: usize, lanes: usize) -> Self {
-        let mut meta = ConstraintSystem::<Scalar>::default();
-        Shell::configure(&mut meta);
-        let unusable = meta.blinding_factors() + 1;
-        let rows = first_arithmetic(permutations, lanes) + arithmetic.div_ceil(lanes);
-        let need = (rows.max(instances) + unusable).max(meta.minimum_rows());
-        Self { permutations, arithmetic, instances, lanes, rows, k: need.next_power_of_two().trailing_zeros() }
-    }
-}
-
-/// The row below the permutations, of which each lane has equally many or fewer.
-fn first_arithmetic(permutations: usize, lanes: usize) -> usize {
-    if permutations == 0 { 0 } else { permutations.div_ceil(lanes) * ROWS + 1 }
-}
-
 /// The circuit of one recording. Its constraints do not depend on the recording's values.
 #[derive(Clone, Debug)]
 pub struct Shell {
     /// What is laid out.
     pub recording: Recording,
-    /// Lanes that it is laid out in, 1 to [`MAX_LANES`].
+    /// Lanes that it is laid out in, 1 to [`MAX_LANES`](vouch_circuits::shell::shape::MAX_LANES).
     pub lanes: usize,
 }
 
@@ -369,6 +328,24 @@ fn query(v: &mut VirtualCells<Scalar>, columns: &Columns, lane: &Lane) -> Cells<
 mod tests {
     use super::*;
     use ark_ff::{AdditiveGroup, Field};
+    use vouch_circuits::shell::shape::{
+        MAX_LANES, MIN_K, UNUSABLE_ROWS, advice_columns, copy_columns, fixed_columns, product_columns,
+    };
+
+    #[test]
+    fn the_crate_adds_to_the_circuit_what_its_shape_says() {
+        for lanes in 1..=MAX_LANES {
+            let mut meta = ConstraintSystem::default();
+            Shell::configure_with_params(&mut meta, lanes);
+            assert_eq!(meta.blinding_factors() + 1, UNUSABLE_ROWS);
+            assert!(meta.minimum_rows() <= 1 << MIN_K);
+            assert_eq!(meta.degree(), DEGREE);
+            assert_eq!(meta.num_fixed_columns(), fixed_columns(lanes));
+            assert_eq!(meta.num_advice_columns(), advice_columns(lanes));
+            let copies = meta.permutation().get_columns().len();
+            assert_eq!((copies, copies.div_ceil(meta.degree() - 2)), (copy_columns(lanes), product_columns(lanes)));
+        }
+    }
 
     /// The permutation's rows: their cells, and the fixed columns in order.
     struct Grid {

@@ -13,8 +13,8 @@ use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
 use halo2_proofs::poly::{Coeff, LagrangeCoeff, Polynomial, ProverQuery};
 use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
 use rand_core::RngCore;
-use vouch_circuits::shell::convert;
 
+use super::convert;
 use crate::commit::msm;
 
 /// The powers of a reference string, as both libraries have them.

@@ -2,6 +2,12 @@
 //!
 //! Cost at `2^k` rows in one lane: fourteen multi-scalar multiplications and, for each of eight cosets, an FFT of each column.
 
+pub mod circuit;
+pub mod convert;
+pub mod key;
+mod parameters;
+pub mod transcript;
+
 use ark_bn254::{Fr, G1Affine};
 use halo2_proofs::halo2curves::bn256::{self, Bn256};
 use halo2_proofs::plonk::{self, create_proof, keygen_pk, keygen_vk};
@@ -13,13 +19,14 @@ use vouch_circuits::argument::key::{CoreProof, public_at, statement};
 use vouch_circuits::argument::opening::point_digests;
 use vouch_circuits::ir::ConstraintSystem;
 use vouch_circuits::layout::Layout;
-use vouch_circuits::shell::keccak::{Challenge, End};
-use vouch_circuits::shell::key::MAX_K;
+use vouch_circuits::shell::shape::MAX_K;
 use vouch_circuits::shell::trace::Messages;
-use vouch_circuits::shell::{Recording, Shape, Shell, ShellKey, convert, record, record_shape};
+use vouch_circuits::shell::{Recording, Shape, ShellKey, record, record_shape};
 
+use self::circuit::Shell;
+use self::parameters::{Kzg, Parameters, Shplonk};
+use self::transcript::{Challenge, End};
 use crate::commit::Srs;
-use crate::shell_parameters::{Kzg, Parameters, Shplonk};
 
 /// Why there is no shell key or proof.
 #[derive(Debug, Error)]
@@ -67,7 +74,7 @@ impl ShellProvingKey {
         check_size(&shape)?;
         let params = parameters(srs, shape.k)?;
         let key = keygen_vk(&params, &circuit).map_err(refused)?;
-        let verifying_key = ShellKey::of(&key, shape.k, lanes);
+        let verifying_key = key::from_halo2(&key, shape.k, lanes);
         let key = keygen_pk(&params, key, &circuit).map_err(refused)?;
         Ok(Self { params, key, verifying_key, shape })
     }
@@ -91,7 +98,7 @@ impl ShellProvingKey {
             return Err(ShellError::Halo2(format!("the key's shell has 2^{k} rows, the model's has 2^{expected}")));
         }
         let params = parameters(srs, shape.k)?;
-        let key = keygen_pk(&params, verifying_key.to_halo2(), &circuit).map_err(refused)?;
+        let key = keygen_pk(&params, key::to_halo2(verifying_key), &circuit).map_err(refused)?;
         Ok(Self { params, key, verifying_key: verifying_key.clone(), shape })
     }
 

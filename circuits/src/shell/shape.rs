@@ -1,0 +1,73 @@
+//! How large a shell's circuit is: its columns, its rows and the rows that blind it.
+
+use super::gates::DEGREE;
+use super::poseidon::{CELLS, ROWS};
+use super::record::Recording;
+
+/// The most lanes that a circuit has.
+pub const MAX_LANES: usize = 4;
+/// Largest size of a circuit, as a binary logarithm of its rows: a key from elsewhere must not cost a verifier much memory.
+pub const MAX_K: u32 = 18;
+/// Smallest size: the rows that blind the columns must fit.
+pub const MIN_K: u32 = 4;
+/// Rows at the end that hold no cells: those that blind the columns, and the one before them, where the copy argument's products end.
+pub const UNUSABLE_ROWS: usize = 6;
+/// Copies' columns to one product: the degree leaves room for as many factors beside the product itself and its selector.
+pub const COPIES_TO_A_PRODUCT: usize = DEGREE - 2;
+
+/// Advice columns of a circuit of so many lanes.
+pub fn advice_columns(lanes: usize) -> usize {
+    CELLS * lanes
+}
+
+/// Fixed columns: what rows are, and a lane's constants.
+pub fn fixed_columns(lanes: usize) -> usize {
+    (CELLS + 1) * lanes + 3
+}
+
+/// Columns that can hold copies: the advice columns and the public values.
+pub fn copy_columns(lanes: usize) -> usize {
+    advice_columns(lanes) + 1
+}
+
+/// Columns of the copy argument's products.
+pub fn product_columns(lanes: usize) -> usize {
+    copy_columns(lanes).div_ceil(COPIES_TO_A_PRODUCT)
+}
+
+/// How large a recording's circuit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Permutations.
+    pub permutations: usize,
+    /// Arithmetic rows.
+    pub arithmetic: usize,
+    /// Public values.
+    pub instances: usize,
+    /// Lanes, of four advice columns each.
+    pub lanes: usize,
+    /// Rows that are used.
+    pub rows: usize,
+    /// Binary logarithm of the number of rows that the circuit has, those that blind its columns among them.
+    pub k: u32,
+}
+
+impl Shape {
+    /// A recording's.
+    pub fn of(recording: &Recording, lanes: usize) -> Self {
+        Self::new(recording.permutations.len(), recording.rows.len(), recording.instances.len(), lanes)
+    }
+
+    /// With so many permutations and arithmetic rows, in so many lanes.
+    pub fn new(permutations: usize, arithmetic: usize, instances: usize, lanes: usize) -> Self {
+        let rows = first_arithmetic(permutations, lanes) + arithmetic.div_ceil(lanes);
+        let need = rows.max(instances) + UNUSABLE_ROWS;
+        let k = need.next_power_of_two().trailing_zeros().max(MIN_K);
+        Self { permutations, arithmetic, instances, lanes, rows, k }
+    }
+}
+
+/// The row below the permutations, of which each lane has equally many or fewer.
+pub fn first_arithmetic(permutations: usize, lanes: usize) -> usize {
+    if permutations == 0 { 0 } else { permutations.div_ceil(lanes) * ROWS + 1 }
+}
