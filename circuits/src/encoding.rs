@@ -86,7 +86,8 @@ impl VerifyingKey {
         hash.chain_update(self.nameless()).finalize().into()
     }
 
-    fn body(&self) -> Vec<u8> {
+    /// What a key's file holds, and its digest is of.
+    pub fn body(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_bytes(&mut out, self.name.as_bytes());
         out.extend(self.nameless());
@@ -120,15 +121,27 @@ impl Proof {
         put_count(&mut out, self.publics.len());
         for values in &self.publics {
             put_count(&mut out, values.len());
-            values.iter().for_each(|value| out.extend(value.to_be_bytes()));
+            out.extend(encode_values(values));
         }
+        out.extend(self.elements());
+        files::seal(Kind::Proof, &out)
+    }
+
+    /// The public values of all inputs and outputs in order, as a proof's file has them but without their counts.
+    pub fn public_values(&self) -> Vec<u8> {
+        self.publics.iter().flat_map(|values| encode_values(values)).collect()
+    }
+
+    /// What a proof's file holds behind the public values.
+    pub fn elements(&self) -> Vec<u8> {
+        let mut out = Vec::new();
         put_points(&mut out, &self.x_commitments);
         put_points(&mut out, &self.y_commitments);
         out.extend(self.opening.all().iter().flat_map(encode_g1));
         put_count(&mut out, self.exports.len());
         self.exports.iter().for_each(|scalar| out.extend(encode_scalar(scalar)));
         put_bytes(&mut out, &self.shell);
-        files::seal(Kind::Proof, &out)
+        out
     }
 
     /// The proof in a file.
@@ -155,6 +168,11 @@ impl Proof {
         }
         Ok(Self { key_digest, context, publics, x_commitments, y_commitments, opening, exports, shell })
     }
+}
+
+/// Integers, eight bytes each.
+fn encode_values(values: &[i64]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_be_bytes()).collect()
 }
 
 /// Adds a constraint system's bytes.

@@ -1,0 +1,70 @@
+//! An Ethereum of one's own in memory: contracts are deployed and called, and nothing is paid.
+
+use revm::context::result::{ExecutionResult, Output};
+use revm::context::{Context, TxEnv};
+use revm::database::{CacheDB, EmptyDB};
+use revm::primitives::{Address, Bytes, TxKind};
+use revm::{ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext};
+
+/// Below what a transaction may have (EIP-7825).
+const GAS: u64 = 16_000_000;
+
+#[derive(Clone, Default)]
+pub struct Chain {
+    db: CacheDB<EmptyDB>,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub struct Called {
+    /// What it returned, or what it reverted with.
+    pub returned: Result<Bytes, Bytes>,
+    /// What the transaction would cost, its calldata and base included.
+    pub gas: u64,
+}
+
+impl Chain {
+    pub fn deploy(&mut self, creation_code: &Bytes) -> Address {
+        let transaction = transaction(TxKind::Create, creation_code.clone(), GAS);
+        let mut evm = Context::mainnet()
+            .with_db(&mut self.db)
+            .modify_cfg_chained(|cfg| cfg.disable_nonce_check = true)
+            .build_mainnet();
+        match evm.transact_commit(transaction).unwrap() {
+            ExecutionResult::Success { output: Output::Create(_, Some(address)), .. } => address,
+            other => panic!("not deployed: {other:?}"),
+        }
+    }
+
+    pub fn code(&mut self, address: Address) -> Bytes {
+        let account = self.db.cache.accounts.get(&address).unwrap();
+        account.info.code.as_ref().unwrap().original_bytes()
+    }
+
+    /// Calls a contract, with nothing kept of it.
+    pub fn call(&self, to: Address, data: Vec<u8>) -> Called {
+        self.call_with(GAS, to, data).expect("the gas suffices")
+    }
+
+    /// Calls a contract with so much gas; nothing if it does not suffice.
+    pub fn call_with(&self, gas: u64, to: Address, data: Vec<u8>) -> Option<Called> {
+        let transaction = transaction(TxKind::Call(to), data.into(), gas);
+        let mut evm = Context::mainnet()
+            .with_db(self.db.clone())
+            .modify_cfg_chained(|cfg| cfg.disable_nonce_check = true)
+            .build_mainnet();
+        match evm.transact(transaction).ok()?.result {
+            ExecutionResult::Success { output, gas, .. } => {
+                Some(Called { returned: Ok(output.into_data()), gas: gas.tx_gas_used() })
+            }
+            ExecutionResult::Revert { output, gas, .. } => {
+                Some(Called { returned: Err(output), gas: gas.tx_gas_used() })
+            }
+            ExecutionResult::Halt { .. } => None,
+        }
+    }
+}
+
+fn transaction(kind: TxKind, data: Bytes, gas: u64) -> TxEnv {
+    TxEnv::builder().kind(kind).data(data).gas_limit(gas).build().unwrap()
+}

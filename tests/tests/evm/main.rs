@@ -1,0 +1,234 @@
+//! The Ethereum contract against the verifier: both accept or both refuse.
+
+mod chain;
+
+use std::sync::LazyLock;
+
+use alloy_sol_types::{SolCall, SolInterface};
+use revm::primitives::Address;
+use vouch_circuits::files::{self, Kind};
+use vouch_circuits::ir::Visibility;
+use vouch_circuits::key::Proof;
+use vouch_evm::VouchVerifier::{VouchVerifierErrors as Error, describeCall, verifyCall};
+use vouch_evm::{Arguments, key_code, key_creation_code, verifier_creation_code};
+use vouch_models::{quantize_all, zoo};
+use vouch_prover::commit::Srs;
+use vouch_prover::{ProvingKey, SetupOptions, prove, setup};
+use vouch_verifier::{PreparedKey, Refused, verify};
+
+use crate::chain::{Called, Chain};
+
+/// A model whose key and whose verifier are on a chain.
+struct Deployed {
+    name: String,
+    key: ProvingKey,
+    prepared: PreparedKey,
+    proof: Proof,
+    chain: Chain,
+    verifier: Address,
+    key_address: Address,
+}
+
+static SRS: LazyLock<Srs> =
+    LazyLock::new(|| Srs::development_with_lagrange(1 << 15, &[8, 9, 10, 11, 12], &mut rand::rng()));
+
+impl Deployed {
+    fn new(model: &str, options: SetupOptions, context: Option<[u8; 32]>) -> Self {
+        let entry = zoo::find(model).unwrap();
+        let program = entry.compile(&mut |_| {}).unwrap().program;
+        let inputs = quantize_all(&program, &entry.samples().unwrap()[0]).unwrap();
+        let key = setup(program, &options, SRS.clone(), [3; 32], &mut |_| {}).unwrap();
+        let proof = prove(&key, &inputs, context, &mut |_| {}).unwrap();
+        let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
+        let mut chain = Chain::default();
+        let verifier = chain.deploy(verifier_creation_code());
+        let key_address = chain.deploy(&key_creation_code(&key.verifying_key).unwrap());
+        let visibility = key.verifying_key.publics[0].visibility;
+        let name = format!("{model}, input {visibility:?}, {} lanes", key.verifying_key.shell.lanes);
+        Self { name, key, prepared, proof, chain, verifier, key_address }
+    }
+
+    fn verify(&self, arguments: &Arguments) -> bool {
+        let called = self.chain.call(self.verifier, arguments.verify(self.key_address, self.prepared.model_id()));
+        verifyCall::abi_decode_returns(&called.returned.expect("it answers")).unwrap()
+    }
+
+    fn require_valid(&self, arguments: &Arguments) -> Result<Called, Error> {
+        let model_id = self.prepared.model_id();
+        let called = self.chain.call(self.verifier, arguments.require_valid(self.key_address, model_id));
+        match &called.returned {
+            Ok(_) => Ok(called),
+            Err(data) => Err(Error::abi_decode(data).unwrap()),
+        }
+    }
+
+    /// What the contract says of a proof whose elements are these, and the verifier of the same in a file.
+    fn outcomes(&self, elements: &[u8]) -> (Option<Error>, Option<Refused>) {
+        let arguments = Arguments { proof: elements.to_vec().into(), ..Arguments::of(&self.proof).unwrap() };
+        let contract = self.require_valid(&arguments).err();
+        assert_eq!(self.verify(&arguments), contract.is_none(), "{}", self.name);
+        let file = self.proof.to_bytes();
+        let body = files::open(&file, Kind::Proof).unwrap();
+        let statement = &body[..body.len() - self.proof.elements().len()];
+        let file = files::seal(Kind::Proof, &[statement, elements].concat());
+        // What is no proof at all is refused with whatever the reader says.
+        let refused = match Proof::from_bytes(&file) {
+            Ok(proof) => verify(&self.prepared, &proof).err(),
+            Err(_) => Some(Refused::Point),
+        };
+        (contract, refused)
+    }
+}
+
+fn of_lanes(lanes: usize) -> SetupOptions {
+    SetupOptions { lanes: Some(lanes), ..SetupOptions::default() }
+}
+
+/// In one lane, with a committed input.
+fn committed(input: &str) -> SetupOptions {
+    SetupOptions { inputs: [(input.into(), Visibility::Committed)].into(), ..of_lanes(1) }
+}
+
+/// One lane and a committed input, as a chain has it cheapest; a public input and a context, in two lanes; four lanes.
+static DIGITS: LazyLock<[Deployed; 3]> = LazyLock::new(|| {
+    let deployed = |options, context| Deployed::new("digits8x8_mlp", options, context);
+    [deployed(committed("input"), None), deployed(of_lanes(2), Some([7; 32])), deployed(of_lanes(4), None)]
+});
+
+#[test]
+fn honest_proofs_are_accepted() {
+    let others = [
+        Deployed::new("mnist_mlp", SetupOptions::default(), None),
+        Deployed::new("mnist_lenet5", committed("input"), Some([1; 32])),
+    ];
+    for deployed in DIGITS.iter().chain(&others) {
+        let arguments = Arguments::of(&deployed.proof).unwrap();
+        assert!(deployed.verify(&arguments), "{}", deployed.name);
+        let called = deployed.require_valid(&arguments).unwrap();
+        let bytes = arguments.proof.len();
+        println!("{}: {} gas, {bytes} bytes beside public values", deployed.name, called.gas);
+        assert!(bytes <= 4096 || deployed.key.verifying_key.shell.lanes > 2, "{}", deployed.name);
+    }
+}
+
+#[test]
+fn the_contract_reads_the_key() {
+    for deployed in DIGITS.iter() {
+        let key = &deployed.key.verifying_key;
+        assert_eq!(deployed.chain.clone().code(deployed.key_address).to_vec(), key_code(key).unwrap());
+        let called = deployed.chain.call(deployed.verifier, describeCall { key: deployed.key_address }.abi_encode());
+        let described = describeCall::abi_decode_returns(&called.returned.unwrap()).unwrap();
+        assert_eq!(described.modelId, key.model_id());
+        assert_eq!(described.srsId, vouch_circuits::key::srs_id(&key.tau_g2));
+        assert_eq!((described.development, &described.name), (true, &key.name));
+    }
+}
+
+#[test]
+fn other_statements_are_refused() {
+    for deployed in DIGITS.iter() {
+        let honest = Arguments::of(&deployed.proof).unwrap();
+        let refusal = |arguments: &Arguments| deployed.require_valid(arguments).map(|_| ()).unwrap_err();
+        let values = honest.values.to_vec();
+        let other_values = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut values = values.clone();
+            change(&mut values);
+            refusal(&Arguments { values: values.into(), ..honest.clone() })
+        };
+        let last = values.len() - 1;
+        assert!(matches!(other_values(&|v| v[last] ^= 1), Error::WrongProof(_)));
+        assert!(matches!(other_values(&|v| v[..8].fill(0x7f)), Error::PublicValueOutOfRange(_)));
+        assert!(matches!(other_values(&|v| v[last - 7] ^= 0x80), Error::PublicValueOutOfRange(_)));
+        assert!(matches!(other_values(&|v| v.truncate(last)), Error::WrongPublicLength(_)));
+        assert!(matches!(other_values(&|v| v.extend([0; 8])), Error::WrongPublicLength(_)));
+        assert!(matches!(other_values(&Vec::clear), Error::WrongPublicLength(_)));
+        let context = if honest.context.is_zero() { [1; 32].into() } else { Default::default() };
+        assert!(matches!(refusal(&Arguments { context, ..honest.clone() }), Error::WrongProof(_)));
+    }
+}
+
+#[test]
+fn other_keys_are_refused() {
+    let [one, other, _] = &*DIGITS;
+    let mut chain = one.chain.clone();
+    let arguments = Arguments::of(&one.proof).unwrap();
+    let other_key = chain.deploy(&key_creation_code(&other.key.verifying_key).unwrap());
+    let refusal = |key: Address, model_id: [u8; 32]| {
+        let called = chain.call(one.verifier, arguments.require_valid(key, model_id));
+        let verified = chain.call(one.verifier, arguments.verify(key, model_id)).returned;
+        (
+            Error::abi_decode(&called.returned.unwrap_err()).unwrap(),
+            verified.map(|data| verifyCall::abi_decode_returns(&data).unwrap()).ok(),
+        )
+    };
+    let (own, others) = (one.prepared.model_id(), other.prepared.model_id());
+    assert!(matches!(refusal(other_key, own), (Error::OtherModel(_), Some(false))));
+    assert!(matches!(refusal(one.key_address, others), (Error::OtherModel(_), Some(false))));
+    // Another key, by its own id: its publics are others.
+    assert!(matches!(refusal(other_key, others), (Error::WrongPublicLength(_), Some(false))));
+    // No contract, and one that holds no key.
+    assert!(matches!(refusal(Address::ZERO, own), (Error::NotAKey(_), None)));
+    assert!(matches!(refusal(one.verifier, own), (Error::NotAKey(_), None)));
+}
+
+type Alteration = fn(&mut [u8]);
+
+/// A bit at the end, a bit near the beginning, nothing, too much.
+const ALTERATIONS: [Alteration; 4] = [
+    |bytes| bytes.iter_mut().rev().take(1).for_each(|byte| *byte ^= 1),
+    |bytes| bytes.iter_mut().skip(2).take(1).for_each(|byte| *byte ^= 0x10),
+    |bytes| bytes.fill(0),
+    |bytes| bytes.fill(0xff),
+];
+
+/// Every word of the proof altered in each of these ways.
+#[test]
+fn altered_elements_are_refused_by_both() {
+    let mut altered = 0;
+    for deployed in DIGITS.iter() {
+        let honest = deployed.proof.elements();
+        assert_eq!(deployed.outcomes(&honest), (None, None));
+        for word in (0..honest.len()).step_by(32) {
+            let end = (word + 32).min(honest.len());
+            for change in ALTERATIONS {
+                let mut elements = honest.clone();
+                change(&mut elements[word..end]);
+                if elements == honest {
+                    continue;
+                }
+                let (contract, verifier) = deployed.outcomes(&elements);
+                assert!(
+                    contract.is_some() && verifier.is_some(),
+                    "{}, word at {word}: {contract:?}, {verifier:?}",
+                    deployed.name
+                );
+                altered += 1;
+            }
+        }
+        for elements in [&honest[1..], &honest[..honest.len() - 1], &[&honest[..], &[0]].concat(), &[]] {
+            let (contract, verifier) = deployed.outcomes(elements);
+            assert!(matches!(contract, Some(Error::WrongProofLength(_))) && verifier.is_some());
+        }
+    }
+    println!("{altered} altered proofs");
+}
+
+/// Too little gas is an error, never a proof that is said to be wrong.
+#[test]
+fn want_of_gas_is_no_refusal() {
+    let deployed = &DIGITS[0];
+    let data = Arguments::of(&deployed.proof).unwrap().verify(deployed.key_address, deployed.prepared.model_id());
+    let needed = deployed.chain.call(deployed.verifier, data.clone()).gas;
+    let mut reverted = 0;
+    for gas in (0..needed).step_by(3001).chain((0..2000).map(|less| needed - less * 7)) {
+        match deployed.chain.call_with(gas, deployed.verifier, data.clone()).map(|called| called.returned) {
+            None => (),
+            Some(Err(data)) => {
+                assert!(matches!(Error::abi_decode(&data).unwrap(), Error::PrecompileFailed(_)), "{gas}");
+                reverted += 1;
+            }
+            Some(Ok(data)) => assert!(verifyCall::abi_decode_returns(&data).unwrap(), "with {gas} gas"),
+        }
+    }
+    println!("{reverted} reverted");
+}

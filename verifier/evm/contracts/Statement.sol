@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {P, Words, allocate, Field} from "./Field.sol";
+import {Key, PublicTensor} from "./Key.sol";
+
+/// What a proof states: public values, eight bytes each (two's complement), of all inputs and outputs that are public, one behind the other;
+/// and a context.
+library Statement {
+    /// Values that the key's inputs and outputs have.
+    function countOf(Key memory key) internal pure returns (uint256 count) {
+        for (uint256 i = 0; i < key.publics.length; ++i) {
+            if (key.publics[i].stated) count += key.publics[i].count;
+        }
+    }
+
+    /// Whether every value is in the range that the key declares for it.
+    function inRange(Key memory key, bytes calldata values) internal pure returns (bool) {
+        uint256 offset;
+        assembly ("memory-safe") {
+            offset := values.offset
+        }
+        bool outside;
+        for (uint256 i = 0; i < key.publics.length; ++i) {
+            PublicTensor memory tensor = key.publics[i];
+            if (!tensor.stated) continue;
+            (int256 least, int256 greatest) = (tensor.least, tensor.greatest);
+            uint256 end = offset + 8 * tensor.count;
+            assembly ("memory-safe") {
+                for {} lt(offset, end) { offset := add(offset, 8) } {
+                    let value := sar(192, calldataload(offset))
+                    outside := or(outside, or(slt(value, least), sgt(value, greatest)))
+                }
+            }
+        }
+        return !outside;
+    }
+
+    /// Section 8: the digest of the key's digest, the context and the values. No context is a zero.
+    function digest(Key memory key, bytes32 context, bytes calldata values) internal pure returns (bytes32) {
+        bytes memory stated = context == 0 ? abi.encodePacked(key.digest, uint8(0)) : abi.encodePacked(key.digest, uint8(1), context);
+        uint256 offset = 0;
+        for (uint256 i = 0; i < key.publics.length; ++i) {
+            PublicTensor memory tensor = key.publics[i];
+            uint256 count = tensor.stated ? tensor.count : 0;
+            stated = bytes.concat(stated, bytes8(uint64(count)), values[offset:offset + 8 * count]);
+            offset += 8 * count;
+        }
+        return keccak256(stated);
+    }
+
+    /// The multilinear extensions of the stated tensors at the leaf point's first coordinates.
+    function extensions(Key memory key, bytes calldata values, Words leaf) internal pure returns (Words all, uint256 count) {
+        all = allocate(key.publics.length);
+        uint256 offset;
+        assembly ("memory-safe") {
+            offset := values.offset
+        }
+        for (uint256 i = 0; i < key.publics.length; ++i) {
+            PublicTensor memory tensor = key.publics[i];
+            if (!tensor.stated) continue;
+            all.set(count++, extension(tensor, offset, leaf));
+            offset += 8 * tensor.count;
+        }
+    }
+
+    /// One of them: the axes are folded one after the other, the last one first, which the first coordinates belong to.
+    function extension(PublicTensor memory tensor, uint256 offset, Words leaf) private pure returns (uint256) {
+        uint256 count = tensor.count;
+        Words folded = allocate(count);
+        assembly ("memory-safe") {
+            for { let i := 0 } lt(i, count) { i := add(i, 1) } {
+                let value := sar(192, calldataload(add(offset, shl(3, i))))
+                // A negative one is as much less than the field's order.
+                mstore(add(folded, shl(5, i)), add(value, mul(P, slt(value, 0))))
+            }
+        }
+        for (uint256 axis = tensor.axes; axis > 0; --axis) {
+            uint256 length = tensor.shape.get(axis - 1);
+            count /= length;
+            while (length > 1) {
+                fold(folded, count, length, leaf.get(0));
+                length = (length + 1) / 2;
+                leaf = leaf.from(1);
+            }
+        }
+        return folded.get(0);
+    }
+
+    /// Binds the lowest bit of each row's positions to a coordinate: pairs become one, a last one without another is paired with zero.
+    function fold(Words rows, uint256 count, uint256 length, uint256 coordinate) private pure {
+        assembly ("memory-safe") {
+            let into := rows
+            let at := rows
+            let less := addmod(1, sub(P, coordinate), P)
+            for { let row := 0 } lt(row, count) { row := add(row, 1) } {
+                for { let end := add(at, shl(6, shr(1, length))) } lt(at, end) { at := add(at, 0x40) } {
+                    let low := mload(at)
+                    mstore(into, addmod(low, mulmod(coordinate, addmod(mload(add(at, 0x20)), sub(P, low), P), P), P))
+                    into := add(into, 0x20)
+                }
+                if and(length, 1) {
+                    mstore(into, mulmod(mload(at), less, P))
+                    into := add(into, 0x20)
+                    at := add(at, 0x20)
+                }
+            }
+        }
+    }
+
+    /// `scale·eq(point, i)` for the first `count` indices, whose lowest bit belongs to the first coordinate, and how many coordinates that takes.
+    function equalities(Words point, uint256 count, uint256 scale) internal pure returns (Words weights, uint256 bits) {
+        unchecked {
+            while (count > 1 << bits) ++bits;
+            weights = allocate(1 << bits);
+            weights.set(0, scale);
+            for (uint256 bit = 0; bit < bits; ++bit) {
+                uint256 coordinate = point.get(bit);
+                for (uint256 i = 0; i < 1 << bit; ++i) {
+                    uint256 low = weights.get(i);
+                    uint256 high = mulmod(low, coordinate, P);
+                    weights.set(i, Field.sub(low, high));
+                    weights.set(i + (1 << bit), high);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! vouch on Ethereum: the contract that checks proofs, keys as contracts' code, and what the contract is called with.
+//!
+//! One contract ([`verifier_creation_code`]) checks proofs of all models. A model's key lies in the code of a contract of its own
+//! ([`key_creation_code`]), which does nothing: the verifier reads it and computes the model's id from it, so that it does not matter who put it
+//! there. The proof's elements are handed in as a proof's file has them ([`Arguments`]).
+//!
+//! The contract's text is in `contracts/`, in Solidity; docs/PROTOCOL.md, section 11, is what it follows. Compiled it is part of this crate, so that
+//! nobody needs a compiler; `npm run check` compares both.
+
+use std::sync::LazyLock;
+
+pub use alloy_primitives::{Address, B256, Bytes};
+use alloy_sol_types::{SolCall, sol};
+use serde::Deserialize;
+use thiserror::Error;
+use vouch_circuits::key::{Proof, VerifyingKey};
+
+sol! {
+    /// The verifier's functions, as in `contracts/VouchVerifier.sol`.
+    #[derive(Debug, PartialEq, Eq)]
+    interface VouchVerifier {
+        error NotAKey();
+        error OtherModel();
+        error WrongPublicLength();
+        error PublicValueOutOfRange();
+        error WrongProofLength();
+        error ScalarOutOfRange();
+        error PointNotOnCurve();
+        error WrongProof();
+        error PrecompileFailed();
+
+        function verify(address key, bytes32 modelId, bytes proof, bytes32 context, bytes values) external view returns (bool);
+        function requireValid(address key, bytes32 modelId, bytes proof, bytes32 context, bytes values) external view;
+        function describe(address key) external view returns (bytes32 modelId, bytes32 srsId, bool development, string name);
+    }
+}
+
+/// Most bytes of a contract's code (EIP-170).
+pub const MAX_CODE: usize = 24_576;
+
+/// Why a key cannot be put on a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the key has {bytes} bytes, a contract holds at most {}; set up with longer chunks (--chunk-bits), so that there are fewer commitments", MAX_CODE - 1)]
+pub struct KeyTooLong {
+    /// Its bytes.
+    pub bytes: usize,
+}
+
+/// A context of zeros, which to the contract is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the proof's context is all zeros, which the contract takes for none; prove with another context, or without")]
+pub struct ZeroContext;
+
+/// What the compiler made of a contract.
+#[derive(Debug, Deserialize)]
+struct Artifact {
+    bytecode: Bytes,
+}
+
+/// The code that deploys the verifier.
+pub fn verifier_creation_code() -> &'static Bytes {
+    static ARTIFACT: LazyLock<Artifact> = LazyLock::new(|| {
+        // A file of this crate: whether it is well formed shows in every test.
+        serde_json::from_str(include_str!("../artifacts/VouchVerifier.json")).expect("the compiled contract is whole")
+    });
+    &ARTIFACT.bytecode
+}
+
+/// The code of a contract that holds the key: a zero, which stops whoever calls it, and what a key's file holds.
+///
+/// # Errors
+/// A key that is longer than a contract's code can be.
+pub fn key_code(key: &VerifyingKey) -> Result<Vec<u8>, KeyTooLong> {
+    let body = key.body();
+    if body.len() >= MAX_CODE {
+        return Err(KeyTooLong { bytes: body.len() });
+    }
+    Ok([&[0], &body[..]].concat())
+}
+
+/// The code that deploys the contract that holds the key.
+///
+/// # Errors
+/// A key that is longer than a contract's code can be.
+pub fn key_creation_code(key: &VerifyingKey) -> Result<Bytes, KeyTooLong> {
+    let code = key_code(key)?;
+    // Below MAX_CODE.
+    let [high, low] = (code.len() as u16).to_be_bytes();
+    // PUSH2 length, DUP1, PUSH1 12, PUSH1 0, CODECOPY, PUSH1 0, RETURN: what follows becomes the contract.
+    let head = [0x61, high, low, 0x80, 0x60, 12, 0x60, 0, 0x39, 0x60, 0, 0xf3];
+    Ok([&head[..], &code].concat().into())
+}
+
+/// What the contract is told of a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arguments {
+    /// The proof's elements, as its file has them.
+    pub proof: Bytes,
+    /// What it is bound to; zero if to nothing.
+    pub context: B256,
+    /// The public values, eight bytes each.
+    pub values: Bytes,
+}
+
+impl Arguments {
+    /// A proof's.
+    ///
+    /// # Errors
+    /// A context of zeros.
+    pub fn of(proof: &Proof) -> Result<Self, ZeroContext> {
+        if proof.context == Some([0; 32]) {
+            return Err(ZeroContext);
+        }
+        let context = proof.context.unwrap_or_default().into();
+        Ok(Self { proof: proof.elements().into(), context, values: proof.public_values().into() })
+    }
+
+    /// The calldata of `verify`, for a key at this address.
+    pub fn verify(&self, key: Address, model_id: [u8; 32]) -> Vec<u8> {
+        let Self { proof, context, values } = self.clone();
+        VouchVerifier::verifyCall { key, modelId: model_id.into(), proof, context, values }.abi_encode()
+    }
+
+    /// The calldata of `requireValid`, for a key at this address.
+    pub fn require_valid(&self, key: Address, model_id: [u8; 32]) -> Vec<u8> {
+        let Self { proof, context, values } = self.clone();
+        VouchVerifier::requireValidCall { key, modelId: model_id.into(), proof, context, values }.abi_encode()
+    }
+}
