@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use vouch_circuits::ir::Visibility;
+use vouch_evm::Address;
 use vouch_prover::Prefer;
 
 const ABOUT: &str = "Proves that a specific machine-learning model gave a specific output.";
@@ -74,6 +75,10 @@ pub enum Verb {
     Check(Check),
     /// Say what a vouch file is and what is in it; never shows secrets
     Inspect(Inspect),
+    /// Write a Solidity project whose contracts check proofs of the model on Ethereum
+    Evm(Evm),
+    /// Print what a contract is called with to check a proof
+    Calldata(Calldata),
     /// The whole way on a bundled trained model and a real image of a digit
     Demo(Demo),
 }
@@ -169,6 +174,10 @@ pub struct Shows {
     pub visibility: Visibility,
 }
 
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|_| "an address is 0x and 40 hexadecimal digits".to_string())
+}
+
 fn preference(text: &str) -> Result<Prefer, String> {
     match text {
         "proof" => Ok(Prefer::Proof),
@@ -235,6 +244,10 @@ pub struct Input {
 #[command(after_help = "Example:
   vouch verify --key lenet/verifying.key --proof three.proof
   vouch verify --key lenet/verifying.key --proof three.proof --model-id 5c0f…
+  vouch verify --key lenet --proof three.proof --rpc http://127.0.0.1:8545 --contract 0x5Fb… --key-contract 0xe7f…
+
+With --rpc the contract at --contract is asked too, through that Ethereum node; both must accept. Without --key-contract it is the one that is for
+this model alone (`vouch evm`).
 
 Exits with 0 if the proof is right, with 1 if it is refused, with 2 if a file is unusable.")]
 pub struct Verify {
@@ -253,6 +266,59 @@ pub struct Verify {
     /// Refuse unless the key rests on the reference string with this id, that of a ceremony that you trust
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub srs_id: Option<[u8; 32]>,
+    /// Ask a contract too, through this Ethereum node
+    #[arg(long, value_name = "URL", requires = "contract")]
+    pub rpc: Option<String>,
+    /// The verifier's address
+    #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "rpc")]
+    pub contract: Option<Address>,
+    /// The address of the contract that holds the model's key
+    #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "contract")]
+    pub key_contract: Option<Address>,
+}
+
+/// `vouch evm`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch evm lenet --out contracts
+
+Writes the contracts' sources, code that is ready to be deployed, and a README with the commands for it. One contract, the verifier,
+serves all models, and a small one holds this model's key; where both fit into one contract there is that one too.
+
+Nothing in the folder is secret.")]
+pub struct Evm {
+    /// The verifying key, or the folder that holds it
+    #[arg(value_name = "DIR")]
+    pub key: PathBuf,
+    /// The folder to write to; made if missing
+    #[arg(long, short, value_name = "CONTRACTS")]
+    pub out: PathBuf,
+}
+
+/// `vouch calldata`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch calldata three.proof --key lenet --key-contract 0x5FbDB2315678afecb367f032d93F642f64180aa3
+  cast call VERIFIER $(vouch calldata three.proof --key lenet --key-contract MODEL_KEY)
+  vouch calldata three.proof --key lenet --json
+
+Prints the call as hex. With --json also the function's signature and its arguments, as cast and ethers take them. Without --key-contract it is the call of
+the contract that is for this model alone.
+
+The proof is checked against the key first: calldata of a proof that no contract accepts is not printed.")]
+pub struct Calldata {
+    /// The proof
+    #[arg(value_name = "PROOF")]
+    pub proof: PathBuf,
+    /// The verifying key, or the folder that holds it
+    #[arg(long, short, value_name = "VK")]
+    pub key: PathBuf,
+    /// The address of the contract that holds the model's key
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub key_contract: Option<Address>,
+    /// Call the function that reverts with what is wrong, in place of the one that answers true or false
+    #[arg(long)]
+    pub require_valid: bool,
 }
 
 /// `vouch open`.

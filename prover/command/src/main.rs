@@ -12,6 +12,7 @@ mod output;
 mod picture;
 mod progress;
 mod reference;
+mod rpc;
 mod values;
 mod verbs;
 
@@ -58,6 +59,8 @@ fn run(verb: &Verb, out: &Output) -> Result<serde_json::Value, Failure> {
         Verb::VerifyKey(args) => verbs::verify_key::run(args, out),
         Verb::Check(args) => verbs::check::run(args, out),
         Verb::Inspect(args) => verbs::inspect::run(args, out),
+        Verb::Evm(args) => verbs::evm::run(args, out),
+        Verb::Calldata(args) => verbs::calldata::run(args, out),
         Verb::Demo(args) => verbs::demo::run(args, out),
     }
 }

@@ -7,10 +7,12 @@
 //! The contract's text is in `contracts/`, in Solidity; docs/PROTOCOL.md, section 11, is what it follows. Compiled it is part of this crate, so that
 //! nobody needs a compiler; `npm run check` compares both.
 
+pub mod project;
+
 use std::sync::LazyLock;
 
 pub use alloy_primitives::{Address, B256, Bytes};
-use alloy_sol_types::{SolCall, sol};
+use alloy_sol_types::{SolCall, SolInterface, sol};
 use serde::Deserialize;
 use thiserror::Error;
 use vouch_circuits::key::{Proof, VerifyingKey};
@@ -32,6 +34,15 @@ sol! {
         function verify(address key, bytes32 modelId, bytes proof, bytes32 context, bytes values) external view returns (bool);
         function requireValid(address key, bytes32 modelId, bytes proof, bytes32 context, bytes values) external view;
         function describe(address key) external view returns (bytes32 modelId, bytes32 srsId, bool development, string name);
+    }
+}
+
+sol! {
+    /// The functions of a contract for one model, which [`project`] writes.
+    #[derive(Debug, PartialEq, Eq)]
+    interface ModelVerifier {
+        function verify(bytes proof, bytes32 context, bytes values) external view returns (bool);
+        function requireValid(bytes proof, bytes32 context, bytes values) external view;
     }
 }
 
@@ -91,6 +102,24 @@ pub fn key_creation_code(key: &VerifyingKey) -> Result<Bytes, KeyTooLong> {
     Ok([&head[..], &code].concat().into())
 }
 
+/// What a contract says by what it reverts with.
+pub fn revert_reason(data: &[u8]) -> String {
+    use VouchVerifier::VouchVerifierErrors as Errors;
+    match Errors::abi_decode(data) {
+        Ok(Errors::NotAKey(_)) => "the contract that should hold the model's key does not",
+        Ok(Errors::OtherModel(_)) => "the key on the chain is of another model",
+        Ok(Errors::WrongPublicLength(_)) => "not as many public values as the model has",
+        Ok(Errors::PublicValueOutOfRange(_)) => "a public value lies outside the range that the model declares",
+        Ok(Errors::WrongProofLength(_)) => "the proof has not as many elements as the key says",
+        Ok(Errors::ScalarOutOfRange(_)) => "a scalar of the proof is not below the field's order",
+        Ok(Errors::PointNotOnCurve(_)) => "a point of the proof is not on the curve",
+        Ok(Errors::WrongProof(_)) => "the proof does not fit the statement, the commitments and the model",
+        Ok(Errors::PrecompileFailed(_)) => "the gas does not suffice",
+        Err(_) => return format!("it reverts with 0x{}", hex::encode(data)),
+    }
+    .into()
+}
+
 /// What the contract is told of a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arguments {
@@ -115,15 +144,27 @@ impl Arguments {
         Ok(Self { proof: proof.elements().into(), context, values: proof.public_values().into() })
     }
 
-    /// The calldata of `verify`, for a key at this address.
+    /// The calldata of the verifier's `verify`, for a key at this address.
     pub fn verify(&self, key: Address, model_id: [u8; 32]) -> Vec<u8> {
         let Self { proof, context, values } = self.clone();
         VouchVerifier::verifyCall { key, modelId: model_id.into(), proof, context, values }.abi_encode()
     }
 
-    /// The calldata of `requireValid`, for a key at this address.
+    /// The calldata of the verifier's `requireValid`, for a key at this address.
     pub fn require_valid(&self, key: Address, model_id: [u8; 32]) -> Vec<u8> {
         let Self { proof, context, values } = self.clone();
         VouchVerifier::requireValidCall { key, modelId: model_id.into(), proof, context, values }.abi_encode()
+    }
+
+    /// The calldata of `verify` of a contract for the model alone.
+    pub fn verify_alone(&self) -> Vec<u8> {
+        let Self { proof, context, values } = self.clone();
+        ModelVerifier::verifyCall { proof, context, values }.abi_encode()
+    }
+
+    /// The calldata of `requireValid` of a contract for the model alone.
+    pub fn require_valid_alone(&self) -> Vec<u8> {
+        let Self { proof, context, values } = self.clone();
+        ModelVerifier::requireValidCall { proof, context, values }.abi_encode()
     }
 }

@@ -1,8 +1,10 @@
 //! The verbs, one module each. Each gives the object that `--json` prints.
 
+pub mod calldata;
 pub mod check;
 pub mod compile;
 pub mod demo;
+pub mod evm;
 pub mod inspect;
 pub mod model_id;
 pub mod open;

@@ -1,6 +1,7 @@
 //! The `vouch` command as its users meet it: the whole way, and every kind of bad input. Bad input ends in an exit code, words
 //! that say what to do, and no file that was not there before.
 
+mod evm;
 mod srs;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+/// The verifying key of @MODEL@, for VouchVerifier: a contract whose code is the key behind a zero, which stops whoever calls it.
+/// Model id @MODEL_ID@
+contract @NAME@Key {
+    constructor() {
+        bytes memory code =
+            hex"00"
+@KEY@;
+        assembly ("memory-safe") {
+            return(add(code, 0x20), mload(code))
+        }
+    }
+}
