@@ -1,5 +1,7 @@
 //! An Ethereum of one's own in memory: contracts are deployed and called, and nothing is paid.
 
+#![allow(dead_code, reason = "not every test that has a chain uses all of it")]
+
 use revm::context::result::{ExecutionResult, Output};
 use revm::context::{Context, TxEnv};
 use revm::database::{CacheDB, EmptyDB};

@@ -21,8 +21,9 @@ use vouch_prover::{
     KeyMismatch, Needs, ProveError, ProveOptions, Proven, ProvingKey, SetupOptions, prove, prove_with, setup,
     verify_key,
 };
-use vouch_verifier::{OpeningRefused, PreparedKey, Refused, verify, verify_opening};
+use vouch_verifier::{OpeningRefused, PreparedKey, Refused, verify_opening};
 
+use crate::contract::verify;
 use crate::programs::*;
 use crate::scene::CHUNK_BITS;
 use crate::wrapped::Wrapped;

@@ -11,8 +11,9 @@ use vouch_circuits::encoding::DecodeError;
 use vouch_circuits::files::{FileError, Kind, open, seal};
 use vouch_circuits::key::Proof;
 use vouch_circuits::points::{decode_g1, encode_g1, encode_scalar};
-use vouch_verifier::{Refused, verify};
+use vouch_verifier::Refused;
 
+use crate::contract::verify;
 use crate::wrapped::wrapped;
 
 /// The body of an honest proof's file, and where its parts begin.

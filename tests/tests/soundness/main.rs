@@ -4,8 +4,11 @@
 //! witness cannot hold, deviate in any message, and bend what follows so that the verifier's next checks still pass. Every lie is
 //! told along a way on which the truth is accepted.
 
+#[path = "../evm/chain.rs"]
+mod chain;
 mod cheat;
 mod committed_lies;
+mod contract;
 mod contractions;
 mod encoding_lies;
 mod fraction_lies;

@@ -8,8 +8,9 @@ use vouch_circuits::key::{InvalidKey, Proof};
 use vouch_prover::prove::prove_witness;
 use vouch_prover::witness::{generate, model_values};
 use vouch_prover::{Needs, ProvingKey, SetupError, SetupOptions, prove, setup};
-use vouch_verifier::{PreparedKey, Refused, verify};
+use vouch_verifier::{PreparedKey, Refused};
 
+use crate::contract::verify;
 use crate::programs::*;
 use crate::scene::CHUNK_BITS;
 use crate::wrapped::{Wrapped, wrapped};

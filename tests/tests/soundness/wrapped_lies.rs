@@ -14,8 +14,9 @@ use vouch_prover::prove_core;
 use vouch_prover::witness::{generate, model_values};
 use vouch_prover::{Needs, SetupOptions, setup};
 use vouch_verifier::pairing::CoreOpening;
-use vouch_verifier::{PreparedKey, Refused, plonk, verify};
+use vouch_verifier::{PreparedKey, Refused, plonk};
 
+use crate::contract::verify;
 use crate::programs::*;
 use crate::wrapped::{Wrapped, wrapped};
 

@@ -60,11 +60,10 @@ library Plonk {
     /// proof's last point.
     function reduce(Run memory run, Transcript memory transcript) internal view returns (bool) {
         challenges(run, transcript);
-        if (!setLagrange(run)) return false;
+        if (!setPolynomials(run)) return false;
         gates(run);
         copies(run);
         run.quotient = run.quotient.mul(run.lagrange.get(UNUSABLE_ROWS + run.instanceCount));
-        if (!setInterpolation(run)) return false;
         openings(run);
         return true;
     }
@@ -101,37 +100,74 @@ library Plonk {
         run.power = run.x.squareTimes(run.key.k);
     }
 
-    /// The Lagrange polynomials at `x`, and the public values' column. False if `x` is in a row.
-    function setLagrange(Run memory run) private view returns (bool) {
+    /// The Lagrange polynomials of rows at `x` and of the claims' points at `u`, by one inversion, and the public values' column. False if a
+    /// denominator is zero.
+    function setPolynomials(Run memory run) private view returns (bool) {
         unchecked {
-            uint256 vanishing = run.power.sub(1);
-            uint256 rows = 1 << run.key.k;
-            uint256 root = ROOT.squareTimes(28 - run.key.k);
-            run.next = run.x.mul(root);
-            uint256 first = root.power(rows - UNUSABLE_ROWS);
-            run.end = run.x.mul(first);
             uint256 count = UNUSABLE_ROWS + run.instanceCount;
-            Words lagrange = allocate(count + 1);
-            uint256 row = first;
+            run.lagrange = allocate(count + 7);
+            run.interpolation = run.lagrange.from(count + 1);
+            uint256 root = ROOT.squareTimes(28 - run.key.k);
+            uint256 first = root.power((1 << run.key.k) - UNUSABLE_ROWS);
+            run.next = run.x.mul(root);
+            run.end = run.x.mul(first);
+            lagrangeDenominators(run, first, root, count);
+            interpolationDenominators(run);
+            if (!Field.invertAll(run.lagrange, count + 7)) return false;
+            setLagrange(run, first, root, count);
+            setInterpolation(run);
+            return true;
+        }
+    }
+
+    /// `n·(x - row)` for the last rows and the first, and `x^n - 1`.
+    function lagrangeDenominators(Run memory run, uint256 row, uint256 root, uint256 count) private pure {
+        unchecked {
+            (Words lagrange, uint256 x, uint256 rows) = (run.lagrange, run.x, 1 << run.key.k);
             for (uint256 i = 0; i < count; ++i) {
-                lagrange.set(i, run.x.sub(row).mul(rows));
+                lagrange.set(i, x.sub(row).mul(rows));
                 row = row.mul(root);
             }
-            lagrange.set(count, vanishing);
-            if (!Field.invertAll(lagrange, count + 1)) return false;
-            row = first.mul(vanishing);
+            lagrange.set(count, run.power.sub(1));
+        }
+    }
+
+    function setLagrange(Run memory run, uint256 row, uint256 root, uint256 count) private pure {
+        unchecked {
+            Words lagrange = run.lagrange;
+            row = row.mul(run.power.sub(1));
             for (uint256 i = 0; i < count; ++i) {
                 lagrange.set(i, lagrange.get(i).mul(row));
                 row = row.mul(root);
             }
-            run.lagrange = lagrange;
             uint256 instance = 0;
             for (uint256 i = UNUSABLE_ROWS; i < count; ++i) {
                 instance = lagrange.get(i).mulAdd(run.instances.get(i - UNUSABLE_ROWS), instance);
             }
             run.instance = instance;
-            return true;
         }
+    }
+
+    function interpolationDenominators(Run memory run) private pure {
+        (uint256 x, uint256 next, uint256 end) = (run.x, run.next, run.end);
+        Words l = run.interpolation;
+        l.set(0, x.sub(next));
+        l.set(1, next.sub(x));
+        l.set(2, x.sub(end).mul(l.get(0)));
+        l.set(3, next.sub(end).mul(l.get(1)));
+        l.set(4, end.sub(x).mul(end.sub(next)));
+        l.set(5, run.u.sub(end));
+    }
+
+    /// The Lagrange polynomials of the points `x, ω·x`, then of `x, ω·x, ω^(n-6)·x`, at `u`, and the inverse of `u - ω^(n-6)·x`.
+    function setInterpolation(Run memory run) private pure {
+        Words l = run.interpolation;
+        (uint256 atX, uint256 atNext, uint256 atEnd) = (run.u.sub(run.x), run.u.sub(run.next), run.u.sub(run.end));
+        l.set(0, l.get(0).mul(atNext));
+        l.set(1, l.get(1).mul(atX));
+        l.set(2, l.get(2).mul(atNext).mul(atEnd));
+        l.set(3, l.get(3).mul(atX).mul(atEnd));
+        l.set(4, l.get(4).mul(atX).mul(atNext));
     }
 
     /// The gates of all lanes. Values in order: own cells, the next row's, the selectors, each lane's fixed columns.
@@ -194,27 +230,6 @@ library Plonk {
 
     function fold(Run memory run, uint256 value) private pure {
         run.quotient = run.quotient.mulAdd(run.y, value);
-    }
-
-    /// The Lagrange polynomials of the points `x, ω·x`, then of `x, ω·x, ω^(n-6)·x`, at `u`, and the inverse of `u - ω^(n-6)·x`.
-    function setInterpolation(Run memory run) private view returns (bool) {
-        (uint256 x, uint256 next, uint256 end) = (run.x, run.next, run.end);
-        Words l = allocate(6);
-        run.interpolation = l;
-        l.set(0, x.sub(next));
-        l.set(1, next.sub(x));
-        l.set(2, x.sub(end).mul(l.get(0)));
-        l.set(3, next.sub(end).mul(l.get(1)));
-        l.set(4, end.sub(x).mul(end.sub(next)));
-        l.set(5, run.u.sub(end));
-        if (!Field.invertAll(l, 6)) return false;
-        (uint256 atX, uint256 atNext, uint256 atEnd) = (run.u.sub(x), run.u.sub(next), run.u.sub(end));
-        l.set(0, l.get(0).mul(atNext));
-        l.set(1, l.get(1).mul(atX));
-        l.set(2, l.get(2).mul(atNext).mul(atEnd));
-        l.set(3, l.get(3).mul(atX).mul(atEnd));
-        l.set(4, l.get(4).mul(atX).mul(atNext));
-        return true;
     }
 
     /// SHPLONK: the commitments and values at one, two or three points as one equation.

@@ -14,23 +14,50 @@ library Statement {
         }
     }
 
-    /// Whether every value is in the range that the key declares for it.
-    function inRange(Key memory key, bytes calldata values) internal pure returns (bool) {
-        uint256 offset;
+    /// The values, each plus the field's order, and whether every one is in the range that the key declares for it.
+    function read(Key memory key, bytes calldata values) internal pure returns (Words all, bool inRange) {
+        all = allocate(values.length / 8);
+        (Words into, uint256 offset) = (all, 0);
         assembly ("memory-safe") {
             offset := values.offset
         }
-        bool outside;
+        inRange = true;
         for (uint256 i = 0; i < key.publics.length; ++i) {
             PublicTensor memory tensor = key.publics[i];
             if (!tensor.stated) continue;
-            (int256 least, int256 greatest) = (tensor.least, tensor.greatest);
-            uint256 end = offset + 8 * tensor.count;
-            assembly ("memory-safe") {
-                for {} lt(offset, end) { offset := add(offset, 8) } {
-                    let value := sar(192, calldataload(offset))
-                    outside := or(outside, or(slt(value, least), sgt(value, greatest)))
-                }
+            inRange = readTensor(tensor, offset, into) && inRange;
+            offset += 8 * tensor.count;
+            into = into.from(tensor.count);
+        }
+    }
+
+    /// The values of one tensor, four to a word of the calldata.
+    function readTensor(PublicTensor memory tensor, uint256 offset, Words into) private pure returns (bool) {
+        (uint256 count, int256 least, int256 greatest) = (tensor.count, tensor.least, tensor.greatest);
+        bool outside;
+        assembly ("memory-safe") {
+            let end := add(offset, shl(3, count))
+            for { let fours := add(offset, shl(5, shr(2, count))) } lt(offset, fours) { offset := add(offset, 0x20) } {
+                let word := calldataload(offset)
+                let value := sar(192, word)
+                outside := or(outside, or(slt(value, least), sgt(value, greatest)))
+                mstore(into, add(value, P))
+                value := sar(192, shl(64, word))
+                outside := or(outside, or(slt(value, least), sgt(value, greatest)))
+                mstore(add(into, 0x20), add(value, P))
+                value := sar(192, shl(128, word))
+                outside := or(outside, or(slt(value, least), sgt(value, greatest)))
+                mstore(add(into, 0x40), add(value, P))
+                value := sar(192, shl(192, word))
+                outside := or(outside, or(slt(value, least), sgt(value, greatest)))
+                mstore(add(into, 0x60), add(value, P))
+                into := add(into, 0x80)
+            }
+            for {} lt(offset, end) { offset := add(offset, 8) } {
+                let value := sar(192, calldataload(offset))
+                outside := or(outside, or(slt(value, least), sgt(value, greatest)))
+                mstore(into, add(value, P))
+                into := add(into, 0x20)
             }
         }
         return !outside;
@@ -49,32 +76,21 @@ library Statement {
         return keccak256(stated);
     }
 
-    /// The multilinear extensions of the stated tensors at the leaf point's first coordinates.
-    function extensions(Key memory key, bytes calldata values, Words leaf) internal pure returns (Words all, uint256 count) {
+    /// The multilinear extensions of the stated tensors at the leaf point's first coordinates. Their values, which have been read, are
+    /// overwritten.
+    function extensions(Key memory key, Words values, Words leaf) internal pure returns (Words all, uint256 count) {
         all = allocate(key.publics.length);
-        uint256 offset;
-        assembly ("memory-safe") {
-            offset := values.offset
-        }
         for (uint256 i = 0; i < key.publics.length; ++i) {
             PublicTensor memory tensor = key.publics[i];
             if (!tensor.stated) continue;
-            all.set(count++, extension(tensor, offset, leaf));
-            offset += 8 * tensor.count;
+            all.set(count++, extension(tensor, values, leaf));
+            values = values.from(tensor.count);
         }
     }
 
     /// One of them: the axes are folded one after the other, the last one first, which the first coordinates belong to.
-    function extension(PublicTensor memory tensor, uint256 offset, Words leaf) private pure returns (uint256) {
+    function extension(PublicTensor memory tensor, Words folded, Words leaf) private pure returns (uint256) {
         uint256 count = tensor.count;
-        Words folded = allocate(count);
-        assembly ("memory-safe") {
-            for { let i := 0 } lt(i, count) { i := add(i, 1) } {
-                let value := sar(192, calldataload(add(offset, shl(3, i))))
-                // A negative one is as much less than the field's order.
-                mstore(add(folded, shl(5, i)), add(value, mul(P, slt(value, 0))))
-            }
-        }
         for (uint256 axis = tensor.axes; axis > 0; --axis) {
             uint256 length = tensor.shape.get(axis - 1);
             count /= length;
@@ -84,7 +100,7 @@ library Statement {
                 leaf = leaf.from(1);
             }
         }
-        return folded.get(0);
+        return folded.get(0) % P;
     }
 
     /// Binds the lowest bit of each row's positions to a coordinate: pairs become one, a last one without another is paired with zero.
@@ -93,10 +109,13 @@ library Statement {
             let into := rows
             let at := rows
             let less := addmod(1, sub(P, coordinate), P)
+            let twice := add(P, P)
             for { let row := 0 } lt(row, count) { row := add(row, 1) } {
                 for { let end := add(at, shl(6, shr(1, length))) } lt(at, end) { at := add(at, 0x40) } {
                     let low := mload(at)
-                    mstore(into, addmod(low, mulmod(coordinate, addmod(mload(add(at, 0x20)), sub(P, low), P), P), P))
+                    // What has been read is below 2·P, and the difference below 4·P.
+                    let difference := add(mload(add(at, 0x20)), sub(twice, low))
+                    mstore(into, addmod(low, mulmod(coordinate, difference, P), P))
                     into := add(into, 0x20)
                 }
                 if and(length, 1) {

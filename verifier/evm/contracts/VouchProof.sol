@@ -62,7 +62,8 @@ abstract contract VouchProof {
     {
         if (key.modelId != modelId) return Refusal.OtherModel;
         if (values.length != 8 * Statement.countOf(key)) return Refusal.PublicLength;
-        if (!Statement.inRange(key, values)) return Refusal.PublicRange;
+        (Words read, bool inRange) = Statement.read(key, values);
+        if (!inRange) return Refusal.PublicRange;
         (Elements memory e, bool fits) = ElementsOf.place(key, proof);
         if (!fits) return Refusal.ProofLength;
         if (!ElementsOf.scalarsAreCanonical(e)) return Refusal.Scalar;
@@ -70,7 +71,7 @@ abstract contract VouchProof {
 
         Run memory run;
         (run.key, run.elements) = (key, e);
-        (run.instances, run.instanceCount) = publicValues(key, e, context, values);
+        (run.instances, run.instanceCount) = publicValues(key, e, Statement.digest(key, context, values), read);
         Transcript memory transcript = Transcripts.begin(run.instanceCount + 8 * key.lanes + e.valueCount + 12);
         run.left = Curve.terms(64 + 24 * key.lanes + key.xChunks + key.yChunks + key.wChunks);
         if (!Plonk.reduce(run, transcript)) return Refusal.Proof;
@@ -97,13 +98,12 @@ abstract contract VouchProof {
     }
 
     /// Section 10A.1: digests of the statement and the points, extensions of public tensors, exports.
-    function publicValues(Key memory key, Elements memory e, bytes32 context, bytes calldata values)
+    function publicValues(Key memory key, Elements memory e, bytes32 statement, Words values)
         private
         pure
         returns (Words instances, uint256 count)
     {
         instances = allocate(4 + key.publics.length + e.exportCount);
-        bytes32 statement = Statement.digest(key, context, values);
         instances.set(count++, pointsDigest(statement, 32, e.x, key.xChunks));
         if (key.yChunks > 0) instances.set(count++, pointsDigest(0, 0, e.y, key.yChunks));
         instances.set(count++, pointsDigest(0, 0, e.opening, 1));
