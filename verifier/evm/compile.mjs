@@ -1,12 +1,16 @@
-// Compiles contracts/*.sol to artifacts/*.json; with --check, compares instead of writing.
+// Compiles contracts/*.sol and examples/*.sol to artifacts/*.json; with --check, compares instead of writing. With --project DIR it compiles what
+// `vouch evm` wrote to DIR in place of them, to DIR/artifacts.
 import fs from "node:fs";
 import path from "node:path";
 import solc from "solc";
 
-const here = import.meta.dirname;
+const project = process.argv.includes("--project") ? process.argv[process.argv.indexOf("--project") + 1] : undefined;
+const here = project ?? import.meta.dirname;
 const sources = {};
-for (const name of fs.readdirSync(path.join(here, "contracts")).sort()) {
-  sources[name] = { content: fs.readFileSync(path.join(here, "contracts", name), "utf8") };
+for (const folder of project ? ["src"] : ["contracts", "examples"]) {
+  for (const name of fs.readdirSync(path.join(here, folder)).sort()) {
+    sources[`${folder}/${name}`] = { content: fs.readFileSync(path.join(here, folder, name), "utf8") };
+  }
 }
 const settings = {
   viaIR: true,
@@ -27,6 +31,7 @@ if (messages.length > 0) {
 }
 
 let differ = false;
+fs.mkdirSync(path.join(here, "artifacts"), { recursive: true });
 for (const contracts of Object.values(output.contracts)) {
   for (const [name, { abi, evm }] of Object.entries(contracts)) {
     // Libraries of internal functions are part of the contracts that use them.

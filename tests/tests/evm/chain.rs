@@ -5,8 +5,10 @@
 use revm::context::result::{ExecutionResult, Output};
 use revm::context::{Context, TxEnv};
 use revm::database::{CacheDB, EmptyDB};
-use revm::primitives::{Address, Bytes, TxKind};
-use revm::{ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext};
+use revm::handler::MainnetContext;
+use revm::primitives::{Address, Bytes, TxKind, U256};
+use revm::state::AccountInfo;
+use revm::{ExecuteCommitEvm, ExecuteEvm, InspectEvm, Inspector, MainBuilder, MainContext};
 
 /// Below what a transaction may have (EIP-7825).
 const GAS: u64 = 16_000_000;
@@ -27,7 +29,12 @@ pub struct Called {
 
 impl Chain {
     pub fn deploy(&mut self, creation_code: &Bytes) -> Address {
-        let transaction = transaction(TxKind::Create, creation_code.clone(), GAS);
+        self.deploy_from(Address::ZERO, creation_code)
+    }
+
+    pub fn deploy_from(&mut self, from: Address, creation_code: &Bytes) -> Address {
+        let transaction = TxEnv::builder().caller(from).kind(TxKind::Create).data(creation_code.clone());
+        let transaction = transaction.gas_limit(GAS).build().unwrap();
         let mut evm = Context::mainnet()
             .with_db(&mut self.db)
             .modify_cfg_chained(|cfg| cfg.disable_nonce_check = true)
@@ -43,6 +50,39 @@ impl Chain {
         account.info.code.as_ref().unwrap().original_bytes()
     }
 
+    /// Gives an account money.
+    pub fn fund(&mut self, account: Address, amount: u64) {
+        self.db.insert_account_info(account, AccountInfo::from_balance(U256::from(amount)));
+    }
+
+    pub fn balance(&self, account: Address) -> U256 {
+        self.db.cache.accounts.get(&account).map_or(U256::ZERO, |account| account.info.balance)
+    }
+
+    /// A transaction of an account's, with money, which is kept.
+    pub fn send(&mut self, from: Address, to: Address, data: Vec<u8>, value: u64) -> Called {
+        let transaction =
+            TxEnv::builder().caller(from).kind(TxKind::Call(to)).data(data.into()).value(U256::from(value));
+        let mut evm = Context::mainnet()
+            .with_db(&mut self.db)
+            .modify_cfg_chained(|cfg| cfg.disable_nonce_check = true)
+            .build_mainnet();
+        let result = evm.transact_commit(transaction.gas_limit(GAS).build().unwrap()).unwrap();
+        called(result).expect("the gas suffices")
+    }
+
+    /// Calls a contract, and has an inspector look on.
+    pub fn inspect<I>(&self, to: Address, data: Vec<u8>, mut inspector: I) -> (ExecutionResult, I)
+    where
+        I: Inspector<MainnetContext<CacheDB<EmptyDB>>>,
+    {
+        let transaction = transaction(TxKind::Call(to), data.into(), GAS);
+        let context =
+            Context::mainnet().with_db(self.db.clone()).modify_cfg_chained(|cfg| cfg.disable_nonce_check = true);
+        let result = context.build_mainnet_with_inspector(&mut inspector).inspect_tx(transaction).unwrap().result;
+        (result, inspector)
+    }
+
     /// Calls a contract, with nothing kept of it.
     pub fn call(&self, to: Address, data: Vec<u8>) -> Called {
         self.call_with(GAS, to, data).expect("the gas suffices")
@@ -55,15 +95,18 @@ impl Chain {
             .with_db(self.db.clone())
             .modify_cfg_chained(|cfg| cfg.disable_nonce_check = true)
             .build_mainnet();
-        match evm.transact(transaction).ok()?.result {
-            ExecutionResult::Success { output, gas, .. } => {
-                Some(Called { returned: Ok(output.into_data()), gas: gas.tx_gas_used() })
-            }
-            ExecutionResult::Revert { output, gas, .. } => {
-                Some(Called { returned: Err(output), gas: gas.tx_gas_used() })
-            }
-            ExecutionResult::Halt { .. } => None,
+        called(evm.transact(transaction).ok()?.result)
+    }
+}
+
+/// Nothing if the gas did not suffice.
+fn called(result: ExecutionResult) -> Option<Called> {
+    match result {
+        ExecutionResult::Success { output, gas, .. } => {
+            Some(Called { returned: Ok(output.into_data()), gas: gas.tx_gas_used() })
         }
+        ExecutionResult::Revert { output, gas, .. } => Some(Called { returned: Err(output), gas: gas.tx_gas_used() }),
+        ExecutionResult::Halt { .. } => None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! The Ethereum contract against the verifier: both accept or both refuse.
 
+mod bounty;
 mod chain;
+mod gas;
+mod project;
 
 use std::sync::LazyLock;
 

@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {IVouchVerifier} from "./IVouchVerifier.sol";
 import {Key, Keys} from "./Key.sol";
 import {Refusal, VouchProof} from "./VouchProof.sol";
 
 /// Checks proofs of any model whose key lies in a contract's code: a zero byte, and behind it the verifying key. Who put it there does not matter,
 /// since the model's id is computed from it.
-contract VouchVerifier is VouchProof {
-    /// Whether the proof shows that the model `modelId`, whose verifying key lies at `key`, turns the public values into one another, in this
-    /// context (zero for none). False for whatever is wrong with the proof or the values; reverts if `key` holds no key, or for want of gas.
+contract VouchVerifier is IVouchVerifier, VouchProof {
+    /// @inheritdoc IVouchVerifier
+    /// @dev False for whatever is wrong with the proof or the values; reverts if `key` holds no key, or for want of gas.
     function verify(address key, bytes32 modelId, bytes calldata proof, bytes32 context, bytes calldata values)
         external
         view
+        override
         returns (bool)
     {
         return check(load(key), modelId, proof, context, values) == Refusal.None;
     }
 
-    /// Reverts with what is wrong, if anything is.
+    /// @inheritdoc IVouchVerifier
     function requireValid(address key, bytes32 modelId, bytes calldata proof, bytes32 context, bytes calldata values)
         external
         view
+        override
     {
         require_(check(load(key), modelId, proof, context, values));
     }

@@ -21,15 +21,17 @@ macro_rules! sources {
 }
 
 /// The contracts that are the same for all models.
-const SOURCES: [(&str, &str); 10] = sources![
+const SOURCES: [(&str, &str); 12] = sources![
     "Curve.sol",
     "Elements.sol",
     "Field.sol",
     "Gates.sol",
+    "IVouchVerifier.sol",
     "Key.sol",
     "Plonk.sol",
     "Statement.sol",
     "Transcript.sol",
+    "Values.sol",
     "VouchProof.sol",
     "VouchVerifier.sol"
 ];

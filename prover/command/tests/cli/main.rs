@@ -2,6 +2,7 @@
 //! that say what to do, and no file that was not there before.
 
 mod evm;
+mod node;
 mod srs;
 
 use std::collections::BTreeMap;
