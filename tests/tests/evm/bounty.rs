@@ -1,11 +1,11 @@
 //! The example: a contract that pays for a proof that a trusted model takes an image for a seven.
 
-use alloy_sol_types::{SolCall, SolError, SolValue, sol};
+use alloy_sol_types::{SolCall, SolError, SolValue};
 use revm::primitives::{Address, Bytes, FixedBytes, U256};
 use vouch_circuits::ir::Visibility;
 use vouch_circuits::key::Proof;
 use vouch_evm::VouchVerifier::WrongProof;
-use vouch_evm::{Arguments, key_creation_code, verifier_creation_code};
+use vouch_evm::{Arguments, SevenBounty, key_creation_code, verifier_creation_code};
 use vouch_models::{quantize_all, zoo};
 use vouch_prover::{SetupOptions, prove, setup};
 use vouch_verifier::argmax;
@@ -13,27 +13,9 @@ use vouch_verifier::argmax;
 use crate::SRS;
 use crate::chain::Chain;
 
-sol! {
-    #[derive(Debug, PartialEq, Eq)]
-    interface SevenBounty {
-        error OnlyOwner();
-        error UntrustedModel();
-        error NothingOffered();
-        error NotASeven(uint256 class);
-
-        function trust(bytes32 modelId, bool whether) external;
-        function offer() external payable returns (uint256 bounty);
-        function contextOf(uint256 bounty, address claimant) external view returns (bytes32);
-        function claim(uint256 bounty, address key, bytes32 modelId, bytes proof, bytes scores) external;
-    }
-}
-
 /// The example as the compiler made it.
 fn creation_code(verifier: Address) -> Bytes {
-    let artifact = include_str!("../../../verifier/evm/artifacts/SevenBounty.json");
-    let artifact: serde_json::Value = serde_json::from_str(artifact).unwrap();
-    let code: Bytes = artifact["bytecode"].as_str().unwrap().parse().unwrap();
-    [code.to_vec(), verifier.abi_encode()].concat().into()
+    [SevenBounty::BYTECODE.to_vec(), verifier.abi_encode()].concat().into()
 }
 
 #[test]

@@ -174,6 +174,9 @@ fn other_keys_are_refused() {
     assert!(matches!(refusal(one.key_address, others), (Error::OtherModel(_), Some(false))));
     // Another key, by its own id: its publics are others.
     assert!(matches!(refusal(other_key, others), (Error::WrongPublicLength(_), Some(false))));
+    // Whoever takes the key for the verifier is not told that all is well.
+    let data = arguments.require_valid(one.key_address, own);
+    assert!(chain.call_with(1_000_000, one.key_address, data).is_none());
     // No contract, and one that holds no key.
     assert!(matches!(refusal(Address::ZERO, own), (Error::NotAKey(_), None)));
     assert!(matches!(refusal(one.verifier, own), (Error::NotAKey(_), None)));

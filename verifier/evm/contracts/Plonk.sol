@@ -56,7 +56,7 @@ library Plonk {
     uint256 private constant ROOT = 0x03ddb9f5166d18b798865ea93dd31f743215cf6dd39329c8d34f1ed960c37c9c;
     uint256 private constant DELTA = 0x09226b6e22c6f0ca64ec26aad4c86e715b5f898e5e963f25870e56bbe533e9a2;
 
-    /// Adds to the run's terms what the proof's equation has on its left side. False if a challenge is degenerate. The right side is the
+    /// Adds to the run's terms what the proof's equation has on its left side. False if a challenge is degenerate or there are too many public values. The right side is the
     /// proof's last point.
     function reduce(Run memory run, Transcript memory transcript) internal view returns (bool) {
         challenges(run, transcript);
@@ -101,10 +101,12 @@ library Plonk {
     }
 
     /// The Lagrange polynomials of rows at `x` and of the claims' points at `u`, by one inversion, and the public values' column. False if a
-    /// denominator is zero.
+    /// denominator is zero, or there are more public values than rows.
     function setPolynomials(Run memory run) private view returns (bool) {
         unchecked {
             uint256 count = UNUSABLE_ROWS + run.instanceCount;
+            // Public values lie in rows of their own.
+            if (count > 1 << run.key.k) return false;
             run.lagrange = allocate(count + 7);
             run.interpolation = run.lagrange.from(count + 1);
             uint256 root = ROOT.squareTimes(28 - run.key.k);

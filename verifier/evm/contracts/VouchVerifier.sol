@@ -5,7 +5,7 @@ import {IVouchVerifier} from "./IVouchVerifier.sol";
 import {Key, Keys} from "./Key.sol";
 import {Refusal, VouchProof} from "./VouchProof.sol";
 
-/// Checks proofs of any model whose key lies in a contract's code: a zero byte, and behind it the verifying key. Who put it there does not matter,
+/// Checks proofs of any model whose key lies in a contract's code: the byte of an invalid operation, and behind it the verifying key. Who put it there does not matter,
 /// since the model's id is computed from it.
 contract VouchVerifier is IVouchVerifier, VouchProof {
     /// @inheritdoc IVouchVerifier

@@ -30,6 +30,7 @@ contract SevenBounty {
         (verifier, owner) = (verifier_, msg.sender);
     }
 
+    /// Only models whose public values are the ten scores and nothing else, so that the largest of all values is the class.
     function trust(bytes32 modelId, bool whether) external {
         if (msg.sender != owner) revert OnlyOwner();
         trusted[modelId] = whether;

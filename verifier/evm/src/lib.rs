@@ -9,33 +9,24 @@
 
 pub mod project;
 
-use std::sync::LazyLock;
-
 pub use alloy_primitives::{Address, B256, Bytes};
 use alloy_sol_types::{SolCall, SolInterface, sol};
-use serde::Deserialize;
 use thiserror::Error;
 use vouch_circuits::key::{Proof, VerifyingKey};
 
-sol! {
-    /// The verifier's functions, as in `contracts/VouchVerifier.sol`.
+sol!(
+    /// The verifier, as the compiler made it of `contracts/VouchVerifier.sol`.
     #[derive(Debug, PartialEq, Eq)]
-    interface VouchVerifier {
-        error NotAKey();
-        error OtherModel();
-        error WrongPublicLength();
-        error PublicValueOutOfRange();
-        error WrongProofLength();
-        error ScalarOutOfRange();
-        error PointNotOnCurve();
-        error WrongProof();
-        error PrecompileFailed();
+    VouchVerifier,
+    "artifacts/VouchVerifier.json"
+);
 
-        function verify(address key, bytes32 modelId, bytes proof, bytes32 context, bytes values) external view returns (bool);
-        function requireValid(address key, bytes32 modelId, bytes proof, bytes32 context, bytes values) external view;
-        function describe(address key) external view returns (bytes32 modelId, bytes32 srsId, bool development, string name);
-    }
-}
+sol!(
+    /// A contract that acts on a proven output: `examples/SevenBounty.sol`.
+    #[derive(Debug, PartialEq, Eq)]
+    SevenBounty,
+    "artifacts/SevenBounty.json"
+);
 
 sol! {
     /// The functions of a contract for one model, which [`project`] writes.
@@ -45,6 +36,9 @@ sol! {
         function requireValid(bytes proof, bytes32 context, bytes values) external view;
     }
 }
+
+/// The operation that fails (EIP-141).
+const INVALID: u8 = 0xfe;
 
 /// Most bytes of a contract's code (EIP-170).
 pub const MAX_CODE: usize = 24_576;
@@ -62,22 +56,12 @@ pub struct KeyTooLong {
 #[error("the proof's context is all zeros, which the contract takes for none; prove with another context, or without")]
 pub struct ZeroContext;
 
-/// What the compiler made of a contract.
-#[derive(Debug, Deserialize)]
-struct Artifact {
-    bytecode: Bytes,
-}
-
 /// The code that deploys the verifier.
 pub fn verifier_creation_code() -> &'static Bytes {
-    static ARTIFACT: LazyLock<Artifact> = LazyLock::new(|| {
-        // A file of this crate: whether it is well formed shows in every test.
-        serde_json::from_str(include_str!("../artifacts/VouchVerifier.json")).expect("the compiled contract is whole")
-    });
-    &ARTIFACT.bytecode
+    &VouchVerifier::BYTECODE
 }
 
-/// The code of a contract that holds the key: a zero, which stops whoever calls it, and what a key's file holds.
+/// The code of a contract that holds the key: an invalid operation, so that every call of it fails, and what a key's file holds.
 ///
 /// # Errors
 /// A key that is longer than a contract's code can be.
@@ -86,7 +70,7 @@ pub fn key_code(key: &VerifyingKey) -> Result<Vec<u8>, KeyTooLong> {
     if body.len() >= MAX_CODE {
         return Err(KeyTooLong { bytes: body.len() });
     }
-    Ok([&[0], &body[..]].concat())
+    Ok([&[INVALID], &body[..]].concat())
 }
 
 /// The code that deploys the contract that holds the key.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// The verifying key of @MODEL@, for VouchVerifier: a contract whose code is the key behind a zero, which stops whoever calls it.
+/// The verifying key of @MODEL@, for VouchVerifier: a contract whose code is the key behind an invalid operation, so that every call to it fails.
 /// Model id @MODEL_ID@
 contract @NAME@Key {
     constructor() {
         bytes memory code =
-            hex"00"
+            hex"fe"
 @KEY@;
         assembly ("memory-safe") {
             return(add(code, 0x20), mload(code))

@@ -12,7 +12,6 @@ use alloy::providers::{Provider, ProviderBuilder};
 use alloy::rpc::types::TransactionRequest;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol;
-use alloy::sol_types::SolValue;
 use tempfile::TempDir;
 use vouch_circuits::key::Proof;
 use vouch_circuits::tensor_opening::commitment_id;
@@ -20,21 +19,17 @@ use vouch_verifier::argmax;
 
 use crate::{REFUSED, fails, json};
 
-sol! {
+sol!(
     #[sol(rpc)]
-    interface VouchVerifier {
-        function verify(address key, bytes32 modelId, bytes proof, bytes32 context, bytes values) external view returns (bool);
-        function requireValid(address key, bytes32 modelId, bytes proof, bytes32 context, bytes values) external view;
-    }
+    VouchVerifier,
+    "../../verifier/evm/artifacts/VouchVerifier.json"
+);
 
+sol!(
     #[sol(rpc)]
-    interface SevenBounty {
-        function trust(bytes32 modelId, bool whether) external;
-        function offer() external payable returns (uint256 bounty);
-        function contextOf(uint256 bounty, address claimant) external view returns (bytes32);
-        function claim(uint256 bounty, address key, bytes32 modelId, bytes proof, bytes scores) external;
-    }
-}
+    SevenBounty,
+    "../../verifier/evm/artifacts/SevenBounty.json"
+);
 
 /// The first of the accounts that the node gives money to, the same on all machines.
 const ACCOUNT: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
@@ -122,11 +117,7 @@ async fn a_contract_acts_on_a_proven_output() {
     let (verifier, key) = (verifier_address.to_string(), key_address.to_string());
 
     // A bounty on it.
-    let artifact = fs::read(contracts().join("artifacts/SevenBounty.json")).unwrap();
-    let artifact: serde_json::Value = serde_json::from_slice(&artifact).unwrap();
-    let creation: Bytes = artifact["bytecode"].as_str().unwrap().parse().unwrap();
-    let creation = [creation.to_vec(), verifier_address.abi_encode()].concat();
-    let bounty = SevenBounty::new(deploy(&provider, creation.into()).await, &provider);
+    let bounty = SevenBounty::deploy(&provider, verifier_address).await.unwrap();
     let amount = U256::from(1_000_000);
     bounty.offer().value(amount).send().await.unwrap().get_receipt().await.unwrap();
     let context = bounty.contextOf(U256::ZERO, account).call().await.unwrap();
