@@ -25,6 +25,9 @@ pub enum Check {
     /// The committed values do not satisfy the combined linear claims.
     #[error("the committed tensors do not satisfy the claims about them")]
     Batch,
+    /// A hashed input or output has not the hash that the statement has for it.
+    #[error("a hashed input or output has another hash")]
+    Hash,
     /// The pairing equation of the opening does not hold.
     #[error("the opening of the commitments fails the pairing check")]
     Pairing,
@@ -74,6 +77,10 @@ pub trait Channel: Arithmetic {
     fn read(&mut self) -> Result<Self::Scalar, Check>;
     /// The next message that stands for group elements (their digest, the first one the statement's too), absorbed.
     fn read_points(&mut self) -> Result<(), Check>;
+    /// The next hash that the statement has. Not absorbed: the statement is.
+    fn stated_hash(&mut self) -> Result<Self::Scalar, Check>;
+    /// The prover's next message, not absorbed: one that a hash in the statement determines.
+    fn read_hashed(&mut self) -> Result<Self::Scalar, Check>;
     /// A challenge that depends on everything so far.
     fn challenge(&mut self) -> Self::Scalar;
 }

@@ -4,7 +4,7 @@
 //! [`crate::points`]; public tensors and constraint systems are postcard's (its varints are accepted in their shortest form only). Decoding is safe
 //! on any bytes, and what it returns is well formed ([`VerifyingKey::check`]).
 
-use ark_bn254::{G1Affine, G2Affine};
+use ark_bn254::{Fr, G1Affine, G2Affine};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha3::{Digest, Keccak256};
@@ -118,6 +118,8 @@ impl Proof {
         let mut out = self.key_digest.to_vec();
         out.push(u8::from(self.context.is_some()));
         out.extend(self.context.iter().flatten());
+        put_count(&mut out, self.hashes.len());
+        out.extend(self.hashes.iter().flat_map(encode_scalar));
         put_count(&mut out, self.publics.len());
         for values in &self.publics {
             put_count(&mut out, values.len());
@@ -127,9 +129,11 @@ impl Proof {
         files::seal(Kind::Proof, &out)
     }
 
-    /// The public values of all inputs and outputs in order, as a proof's file has them but without their counts.
+    /// The hashes, then the public values, of all inputs and outputs in order, as a proof's file has them but without their counts.
     pub fn public_values(&self) -> Vec<u8> {
-        self.publics.iter().flat_map(|values| encode_values(values)).collect()
+        let mut out: Vec<u8> = self.hashes.iter().flat_map(encode_scalar).collect();
+        out.extend(self.publics.iter().flat_map(|values| encode_values(values)));
+        out
     }
 
     /// What a proof's file holds behind the public values.
@@ -153,6 +157,7 @@ impl Proof {
         let mut body = Fields(files::open(file, Kind::Proof)?);
         let key_digest = body.digest("key digest")?;
         let context = if body.flag("context")? { Some(body.digest("context")?) } else { None };
+        let hashes = body.list("hashes", 32, decode_scalar)?;
         // Each public tensor takes at least its own count's four bytes.
         let publics = (0..body.count("public values", 4)?)
             .map(|_| body.list("public values", 8, |b| b.try_into().ok().map(i64::from_be_bytes)))
@@ -166,7 +171,7 @@ impl Proof {
         if !body.0.is_empty() {
             return Err(DecodeError::Trailing);
         }
-        Ok(Self { key_digest, context, publics, x_commitments, y_commitments, opening, exports, shell })
+        Ok(Self { key_digest, context, hashes, publics, x_commitments, y_commitments, opening, exports, shell })
     }
 }
 
@@ -269,6 +274,10 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn g1(&mut self, what: &'static str) -> Result<G1Affine, DecodeError> {
         decode_g1(self.take(G1_BYTES, what)?).ok_or(DecodeError::Field(what))
+    }
+
+    pub(crate) fn scalar(&mut self, what: &'static str) -> Result<Fr, DecodeError> {
+        decode_scalar(self.take(32, what)?).ok_or(DecodeError::Field(what))
     }
 
     fn g2(&mut self, what: &'static str) -> Result<G2Affine, DecodeError> {

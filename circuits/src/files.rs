@@ -15,7 +15,7 @@ use thiserror::Error;
 /// First bytes of every file.
 const MAGIC: &[u8; 6] = b"VOUCH\n";
 /// Version of the container and of all bodies.
-pub const VERSION: u16 = 10;
+pub const VERSION: u16 = 11;
 const LENGTH_AT: usize = MAGIC.len() + 2 + 2;
 const HEAD: usize = LENGTH_AT + 8;
 const DIGEST: usize = 32;
@@ -38,10 +38,12 @@ pub enum Kind {
     Architecture = 7,
     /// What opens a committed input or output.
     TensorOpening = 8,
+    /// What a hashed input's or output's hash is of.
+    HashOpening = 9,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] = [
+    const ALL: [Kind; 8] = [
         Kind::FixedPointModel,
         Kind::ProvingKey,
         Kind::VerifyingKey,
@@ -49,6 +51,7 @@ impl Kind {
         Kind::Proof,
         Kind::Architecture,
         Kind::TensorOpening,
+        Kind::HashOpening,
     ];
 }
 
@@ -62,6 +65,7 @@ impl fmt::Display for Kind {
             Kind::ReferenceString => "reference string",
             Kind::Architecture => "model architecture",
             Kind::TensorOpening => "opening of a committed tensor",
+            Kind::HashOpening => "opening of a hash",
         })
     }
 }

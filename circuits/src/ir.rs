@@ -264,10 +264,13 @@ pub enum Visibility {
     Committed,
     /// Nothing but that some values were used, in the declared range. For inputs only: an output that nobody sees says nothing.
     Private,
+    /// A salted hash of its values ([`crate::tensor_hash`]), which is part of the statement.
+    Hashed,
 }
 
 /// An input or output. If it is [`Visibility::Public`], the tensor's true entries are public values of the statement; if it is
-/// [`Visibility::Committed`], the tensor lies alone in its chunks of `x`, and is zero in its padding.
+/// [`Visibility::Committed`], the tensor lies alone in its chunks of `x`, and is zero in its padding; if it is [`Visibility::Hashed`], it is
+/// zero in its padding too, and all its values have 16 bits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Public {
     /// The tensor that is bound.
@@ -314,6 +317,11 @@ impl Public {
     /// Whether it has commitments of its own.
     pub fn is_committed(&self) -> bool {
         self.visibility == Visibility::Committed
+    }
+
+    /// Whether a hash of it is part of the statement.
+    pub fn is_hashed(&self) -> bool {
+        self.visibility == Visibility::Hashed
     }
 }
 

@@ -23,7 +23,7 @@ use crate::validate::{
 };
 
 /// Version of the protocol; part of every key's digest.
-pub const PROTOCOL_VERSION: u32 = 16;
+pub const PROTOCOL_VERSION: u32 = 17;
 /// Most chunks of one vector.
 pub const MAX_CHUNKS: usize = 1 << 20;
 
@@ -106,6 +106,11 @@ impl PublicTensor {
         self.visibility == Visibility::Committed
     }
 
+    /// Whether a hash of it is part of the statement.
+    pub fn is_hashed(&self) -> bool {
+        self.visibility == Visibility::Hashed
+    }
+
     /// Number of values that a proof states.
     pub fn values(&self) -> usize {
         if self.is_stated() { self.elements() } else { 0 }
@@ -123,7 +128,7 @@ impl PublicTensor {
         if self.elements() != self.shape.iter().product::<usize>() {
             return Err(Problem::Public);
         }
-        check_visibility(self.role, self.visibility)?;
+        check_visibility(self.role, self.visibility, self.range)?;
         check_public_range(self.range, self.frac)?;
         let (chunks, bits) = (self.commitments(), shape_bits(&self.tensor_shape));
         let fits = match self.visibility {
@@ -217,7 +222,9 @@ pub struct Proof {
     pub key_digest: [u8; 32],
     /// What the proof is bound to, if to anything: a request's id, a contract's address.
     pub context: Option<[u8; 32]>,
-    /// The inputs' and outputs' integers, in the key's order; none of one that is private.
+    /// The hashes of hashed inputs and outputs, in the key's order.
+    pub hashes: Vec<Fr>,
+    /// The inputs' and outputs' integers, in the key's order; none of one that is not public.
     pub publics: Vec<Vec<i64>>,
     /// One commitment for each chunk of `x`, and the mask chunk's.
     pub x_commitments: Vec<G1Affine>,

@@ -238,8 +238,8 @@ pub fn leaf_bits(system: &ConstraintSystem) -> usize {
 
 fn depth(system: &ConstraintSystem, row_len: usize) -> usize {
     let equals = system.equals.iter().map(|e| e.bits());
-    let stated = system.publics.iter().filter(|public| public.is_stated());
-    let publics = stated.map(|public| system.tensor(public.tensor).bits());
+    let compared = system.publics.iter().filter(|public| public.is_stated() || public.is_hashed());
+    let publics = compared.map(|public| system.tensor(public.tensor).bits());
     equals.chain(publics).max().unwrap_or(0).max(log2_ceil(row_len)).max(1)
 }
 

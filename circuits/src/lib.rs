@@ -16,7 +16,7 @@
 //! | the verifier's algorithm | [`argument`] over [`backend`], with multilinear building blocks [`mle`] |
 //! | hashes | [`poseidon`], [`sponge`], [`transcript`] |
 //! | the shell | [`shell`]: recording, circuit, keys, Halo2's transcript |
-//! | keys and proofs | [`key`], [`tensor_opening`], their bytes [`encoding`], containers [`files`], group elements [`points`], the blinds' base [`blinds`] |
+//! | keys and proofs | [`key`], [`tensor_hash`], [`tensor_opening`], their bytes [`encoding`], containers [`files`], group elements [`points`], the blinds' base [`blinds`] |
 //!
 //! This crate knows neither ONNX nor witness values, and nothing of how a proof is made. docs/PROTOCOL.md states the protocol, docs/ARCHITECTURE.md
 //! the way from a model to a proof.
@@ -36,6 +36,7 @@ pub mod points;
 pub mod poseidon;
 pub mod shell;
 pub mod sponge;
+pub mod tensor_hash;
 pub mod tensor_opening;
 pub mod transcript;
 pub mod validate;

@@ -12,7 +12,7 @@ use crate::backend::{Arithmetic, Step};
 use crate::poseidon::WIDTH;
 
 /// Domain tag of this protocol and its version, the sponge's initial capacity.
-const DOMAIN: &[u8] = b"vouch core argument v16";
+const DOMAIN: &[u8] = b"vouch core argument v17";
 /// Elements that one permutation absorbs.
 pub const RATE: usize = WIDTH - 1;
 
@@ -53,7 +53,12 @@ pub struct Sponge<S> {
 impl<S: Clone> Sponge<S> {
     /// At the transcript's beginning.
     pub fn new<A: Arithmetic<Scalar = S>>(ar: &mut A) -> Self {
-        let capacity = ar.constant(Fr::from_be_bytes_mod_order(DOMAIN));
+        Self::of_domain(ar, DOMAIN)
+    }
+
+    /// With another domain tag, for what is no transcript.
+    pub fn of_domain<A: Arithmetic<Scalar = S>>(ar: &mut A, domain: &[u8]) -> Self {
+        let capacity = ar.constant(Fr::from_be_bytes_mod_order(domain));
         let zero = ar.constant(Fr::ZERO);
         let state = [capacity, zero.clone(), zero];
         Self { state, block: Block::default(), position: 0, absorbed: 0, second: false }

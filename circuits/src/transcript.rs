@@ -61,6 +61,11 @@ impl Writer {
         self.sponge.label(step);
     }
 
+    /// Sends scalars that a hash in the statement determines, without absorbing them.
+    pub fn write_hashed(&mut self, values: &[Fr]) {
+        self.scalars.extend(values);
+    }
+
     /// Sends one scalar.
     pub fn write(&mut self, value: Fr) {
         self.sponge.absorb(&mut Plain, &value);
@@ -93,6 +98,7 @@ pub struct Reader<'a> {
     sponge: Sponge<Fr>,
     scalars: std::slice::Iter<'a, Fr>,
     digests: std::slice::Iter<'a, Fr>,
+    hashes: std::slice::Iter<'a, Fr>,
 }
 
 plain_arithmetic!(Reader<'_>);
@@ -100,12 +106,25 @@ plain_arithmetic!(Reader<'_>);
 impl<'a> Reader<'a> {
     /// Reads the proof's `scalars` and the `digests` of its groups of points, each in the order they were sent.
     pub fn new(scalars: &'a [Fr], digests: &'a [Fr]) -> Self {
-        Self { sponge: Sponge::new(&mut Plain), scalars: scalars.iter(), digests: digests.iter() }
+        let sponge = Sponge::new(&mut Plain);
+        Self { sponge, scalars: scalars.iter(), digests: digests.iter(), hashes: [].iter() }
+    }
+
+    /// For a statement with these hashes.
+    pub fn with_hashes(self, hashes: &'a [Fr]) -> Self {
+        Self { hashes: hashes.iter(), ..self }
     }
 
     /// Refuses a proof with messages left over.
     pub fn finish(self) -> Result<(), Check> {
-        if self.scalars.len() == 0 && self.digests.len() == 0 { Ok(()) } else { Err(Check::Shape) }
+        let left = [self.scalars.len(), self.digests.len(), self.hashes.len()];
+        if left == [0; 3] { Ok(()) } else { Err(Check::Shape) }
+    }
+}
+
+impl Permute for Reader<'_> {
+    fn permute(&mut self, state: &mut [Fr; WIDTH], block: Block<Fr>) {
+        Plain.permute(state, block);
     }
 }
 
@@ -124,6 +143,14 @@ impl Channel for Reader<'_> {
         let digest = self.digests.next().ok_or(Check::Shape)?;
         self.sponge.absorb(&mut Plain, digest);
         Ok(())
+    }
+
+    fn stated_hash(&mut self) -> Result<Fr, Check> {
+        self.hashes.next().copied().ok_or(Check::Shape)
+    }
+
+    fn read_hashed(&mut self) -> Result<Fr, Check> {
+        self.scalars.next().copied().ok_or(Check::Shape)
     }
 
     fn challenge(&mut self) -> Fr {

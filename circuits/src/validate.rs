@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::ir::*;
 use crate::layout::{Cuts, leaf_bits};
+use crate::tensor_hash::VALUES;
 
 /// The least supported chunk size, as a binary logarithm: room for the mask.
 pub const MIN_CHUNK_BITS: usize = 6;
@@ -31,6 +32,8 @@ pub const MAX_INDEX_TERMS: usize = 2;
 pub const MAX_INDEX_COEF: u64 = 1 << 31;
 /// Most steps that all wiring predicates' automata take together; about a second's work.
 pub const MAX_WIRING_STEPS: u64 = 1 << 24;
+/// Most padded positions of all hashed inputs and outputs together: a shell has fewer rows than their hashes would take otherwise.
+pub const MAX_HASHED: u64 = 1 << 20;
 /// Largest `frac`, by absolute value: real values stay within what `f64` can hold.
 pub const MAX_FRAC: i32 = 256;
 
@@ -95,6 +98,12 @@ pub enum Problem {
     /// An output that no proof would show.
     #[error("an output is not private")]
     Visibility,
+    /// More than any shell has room for.
+    #[error("hashed inputs and outputs have at most 2^20 positions together; commit to large ones instead")]
+    HashedSize,
+    /// Values that an element of a hash has no room for.
+    #[error("the values of a hashed input or output have 16 bits")]
+    HashedRange,
     /// A tensor that two inputs or outputs commit to.
     #[error("a tensor is committed to by one input or output alone")]
     CommittedTwice,
@@ -145,6 +154,11 @@ pub fn validate_system(system: &ConstraintSystem, chunk_bits: usize) -> Result<(
         check_shape(&tensor.shape).map_err(at("tensor", i, &tensor.name))?;
     }
     let committed = system.publics.iter().filter(|public| public.is_committed());
+    let hashed = system.publics.iter().filter(|public| public.is_hashed());
+    let hashed = hashed.map(|public| system.tensors.get(public.tensor.0 as usize).map_or(0, Tensor::bits));
+    if hashed.fold(0u64, |sum, bits| sum.saturating_add(1 << bits)) > MAX_HASHED {
+        return Err(whole("all hashed inputs and outputs together")(Problem::HashedSize));
+    }
     // Each takes whole chunks.
     check_total(committed.map(|_| chunk_bits)).map_err(whole("all committed inputs and outputs together"))?;
     for origin in [Origin::Witness, Origin::Model, Origin::Fixed] {
@@ -190,9 +204,17 @@ pub(crate) fn check_shape(shape: &[usize]) -> Result<(), Problem> {
     if shape_bits(shape) > MAX_SIZE_BITS { Err(Problem::Size) } else { Ok(()) }
 }
 
-/// Outputs are shown.
-pub(crate) fn check_visibility(role: Role, visibility: Visibility) -> Result<(), Problem> {
-    if (role, visibility) == (Role::Output, Visibility::Private) { Err(Problem::Visibility) } else { Ok(()) }
+/// Outputs are shown, and an element of a hash has room for few bits of a value.
+pub(crate) fn check_visibility(
+    role: Role,
+    visibility: Visibility,
+    (least, greatest): (i64, i64),
+) -> Result<(), Problem> {
+    match visibility {
+        Visibility::Private if role == Role::Output => Err(Problem::Visibility),
+        Visibility::Hashed if !(VALUES.contains(&least) && VALUES.contains(&greatest)) => Err(Problem::HashedRange),
+        _ => Ok(()),
+    }
 }
 
 /// The bounds of a public tensor's values.
@@ -327,7 +349,7 @@ impl Rules<'_> {
         if tensor.origin != Origin::Witness || tensor.len() != len {
             return Err(Problem::Public);
         }
-        check_visibility(public.role, public.visibility)?;
+        check_visibility(public.role, public.visibility, public.range)?;
         if !alone {
             return Err(Problem::CommittedTwice);
         }

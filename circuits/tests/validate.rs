@@ -10,6 +10,8 @@ use vouch_circuits::backend::{Arithmetic, Channel, Check, Step};
 use vouch_circuits::ir::*;
 use vouch_circuits::layout::{Cuts, Layout, leaf_bits};
 use vouch_circuits::lowering::lower;
+use vouch_circuits::poseidon::WIDTH;
+use vouch_circuits::sponge::{Block, Permute};
 use vouch_circuits::validate::*;
 use vouch_program::{AffineTerm, AxisIndex, Func, FunctionTable, Node, NodeId, Op, Port, Program, View};
 
@@ -81,6 +83,18 @@ fn each_broken_rule_is_named() {
     let add = |s: &mut ConstraintSystem, source: Source, domain: &[usize]| {
         s.equals.push(Virtual::zero(domain).plus(1, source));
     };
+    let hash = |s: &mut ConstraintSystem, range| {
+        (s.publics[0].visibility, s.publics[0].range) = (Visibility::Hashed, range);
+    };
+    let hash_all = |s: &mut ConstraintSystem, bits: usize| {
+        let tensor = TensorId(s.tensors.len() as u32);
+        s.tensors.push(Tensor { origin: Origin::Witness, shape: vec![1 << bits], name: "large".into() });
+        (s.publics[0].tensor, s.publics[0].shape) = (tensor, vec![1 << bits]);
+        hash(s, (0, 1));
+    };
+    let mut most = good.clone();
+    hash_all(&mut most, 20);
+    assert_eq!(validate(&most, CUTS), Ok(()));
     type Change<'a> = &'a dyn Fn(&mut ConstraintSystem);
     let cases: &[(Change, Problem)] = &[
         (&|s| s.tensors[0].shape = vec![0], Problem::Shape),
@@ -134,6 +148,9 @@ fn each_broken_rule_is_named() {
         (&|s| s.publics[0].range = (1, 0), Problem::Range),
         (&|s| s.publics[0].range.1 = 1 << 31, Problem::Range),
         (&|s| s.publics[0].frac = i32::MIN, Problem::Range),
+        (&|s| hash(s, (-(1 << 15) - 1, 0)), Problem::HashedRange),
+        (&|s| hash(s, (0, 1 << 15)), Problem::HashedRange),
+        (&|s| hash_all(s, 21), Problem::HashedSize),
     ];
     for (i, (change, problem)) in cases.iter().enumerate() {
         let mut bad = good.clone();
@@ -238,6 +255,13 @@ impl Arithmetic for Lenient {
     }
 }
 
+impl Permute for Lenient {
+    fn permute(&mut self, _: &mut [Fr; WIDTH], _: Block<Fr>) {
+        // About what one takes.
+        self.multiplications += 300;
+    }
+}
+
 impl Channel for Lenient {
     fn label(&mut self, _: Step) {}
     fn read(&mut self) -> Result<Fr, Check> {
@@ -245,6 +269,12 @@ impl Channel for Lenient {
     }
     fn read_points(&mut self) -> Result<(), Check> {
         Ok(())
+    }
+    fn stated_hash(&mut self) -> Result<Fr, Check> {
+        Ok(self.next())
+    }
+    fn read_hashed(&mut self) -> Result<Fr, Check> {
+        Ok(self.next())
     }
     fn challenge(&mut self) -> Fr {
         self.next()

@@ -11,6 +11,7 @@ use vouch_circuits::backend::Step;
 use vouch_circuits::ir::ConstraintSystem;
 use vouch_circuits::layout::{Layout, MASK_LEN, Vector};
 use vouch_circuits::mle::eq_table;
+use vouch_circuits::tensor_hash;
 use vouch_circuits::transcript::Writer;
 
 use crate::operands::add_claim;
@@ -37,6 +38,12 @@ pub fn prove(
         let part = if vector == Vector::X { &mut q_x } else { &mut q_w };
         let weights = eq_table(&claims.points.leaves[..block.bits]);
         part[block.range()].par_iter_mut().with_min_len(PARALLEL).zip(weights).for_each(|(q, e)| *q += e * coef);
+    }
+    for (tensor, coef) in &claims.packed {
+        let (vector, block) = layout.block(*tensor);
+        let part = if vector == Vector::X { &mut q_x } else { &mut q_w };
+        let weights = tensor_hash::weights(&claims.points.leaves[..block.bits]);
+        part[block.range()].iter_mut().zip(weights).for_each(|(q, weight)| *q += weight * coef);
     }
     for claim in &claims.indexed {
         let (vector, block) = layout.block(claim.tensor);

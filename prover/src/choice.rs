@@ -143,15 +143,19 @@ fn cheapest((lowered, layer): (Lowered, usize), given: &SetupOptions) -> Choice 
         let (cuts, lanes) = (at(given.chunk_bits.unwrap_or(*CHUNK_BITS.end())), all_lanes[0]);
         return Choice { price: price(system, cuts, lanes), lowered, cuts, lanes };
     };
-    let shape = shell_of(system, first, 1);
+    let recording = record_shape(system, &Layout::new(system, first));
+    let shape = Shape::of(&recording, 1);
+    let sponges: Vec<usize> = recording.sponges().map(<[_]>::len).collect();
     // The shell of all others follows from the first one's, near enough: a round of the batching step is a permutation and a few rows, and
     // the opening has a few rows for each coordinate.
     let rho = |cuts| Layout::new(system, cuts).chunks().rho();
     let like_first = |cuts: Cuts, lanes| {
         let (more, less) = (rho(cuts), rho(first));
-        let permutations = (shape.permutations + more).saturating_sub(less);
+        let mut sponges = sponges.clone();
+        // The transcript's.
+        sponges.iter_mut().last().into_iter().for_each(|last| *last = (*last + more).saturating_sub(less));
         let arithmetic = shape.arithmetic + 7 * more + 8 * cuts.chunk_bits;
-        Shape::new(permutations, arithmetic.saturating_sub(7 * less + 8 * first.chunk_bits), shape.instances, lanes)
+        Shape::new(&sponges, arithmetic.saturating_sub(7 * less + 8 * first.chunk_bits), shape.instances, lanes)
     };
     let candidates = sizes.flat_map(|cuts| all_lanes.iter().map(move |lanes| (cuts, *lanes)));
     let priced = candidates.map(|(cuts, lanes)| (cuts, lanes, price_with(system, cuts, &like_first(cuts, lanes))));

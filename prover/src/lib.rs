@@ -27,6 +27,6 @@ pub use check::{CheckError, CheckReport, Checker, check};
 pub use choice::{Prefer, Price, constraints_of, price};
 pub use core_key::{CoreProvingKey, setup_core};
 pub use key_file::KeyFileError;
-pub use prove::{ProveError, ProveOptions, Proven, prove, prove_core, prove_with};
+pub use prove::{ProveError, ProveOptions, Proven, fresh_salt, prove, prove_core, prove_with};
 pub use setup::{Needs, ProvingKey, SetupError, SetupOptions, setup};
 pub use verify_key::{KeyMismatch, verify_key};

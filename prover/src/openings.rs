@@ -21,6 +21,9 @@ pub enum ReuseError {
     /// The key commits to nothing that it could open, or two openings are of one tensor.
     #[error("the opening is of no committed tensor of this model, or of one that another opening is of")]
     Tensor,
+    /// No hashed input or output of the run has these values and shape.
+    #[error("no hashed input or output of this run has the values that the hash is of")]
+    Hash,
     /// A value has changed: the old blind would show the difference.
     #[error("{name:?} has other values in this run than in the opening; its commitment cannot be used again")]
     OtherValues {

@@ -10,11 +10,12 @@ use rand::rngs::{StdRng, SysRng};
 use rayon::prelude::*;
 use thiserror::Error;
 use vouch_circuits::argument::key::{CoreProof, public_at, statement};
-use vouch_circuits::argument::{ChunkWeights, batch_claims, chunk_weights, linear_claim};
+use vouch_circuits::argument::{ChunkWeights, Stated, batch_claims, chunk_weights, linear_claim};
 use vouch_circuits::backend::{Check, Plain, Step};
 use vouch_circuits::ir::{Origin, Public, TensorId};
 use vouch_circuits::key::Proof;
 use vouch_circuits::layout::{Layout, MASK_LEN};
+use vouch_circuits::tensor_hash::HashOpening;
 use vouch_circuits::tensor_opening::TensorOpening;
 use vouch_circuits::transcript::Writer;
 
@@ -57,6 +58,8 @@ pub struct ProveOptions<'a> {
     pub context: Option<[u8; 32]>,
     /// Openings of earlier proofs whose commitments are to be this proof's too.
     pub openings: &'a [TensorOpening],
+    /// Openings of hashes that are to be this proof's: each of the first hashed input or output with its values.
+    pub hashes: &'a [HashOpening],
 }
 
 /// A proof, and what stays with the prover.
@@ -65,6 +68,8 @@ pub struct Proven {
     pub proof: Proof,
     /// What opens its committed inputs and outputs, in the key's order; as secret as their values.
     pub openings: Vec<TensorOpening>,
+    /// What opens the hashes of its hashed ones, each with its number among the key's inputs and outputs; as secret as their values.
+    pub hashes: Vec<(usize, HashOpening)>,
 }
 
 /// Proves a run of the key's program on integer inputs, bound to `context` if there is one. `progress` is told at the beginning of each
@@ -92,19 +97,21 @@ pub fn prove_with(
     options: &ProveOptions,
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<Proven, ProveError> {
-    let ProveOptions { context, openings } = *options;
+    let ProveOptions { context, openings, hashes } = *options;
     let place = (&key.core.key.system, &key.core.layout);
     progress("witness");
     let witness = witness_of(&key.core, inputs)?;
+    let hashes = hash_openings(&key.core, &witness, hashes)?;
     let mut blinds = draw_blinds(&key.core)?;
     use_again(openings, &key.core.key_digest, place, &mut blinds)?;
     let commitments = Commitments::new(&key.core, &witness, blinds, progress)?;
     expect_same(openings, place, &commitments.points)?;
     let blinds = commitments.blinds.clone();
-    let core = prove_committed(&key.core, &witness, commitments, context, progress)?;
+    let statement = Statement { context, hashes: &hashes };
+    let core = prove_committed(&key.core, &witness, commitments, statement, progress)?;
     let openings = openings_of(place, &key.core.srs, &witness, &core, &blinds);
     let proof = wrap(key, core, progress)?;
-    Ok(Proven { proof, openings })
+    Ok(Proven { proof, openings, hashes })
 }
 
 /// The shell around a core proof.
@@ -116,8 +123,8 @@ fn wrap(key: &ProvingKey, core: CoreProof, progress: &mut dyn FnMut(&'static str
     }
     let exports = recording.exports.clone();
     let shell = key.shell.prove(recording)?;
-    let CoreProof { key_digest, context, publics, x_commitments, y_commitments, opening, .. } = core;
-    Ok(Proof { key_digest, context, publics, x_commitments, y_commitments, opening, exports, shell })
+    let CoreProof { key_digest, context, hashes, publics, x_commitments, y_commitments, opening, .. } = core;
+    Ok(Proof { key_digest, context, hashes, publics, x_commitments, y_commitments, opening, exports, shell })
 }
 
 /// Proves a run with the core alone: a proof that hides nothing, for those who test and measure the core.
@@ -149,12 +156,52 @@ pub fn prove_witness(
     context: Option<[u8; 32]>,
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProof, ProveError> {
+    let hashes = hash_openings(key, witness, &[])?;
     let commitments = Commitments::new(key, witness, draw_blinds(key)?, progress)?;
-    prove_committed(key, witness, commitments, context, progress)
+    prove_committed(key, witness, commitments, Statement { context, hashes: &hashes }, progress)
+}
+
+/// What opens the hashes of hashed inputs and outputs, in order: those given, and new ones with fresh salts.
+fn hash_openings(
+    key: &CoreProvingKey,
+    witness: &Witness,
+    given: &[HashOpening],
+) -> Result<Vec<(usize, HashOpening)>, ProveError> {
+    let mut rng = randomness()?;
+    let mut given: Vec<&HashOpening> = given.iter().collect();
+    let system = &key.lowered.system;
+    let hashed = system.publics.iter().enumerate().filter(|(_, public)| public.is_hashed());
+    let open = |(tensor, public): (usize, &Public)| {
+        let shape = &system.tensor(public.tensor).shape;
+        let values = unpad(shape, &witness.values[public.tensor.0 as usize]);
+        let known = given.iter().position(|opening| opening.shape == *shape && opening.values == values);
+        let opening = match known {
+            Some(position) => given.remove(position).clone(),
+            None => HashOpening { shape: shape.clone(), values, salt: random_scalar(&mut rng) },
+        };
+        (tensor, opening)
+    };
+    let openings = hashed.map(open).collect();
+    if given.is_empty() { Ok(openings) } else { Err(ReuseError::Hash.into()) }
+}
+
+/// What a proof states beside public values.
+#[derive(Clone, Copy)]
+struct Statement<'a> {
+    context: Option<[u8; 32]>,
+    hashes: &'a [(usize, HashOpening)],
 }
 
 fn randomness() -> Result<StdRng, ProveError> {
     StdRng::try_from_rng(&mut SysRng).map_err(|_| ProveError::Randomness)
+}
+
+/// A salt for a hash.
+///
+/// # Errors
+/// No randomness.
+pub fn fresh_salt() -> Result<Fr, ProveError> {
+    Ok(random_scalar(&mut randomness()?))
 }
 
 /// A fresh blind for each chunk of `x`.
@@ -198,7 +245,7 @@ fn prove_committed(
     key: &CoreProvingKey,
     witness: &Witness,
     commitments: Commitments,
-    context: Option<[u8; 32]>,
+    Statement { context, hashes }: Statement,
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProof, ProveError> {
     let mut rng = randomness()?;
@@ -212,9 +259,17 @@ fn prove_committed(
     };
     let publics: Vec<Vec<i64>> = system.publics.iter().map(stated).collect();
 
+    let openings = hashes.iter().map(|(_, opening)| opening);
+    let hashes: Vec<Fr> = openings.clone().map(HashOpening::hash).collect();
+    let elements: Vec<Vec<Fr>> = openings.clone().map(HashOpening::elements).collect();
+
     let mut transcript = Writer::default();
+    for (opening, elements) in openings.zip(&elements) {
+        transcript.write_hashed(&[opening.salt]);
+        transcript.write_hashed(elements);
+    }
     transcript.label(Step::Commitments);
-    transcript.write_first(&statement(&key.key_digest, context.as_ref(), &publics), &x_commitments);
+    transcript.write_first(&statement(&key.key_digest, context.as_ref(), &hashes, &publics), &x_commitments);
     transcript.write(random_scalar(&mut rng));
 
     progress("lookups");
@@ -235,7 +290,8 @@ fn prove_committed(
     let mut at = |_: &mut Plain, i: usize, point: &[Fr]| {
         public_at(&system.tensor(system.publics[i].tensor).shape, &publics[i], point)
     };
-    let (reduction, target) = linear_claim(&mut Plain, system, layout, &challenges, &rows, &gamma, &mut at);
+    let stated = Stated { elements: &elements, public_at: &mut at };
+    let (reduction, target) = linear_claim(&mut Plain, system, layout, &challenges, &rows, &gamma, stated);
     let weights: Vec<_> = reduction.contractions.iter().map(|(id, weight)| (*id, *weight)).collect();
     let operands = contractions::prove(system, &witness.values, &weights, &rows.leaves.point, &mut transcript);
 
@@ -256,7 +312,7 @@ fn prove_committed(
     let opening = open(&key.srs, &g, &vectors.rho[..c], &mut transcript).map_err(ProveError::Refused)?;
     let scalars = transcript.into_scalars();
     let key_digest = key.key_digest;
-    Ok(CoreProof { key_digest, context, publics, x_commitments, y_commitments, scalars, opening })
+    Ok(CoreProof { key_digest, context, hashes, publics, x_commitments, y_commitments, scalars, opening })
 }
 
 /// `Σ_j weight_j·chunk_j` over all vectors, the mask in `x`.

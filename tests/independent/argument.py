@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace as Struct
 
-from field import P, Refused, Transcript, inverse, log2ceil
-from files import FIXED, MODEL, PUBLIC
+from field import P, Refused, Sponge, Transcript, inverse, log2ceil
+from files import FIXED, HASHED, MODEL, PUBLIC
 from multilinear import below, bits, closed_form, eq, eq_index, extension, in_range, split, wire
 
 
@@ -23,7 +23,7 @@ class Claims:
 
     def __init__(self, system, p):
         self.system, self.p = system, p
-        self.raw, self.indexed, self.contractions, self.known = {}, [], {}, 0
+        self.raw, self.packed, self.indexed, self.contractions, self.known = {}, [], [], {}, 0
 
     def add(self, virtual, weight):
         point = self.p[: bits(virtual.domain)]
@@ -90,7 +90,22 @@ def lookups(t, n, d):
     return point, num, den, fractions
 
 
-def linear_claim(t, system, lay, d, keys, claim, publics):
+def hashed_elements(t, system, hashes):
+    """10.1: the elements of each hashed tensor, which the transcript does not absorb."""
+    everyone = []
+    for public, stated in zip((p for p in system.publics if p.visibility == HASHED), hashes, strict=True):
+        n = bits(system.tensors[public.tensor].shape)
+        salt, *elements = [t.read_aside() for _ in range(1 + (1 << max(0, n - 3)))]
+        sponge = Sponge(b"vouch hashed tensor v1")
+        for value in [1 << n, salt, *elements]:
+            sponge.absorb(value)
+        if sponge.challenge() != stated:
+            raise Refused("Hash")
+        everyone.append((public.tensor, n, elements))
+    return everyone
+
+
+def linear_claim(t, system, lay, d, keys, claim, publics, hashed):
     """10.4: the claims, the target, and the weights of y's two functionals."""
     (alpha, beta), (p, num, den, fractions) = keys, claim
     gamma = t.challenge()
@@ -138,6 +153,12 @@ def linear_claim(t, system, lay, d, keys, claim, publics):
             (public.tensor, weight, [([(1, part)], 0, length) for part, length in zip(split(shape, point), shape)])
         )
         target += weight * extension(shape, values, point)
+    for tensor, n, elements in hashed:
+        weight = weight * gamma % P
+        claims.packed.append((tensor, weight))
+        value = sum(eq_index(p[3:n], i) * element for i, element in enumerate(elements))
+        offsets = sum(1 << 16 * j for j in range(min(8, 1 << n))) << 15
+        target += weight * (value - offsets)
     return claims, (target - claims.known) % P, gamma
 
 
@@ -238,6 +259,15 @@ def batch(t, system, lay, d, claims, sides, S, gamma, fractions):
 
     for tensor, coefficient in claims.raw.items():
         add(tensor, lambda shape, at: coefficient * eq(claims.p[: len(at)], at))
+    for tensor, coefficient in claims.packed:
+
+        def digits(shape, at):
+            value = coefficient * eq(claims.p[3 : len(at)], at[3:]) % P
+            for k, coordinate in enumerate(at[:3]):
+                value = value * (1 + coordinate * ((1 << 16 * 2**k) - 1)) % P
+            return value
+
+        add(tensor, digits)
     for tensor, coefficient, at_wires in claims.indexed + sides:
 
         def product(shape, at):
@@ -306,6 +336,7 @@ def opening(t, rho, v, digest_s, digest_h):
 def verify(system, lay, c, d, statement, proof):
     """All of section 10 but the group equation: what it needs."""
     t = Transcript(proof.scalars)
+    hashed = hashed_elements(t, system, proof.hashes)
     t.label(Transcript.COMMITMENTS)
     t.absorb_bytes(statement + b"".join(proof.x))
     t.read()
@@ -315,7 +346,7 @@ def verify(system, lay, c, d, statement, proof):
         t.absorb_bytes(b"".join(proof.y))
     claim = lookups(t, lay.leaf_bits, d)
     t.label(Transcript.CONTRACTIONS)
-    claims, target, gamma = linear_claim(t, system, lay, d, (alpha, beta), claim, proof.publics)
+    claims, target, gamma = linear_claim(t, system, lay, d, (alpha, beta), claim, proof.publics, hashed)
     total, sides = contractions(t, system, claims.p, claims.contractions)
     eta = t.challenge()
     S, weight, functionals = target - total, 1, []

@@ -77,17 +77,13 @@ class Refused(Exception):
     """A check that failed, by its name in the page."""
 
 
-class Transcript:
-    """The sponge, and the proof's scalars, which are absorbed as they are read."""
+class Sponge:
+    """The duplex sponge of section 8."""
 
-    COMMITMENTS, LOOKUPS, CONTRACTIONS, BATCH, OPENING = 1, 2, 3, 4, 5
-
-    def __init__(self, scalars):
-        self.state = [int.from_bytes(b"vouch core argument v16", "big") % P, 0, 0]
+    def __init__(self, tag):
+        self.state = [int.from_bytes(tag, "big") % P, 0, 0]
         self.position = self.absorbed = 0
         self.second = False
-        self.scalars = list(scalars)
-        self.next = 0
 
     def label(self, step):
         self.state[0] = (self.state[0] + (step << 64)) % P
@@ -112,15 +108,30 @@ class Transcript:
         self.second = True
         return self.state[1]
 
+
+class Transcript(Sponge):
+    """The transcript's sponge, and the proof's scalars, which are absorbed as they are read."""
+
+    COMMITMENTS, LOOKUPS, CONTRACTIONS, BATCH, OPENING = 1, 2, 3, 4, 5
+
+    def __init__(self, scalars):
+        super().__init__(b"vouch core argument v17")
+        self.scalars = list(scalars)
+        self.next = 0
+
     def absorb_bytes(self, data):
         self.absorb(int.from_bytes(keccak(data), "big") % P)
 
     def read(self):
+        value = self.read_aside()
+        self.absorb(value)
+        return value
+
+    def read_aside(self):
         if self.next == len(self.scalars):
             raise Refused("Shape")
         value = self.scalars[self.next]
         self.next += 1
-        self.absorb(value)
         return value
 
     def finish(self):

@@ -7,7 +7,7 @@ from field import keccak
 VERSION = 10
 KEY, ARCHITECTURE = 3, 7
 WITNESS, MODEL, FIXED = 0, 1, 2
-PUBLIC, COMMITTED, PRIVATE = 0, 1, 2
+PUBLIC, COMMITTED, PRIVATE, HASHED = 0, 1, 2, 3
 
 
 def open_container(data, kind):

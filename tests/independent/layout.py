@@ -3,7 +3,7 @@
 from types import SimpleNamespace as Struct
 
 from field import log2ceil
-from files import COMMITTED, FIXED, MODEL, PUBLIC, WITNESS
+from files import COMMITTED, FIXED, HASHED, MODEL, PUBLIC, WITNESS
 from multilinear import bits
 
 
@@ -43,7 +43,7 @@ def lay_out(system, c, d):
         room = round_up(leaf_len, 1 << max(0, log2ceil(leaf_len) - 4))
         sizes = {i: 1 << bits(a.domain) for i, (a, _, _) in enumerate(system.products)}
         products, row_len = place(sizes, round_up(room, max(sizes.values())))
-    stated = [bits(system.tensors[p.tensor].shape) for p in system.publics if p.visibility == PUBLIC]
+    stated = [bits(system.tensors[p.tensor].shape) for p in system.publics if p.visibility in (PUBLIC, HASHED)]
     leaf_bits = max([1, log2ceil(row_len)] + [bits(equal.domain) for equal in system.equals] + stated)
     y_len = -(-leaf_len // (1 << (leaf_bits - d))) if d > 0 else 0
     y_chunks = -(-y_len // chunk)

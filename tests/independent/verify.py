@@ -3,7 +3,7 @@
     python verify.py VERIFYING_KEY ARCHITECTURE PROOFS
 
 PROOFS is JSON: a list of core proofs, each with the hex strings `key_digest`, `context` (or null), `x`, `y`, `opening` (lists of points of 64
-bytes), `scalars` (a list) and `publics` (lists of integers). For each a line is printed: `accepted`, or the name of the check that refuses.
+bytes), `scalars` and `hashes` (lists) and `publics` (lists of integers). For each a line is printed: `accepted`, or the name of the check that refuses.
 
 It is slow, checks no shell, and shares no code with the project; it is there to show that the page says what the code does.
 """
@@ -16,22 +16,23 @@ from types import SimpleNamespace as Struct
 import argument
 import group
 from field import P, Refused, keccak
-from files import PUBLIC, read_architecture, read_key
+from files import HASHED, PUBLIC, read_architecture, read_key
 from layout import lay_out
 
-PROTOCOL = (16).to_bytes(4, "big")
+PROTOCOL = (17).to_bytes(4, "big")
 
 
 def parse(proof):
     points = lambda name: [bytes.fromhex(point) for point in proof[name]]
-    scalars = [int(scalar, 16) for scalar in proof["scalars"]]
-    if any(scalar >= P for scalar in scalars):
+    scalars, hashes = ([int(scalar, 16) for scalar in proof[name]] for name in ("scalars", "hashes"))
+    if any(scalar >= P for scalar in scalars + hashes):
         raise Refused("DecodeError")
     return Struct(
         key_digest=bytes.fromhex(proof["key_digest"]),
         context=proof["context"] and bytes.fromhex(proof["context"]),
         publics=proof["publics"],
         scalars=scalars,
+        hashes=hashes,
         x=points("x"),
         y=points("y"),
         opening=points("opening"),
@@ -41,6 +42,7 @@ def parse(proof):
 def stated(key_digest, proof):
     """The statement (section 8)."""
     data = key_digest + (b"\x01" + proof.context if proof.context else b"\x00")
+    data += b"".join(value.to_bytes(32, "big") for value in proof.hashes)
     for values in proof.publics:
         data += len(values).to_bytes(8, "big")
         data += b"".join(value.to_bytes(8, "big", signed=True) for value in values)
@@ -48,6 +50,8 @@ def stated(key_digest, proof):
 
 
 def check_publics(system, proof):
+    if len(proof.hashes) != sum(public.visibility == HASHED for public in system.publics):
+        raise Refused("Hashes")
     if len(proof.publics) != len(system.publics):
         raise Refused("PublicCount")
     for public, values in zip(system.publics, proof.publics):

@@ -49,6 +49,7 @@ fn as_json(proof: &CoreProof) -> serde_json::Value {
     json!({
         "key_digest": hex(&proof.key_digest),
         "context": proof.context.map(|context| hex(&context)),
+        "hashes": proof.hashes.iter().map(|hash| hex(&encode_scalar(hash))).collect::<Vec<_>>(),
         "publics": proof.publics,
         "x": points(&proof.x_commitments),
         "y": points(&proof.y_commitments),
@@ -80,6 +81,10 @@ fn changes(honest: &CoreProof, stride: usize) -> Vec<Change> {
         changes.push(Box::new(move |p| p.publics[i][0] += 1));
         changes.push(Box::new(move |p| p.publics[i][0] = 1 << 40));
         changes.push(Box::new(move |p| p.publics[i].push(0)));
+    }
+    for i in 0..honest.hashes.len() {
+        changes.push(Box::new(move |p| p.hashes[i] += Fr::ONE));
+        changes.push(Box::new(move |p| p.hashes.truncate(i)));
     }
     changes.extend(
         (0..honest.scalars.len()).step_by(stride).map(|i| -> Change { Box::new(move |p| p.scalars[i] += Fr::ONE) }),
@@ -157,4 +162,6 @@ fn a_second_verifier_agrees() {
         &SetupOptions { inputs: all(Visibility::Committed), ..SetupOptions::default() },
         17,
     );
+    // A hashed input.
+    compare("digits8x8_mlp", &python, &SetupOptions { inputs: all(Visibility::Hashed), ..SetupOptions::default() }, 5);
 }

@@ -12,9 +12,11 @@ use vouch_circuits::encoding::DecodeError;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::{Proof, VerifyingKey};
 use vouch_circuits::layout::Layout;
+use vouch_circuits::poseidon::WIDTH;
 use vouch_circuits::shell::arithmetic::Traced;
 use vouch_circuits::shell::trace::{Messages, Trace};
 use vouch_circuits::shell::{Shape, ShellKey, record_shape};
+use vouch_circuits::sponge::{Block, Permute};
 use vouch_circuits::transcript::Reader;
 use vouch_models::{quantize_all, zoo};
 use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
@@ -139,6 +141,12 @@ impl<C: Channel> Arithmetic for Logged<C> {
     }
 }
 
+impl<C: Channel + Permute> Permute for Logged<C> {
+    fn permute(&mut self, state: &mut [C::Scalar; WIDTH], block: Block<C::Scalar>) {
+        self.inner.permute(state, block);
+    }
+}
+
 impl<C: Channel> Channel for Logged<C> {
     fn label(&mut self, step: Step) {
         self.inner.label(step);
@@ -151,6 +159,12 @@ impl<C: Channel> Channel for Logged<C> {
     fn read_points(&mut self) -> Result<(), Check> {
         self.inner.read_points()
     }
+    fn stated_hash(&mut self) -> Result<C::Scalar, Check> {
+        self.inner.stated_hash()
+    }
+    fn read_hashed(&mut self) -> Result<C::Scalar, Check> {
+        self.inner.read_hashed()
+    }
     fn challenge(&mut self) -> C::Scalar {
         let value = self.inner.challenge();
         self.log.push(value.clone());
@@ -159,7 +173,7 @@ impl<C: Channel> Channel for Logged<C> {
 }
 
 /// The verifier over a channel: all messages, challenges and exports.
-fn log<C: Channel>(
+fn log<C: Channel + Permute>(
     channel: C,
     Proven { key, core: proof, .. }: &Proven,
     of: impl Fn(&mut C, Fr) -> C::Scalar,
@@ -181,10 +195,10 @@ fn log<C: Channel>(
 fn the_circuits_verifier_is_the_native_one() {
     for proven in PROVEN.iter() {
         let proof = &proven.core;
-        let statement = statement(&proof.key_digest, None, &proof.publics);
+        let statement = statement(&proof.key_digest, None, &proof.hashes, &proof.publics);
         let digests = point_digests(&statement, &proof.x_commitments, &proof.y_commitments, &proof.opening);
-        let native = log(Reader::new(&proof.scalars, &digests), proven, |_, v| v, |v| *v);
-        let messages = Messages { scalars: &proof.scalars, digests: &digests };
+        let native = log(Reader::new(&proof.scalars, &digests).with_hashes(&proof.hashes), proven, |_, v| v, |v| *v);
+        let messages = Messages { scalars: &proof.scalars, digests: &digests, hashes: &proof.hashes };
         let traced = log(Trace::new(messages), proven, |t, v| t.witness(v), |v: &Traced| v.value);
         assert_eq!(native, traced, "{}", proven.name);
     }

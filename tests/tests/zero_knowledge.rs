@@ -212,7 +212,7 @@ fn public_challenges_are_no_oracle_for_guesses() {
     let replay = |witness: &Witness, salt: Fr| {
         let mut transcript = Writer::default();
         transcript.label(Step::Commitments);
-        transcript.write_first(&statement(&core.key_digest, None, &core.publics), &core.x_commitments);
+        transcript.write_first(&statement(&core.key_digest, None, &core.hashes, &core.publics), &core.x_commitments);
         transcript.write(salt);
         let challenges = lookups::challenges(&mut transcript);
         let leaves = lookups::leaves(system, layout, witness, &challenges);

@@ -49,7 +49,7 @@ pub fn verify_core(key: &PreparedCore, proof: &CoreProof) -> Result<Shown, Refus
     if proof.key_digest != *digest {
         return Err(Refused::OtherKey);
     }
-    check_publics(publics, &proof.publics)?;
+    check_publics(publics, &proof.hashes, &proof.publics)?;
     // The transcript absorbs a group of points as one digest: that each has the size that the key fixes is checked here.
     check_counts(&layout.chunks(), [&proof.x_commitments, &proof.y_commitments])?;
     let exports = check_argument(key, layout, proof)?;
@@ -64,14 +64,14 @@ pub fn verify_core(key: &PreparedCore, proof: &CoreProof) -> Result<Shown, Refus
     if !opening.equation()?.holds(key.tau_g2) {
         return Err(Check::Pairing.into());
     }
-    Ok(Shown::new(publics, &proof.publics, &proof.x_commitments))
+    Ok(Shown::new(publics, &proof.hashes, &proof.publics, &proof.x_commitments))
 }
 
 /// The core argument over the proof's scalars.
 fn check_argument(key: &CoreKey, layout: &Layout, proof: &CoreProof) -> Result<Exports<Fr>, Check> {
-    let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.publics);
+    let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.hashes, &proof.publics);
     let digests = point_digests(&statement, &proof.x_commitments, &proof.y_commitments, &proof.opening);
-    let mut reader = Reader::new(&proof.scalars, &digests);
+    let mut reader = Reader::new(&proof.scalars, &digests).with_hashes(&proof.hashes);
     let system = &key.system;
     #[expect(clippy::indexing_slicing, reason = "the proof has been found to have as many public tensors as the key")]
     let mut at = |_: &mut Reader, i: usize, point: &[Fr]| {

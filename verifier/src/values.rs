@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use ark_bn254::G1Affine;
+use ark_bn254::{Fr, G1Affine};
 use serde::{Serialize, Serializer};
 use vouch_circuits::ir::{Role, Visibility};
 use vouch_circuits::key::PublicTensor;
-use vouch_circuits::points::encode_g1;
+use vouch_circuits::points::{encode_g1, encode_scalar};
 use vouch_circuits::tensor_opening::commitment_id;
 
 /// How many values people are shown.
@@ -79,6 +79,18 @@ impl fmt::Display for TensorValues {
     }
 }
 
+/// An input or output of which a proof states a hash.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HashedTensor {
+    /// Its name in the ONNX file.
+    pub name: String,
+    /// Its shape there.
+    pub shape: Vec<usize>,
+    /// The salted hash of its integers, big-endian.
+    #[serde(serialize_with = "as_hex")]
+    pub hash: [u8; 32],
+}
+
 /// An input or output that a proof commits to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CommittedTensor {
@@ -109,17 +121,22 @@ pub struct Shown {
     pub inputs: Vec<TensorValues>,
     /// What it was run on, where only a commitment is shown.
     pub committed_inputs: Vec<CommittedTensor>,
+    /// What it was run on, where only a hash is shown.
+    pub hashed_inputs: Vec<HashedTensor>,
     /// Names of inputs of which only the prover knows the values.
     pub private_inputs: Vec<String>,
     /// What it gave, as far as it is stated.
     pub outputs: Vec<TensorValues>,
     /// What it gave, where only a commitment is shown.
     pub committed_outputs: Vec<CommittedTensor>,
+    /// What it gave, where only a hash is shown.
+    pub hashed_outputs: Vec<HashedTensor>,
 }
 
 impl Shown {
-    /// From the public tensors' integers, in the key's order, and the commitments of as many chunks as the key has.
-    pub fn new(publics: &[PublicTensor], values: &[Vec<i64>], x_commitments: &[G1Affine]) -> Self {
+    /// From the hashed tensors' hashes and the public tensors' integers, each in the key's order, and the commitments of as many chunks as
+    /// the key has.
+    pub fn new(publics: &[PublicTensor], hashes: &[Fr], values: &[Vec<i64>], x_commitments: &[G1Affine]) -> Self {
         let stated = |role| {
             let stated = publics.iter().zip(values).filter(|(public, _)| public.is_stated());
             let publics = stated.filter(move |(public, _)| public.role == role);
@@ -134,13 +151,23 @@ impl Shown {
             };
             committed.map(tensor).collect()
         };
+        let hashed = |role| {
+            let hashed = publics.iter().filter(|public| public.is_hashed()).zip(hashes);
+            let tensor = |(public, hash): (&PublicTensor, &Fr)| {
+                let (name, shape) = (public.name.clone(), public.shape.clone());
+                HashedTensor { name, shape, hash: encode_scalar(hash) }
+            };
+            hashed.filter(move |(public, _)| public.role == role).map(tensor).collect()
+        };
         let private = publics.iter().filter(|public| public.visibility == Visibility::Private);
         Self {
             inputs: stated(Role::Input),
             committed_inputs: committed(Role::Input),
+            hashed_inputs: hashed(Role::Input),
             private_inputs: private.map(|public| public.name.clone()).collect(),
             outputs: stated(Role::Output),
             committed_outputs: committed(Role::Output),
+            hashed_outputs: hashed(Role::Output),
         }
     }
 
@@ -154,12 +181,14 @@ impl Shown {
         let inputs = [
             count(self.inputs.len(), "public input"),
             count(self.committed_inputs.len(), "committed input"),
+            count(self.hashed_inputs.len(), "hashed input"),
             count(self.private_inputs.len(), "private input"),
         ];
         let inputs: Vec<String> = inputs.into_iter().flatten().collect();
         let inputs = if inputs.is_empty() { "no input".to_string() } else { inputs.join(" and ") };
         let mut outputs: Vec<String> = self.outputs.iter().map(TensorValues::in_words).collect();
         outputs.extend(count(self.committed_outputs.len(), "committed output"));
+        outputs.extend(count(self.hashed_outputs.len(), "hashed output"));
         let outputs = if outputs.is_empty() { "no output".to_string() } else { outputs.join(" and ") };
         format!("maps {inputs} to {outputs}")
     }
@@ -174,12 +203,18 @@ impl fmt::Display for Shown {
         let inputs = self.inputs.iter().map(|input| format!("on the input {}", input.line()));
         let committed_inputs =
             self.committed_inputs.iter().map(|input| format!("on the committed input {}", committed(input)));
+        let hashed = |tensor: &HashedTensor| {
+            format!("{:?} {:?}: hash {}", printable(&tensor.name), tensor.shape, hex::encode(tensor.hash))
+        };
+        let hashed_inputs = self.hashed_inputs.iter().map(|input| format!("on the hashed input {}", hashed(input)));
         let private = self.private_inputs.iter().map(|name| format!("on a private input {:?}", printable(name)));
         let outputs = self.outputs.iter().map(|output| format!("gave the output {output}"));
         let committed_outputs =
             self.committed_outputs.iter().map(|output| format!("gave the committed output {}", committed(output)));
-        let lines: Vec<String> =
-            inputs.chain(committed_inputs).chain(private).chain(outputs).chain(committed_outputs).collect();
+        let hashed_outputs =
+            self.hashed_outputs.iter().map(|output| format!("gave the hashed output {}", hashed(output)));
+        let inputs = inputs.chain(committed_inputs).chain(hashed_inputs).chain(private);
+        let lines: Vec<String> = inputs.chain(outputs).chain(committed_outputs).chain(hashed_outputs).collect();
         f.write_str(&lines.join("\n"))
     }
 }
@@ -223,7 +258,8 @@ mod tests {
             chunks: if visibility == Visibility::Committed { (0, 1) } else { (0, 0) },
         };
         let points = [G1Affine::default()];
-        let shown = |publics: &[PublicTensor], values: &[Vec<i64>]| Shown::new(publics, values, &points);
+        let shown =
+            |publics: &[PublicTensor], values: &[Vec<i64>]| Shown::new(publics, &[Fr::from(5u64)], values, &points);
         let scores = public(Role::Output, Visibility::Public, "scores", &[1, 3]);
         let image = public(Role::Input, Visibility::Committed, "image", &[2, 2]);
         let one = shown(&[image.clone(), scores], &[vec![], vec![1, -3, 5]]);
@@ -238,5 +274,9 @@ mod tests {
         assert_eq!(shown(&two, &values).sentence(), expected);
         let embedding = public(Role::Output, Visibility::Committed, "embedding", &[3]);
         assert_eq!(shown(&[embedding], &[vec![]]).sentence(), "maps no input to a committed output");
+        let seed = public(Role::Input, Visibility::Hashed, "seed", &[3]);
+        let hashed = shown(&[seed], &[vec![]]);
+        assert_eq!(hashed.sentence(), "maps a hashed input to no output");
+        assert_eq!(hashed.to_string(), format!("on the hashed input \"seed\" [3]: hash {:064x}", 5));
     }
 }

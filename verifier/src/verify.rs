@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ark_bn254::G1Affine;
+use ark_bn254::{Fr, G1Affine};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 use vouch_circuits::argument::key::{public_at, statement};
@@ -76,6 +76,14 @@ pub enum Refused {
         /// In the proof.
         have: usize,
         /// In the key.
+        need: usize,
+    },
+    /// Not one hash for each hashed input and output.
+    #[error("the proof states {have} hashes, the model has {need} hashed inputs and outputs")]
+    Hashes {
+        /// In the proof.
+        have: usize,
+        /// By the key.
         need: usize,
     },
     /// A public value that no honest run has; the constraints' meaning depends on the inputs' ranges.
@@ -165,7 +173,7 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
     if proof.key_digest != *digest {
         return Err(Refused::OtherKey);
     }
-    check_publics(&key.publics, &proof.publics)?;
+    check_publics(&key.publics, &proof.hashes, &proof.publics)?;
     // The shell knows a group of points by one digest: that each has the size that the key fixes is checked here.
     let chunks = key.chunks();
     check_counts(&chunks, [&proof.x_commitments, &proof.y_commitments])?;
@@ -179,9 +187,10 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
         let point = &exports.leaf[..shape_bits(&public.tensor_shape)];
         public_at(&public.tensor_shape, values, point)
     });
-    let statement = statement(digest, proof.context.as_ref(), &proof.publics);
+    let statement = statement(digest, proof.context.as_ref(), &proof.hashes, &proof.publics);
     let instances = Instances {
         digests: point_digests(&statement, &proof.x_commitments, &proof.y_commitments, &proof.opening),
+        hashes: proof.hashes.clone(),
         publics: extensions.collect(),
         exports,
     };
@@ -209,12 +218,16 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
         srs_id: srs_id(&key.tau_g2),
         context: proof.context,
         development: key.development,
-        shown: Shown::new(&key.publics, &proof.publics, &proof.x_commitments),
+        shown: Shown::new(&key.publics, &proof.hashes, &proof.publics, &proof.x_commitments),
     })
 }
 
-/// As many public values as the model has, each in the range that it declares.
-pub(crate) fn check_publics(publics: &[PublicTensor], values: &[Vec<i64>]) -> Result<(), Refused> {
+/// As many hashes and public values as the model has, each value in the range that it declares.
+pub(crate) fn check_publics(publics: &[PublicTensor], hashes: &[Fr], values: &[Vec<i64>]) -> Result<(), Refused> {
+    let need = publics.iter().filter(|public| public.is_hashed()).count();
+    if hashes.len() != need {
+        return Err(Refused::Hashes { have: hashes.len(), need });
+    }
     if values.len() != publics.len() {
         return Err(Refused::PublicCount { have: values.len(), need: publics.len() });
     }

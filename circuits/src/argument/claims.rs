@@ -18,6 +18,7 @@ use crate::backend::Arithmetic;
 use crate::ir::*;
 use crate::layout::{Layout, Vector};
 use crate::mle::{self, BlockWeights};
+use crate::tensor_hash;
 
 /// The points at which claims are.
 #[derive(Clone, Debug)]
@@ -103,6 +104,8 @@ pub struct Reduction<S> {
     pub raw: BTreeMap<TensorId, S>,
     /// Tensors read through indices.
     pub indexed: Vec<TensorClaim<S>>,
+    /// Multiplier of each hashed tensor's packed values ([`tensor_hash`]) at the first coordinates of `p`.
+    pub packed: BTreeMap<TensorId, S>,
     /// Multiplier of each contraction's result at the first coordinates of `p`.
     pub contractions: BTreeMap<ContractionId, S>,
     /// Of the committed fractions, if there are any.
@@ -115,7 +118,19 @@ impl<S: Clone> Reduction<S> {
     /// Of no functional.
     pub fn new<A: Arithmetic<Scalar = S>>(ar: &mut A) -> Self {
         let known = ar.constant(Fr::zero());
-        Self { raw: BTreeMap::new(), indexed: Vec::new(), contractions: BTreeMap::new(), fractions: None, known }
+        Self {
+            raw: BTreeMap::new(),
+            indexed: Vec::new(),
+            packed: BTreeMap::new(),
+            contractions: BTreeMap::new(),
+            fractions: None,
+            known,
+        }
+    }
+
+    /// Adds `weight · Σ_b weight_b(p)·tensor_b`, the weights being those of a hash's elements.
+    pub fn add_packed<A: Arithmetic<Scalar = S>>(&mut self, ar: &mut A, tensor: TensorId, weight: S) {
+        add_to(ar, &mut self.packed, tensor, weight);
     }
 
     /// Adds `weight · value(p)`.
@@ -229,6 +244,8 @@ pub struct BatchClaims<S> {
     pub raw: BTreeMap<TensorId, S>,
     /// The points of all claims.
     pub points: Points<S>,
+    /// Hashed tensors' packed values, at the first coordinates of the leaf point.
+    pub packed: BTreeMap<TensorId, S>,
     /// All others about tensors.
     pub indexed: Vec<TensorClaim<S>>,
     /// About the committed fractions, if there are any.
@@ -259,6 +276,12 @@ impl<S: Clone> BatchClaims<S> {
         let prefixes = mle::eq_prefixes(ar, &self.points.leaves[..most], &rho[..most]);
         for (tensor, coef) in &self.raw {
             let value = ar.mul(coef, &prefixes[system.tensor(*tensor).bits()]);
+            add_to(ar, &mut by_tensor, *tensor, value);
+        }
+        for (tensor, coef) in &self.packed {
+            let bits = system.tensor(*tensor).bits();
+            let weight = tensor_hash::weight_at(ar, &self.points.leaves[..bits], &rho[..bits]);
+            let value = ar.mul(coef, &weight);
             add_to(ar, &mut by_tensor, *tensor, value);
         }
         let mut known: BTreeMap<(usize, &Wire), S> = BTreeMap::new();

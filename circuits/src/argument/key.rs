@@ -11,7 +11,7 @@ use crate::ir::{ConstraintSystem, axis_ranges};
 use crate::key::{InvalidKey, PROTOCOL_VERSION};
 use crate::layout::{Cuts, Layout};
 use crate::mle::eq_table;
-use crate::points::{encode_g2, is_in_g2};
+use crate::points::{encode_g2, encode_scalar, is_in_g2};
 use crate::validate::validate;
 
 /// The constraints and the commitments to the weights.
@@ -77,7 +77,9 @@ pub struct CoreProof {
     pub key_digest: [u8; 32],
     /// What the proof is bound to, if to anything.
     pub context: Option<[u8; 32]>,
-    /// The inputs' and outputs' integers, in the order of the system's `publics`; none of one that is private.
+    /// The hashes of hashed inputs and outputs, in the order of the system's `publics`.
+    pub hashes: Vec<Fr>,
+    /// The inputs' and outputs' integers, in the order of the system's `publics`; none of one that is not public.
     pub publics: Vec<Vec<i64>>,
     /// One commitment for each chunk of `x`, and the mask chunk's.
     pub x_commitments: Vec<G1Affine>,
@@ -89,9 +91,9 @@ pub struct CoreProof {
     pub opening: OpeningPoints,
 }
 
-/// What is stated: the Keccak-256 digest of the key's digest, the context (a byte 0, or a byte 1 and its 32 bytes), then each public tensor
-/// as its length and its integers, 8 bytes big-endian each, two's complement.
-pub fn statement(key_digest: &[u8; 32], context: Option<&[u8; 32]>, publics: &[Vec<i64>]) -> [u8; 32] {
+/// What is stated: the Keccak-256 digest of the key's digest, the context (a byte 0, or a byte 1 and its 32 bytes), the hashes, then each public tensor
+/// as its length and its integers, 8 bytes big-endian each, two's complement. How many hashes there are the key says.
+pub fn statement(key_digest: &[u8; 32], context: Option<&[u8; 32]>, hashes: &[Fr], publics: &[Vec<i64>]) -> [u8; 32] {
     let mut hash = Keccak256::new().chain_update(key_digest);
     match context {
         None => hash.update([0]),
@@ -99,6 +101,9 @@ pub fn statement(key_digest: &[u8; 32], context: Option<&[u8; 32]>, publics: &[V
             hash.update([1]);
             hash.update(context);
         }
+    }
+    for hashed in hashes {
+        hash.update(encode_scalar(hashed));
     }
     for values in publics {
         hash.update((values.len() as u64).to_be_bytes());

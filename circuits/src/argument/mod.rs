@@ -1,9 +1,9 @@
 //! The core argument: the verifier's half of each step, written once over [`crate::backend`].
 //!
-//! 1. [`verify`] absorbs the statement, the chunk commitments and a salt.
+//! 1. [`verify`] compares hashed tensors' [`hashes`] with the statement's, then absorbs the statement, the chunk commitments and a salt.
 //! 2. [`lookups`]: all lookups of all layers, down to one claim on fractions' leaves; commitments to [`fractions`] replace a part of its
 //!    tree, or all of it.
-//! 3. The leaves' claims, the equalities and the public values are one linear claim on tensors and contraction results at one point.
+//! 3. The leaves' claims, the equalities, the public values and the hashed tensors' are one linear claim on tensors and contraction results at one point.
 //! 4. [`contractions`]: the contraction results become claims on their operands.
 //! 5. [`batch`]: all claims on committed tensors become one evaluation of each committed vector.
 //! 6. [`opening`]: all evaluations are one opening; its group equation is left to the caller.
@@ -22,6 +22,7 @@ pub mod batch;
 pub mod claims;
 pub mod contractions;
 pub mod fractions;
+pub mod hashes;
 pub mod key;
 pub mod lookups;
 pub mod opening;
@@ -35,6 +36,8 @@ use crate::ir::ConstraintSystem;
 use crate::ir::{Operand, Source, Virtual};
 use crate::layout::{Chunks, Layout};
 use crate::mle;
+use crate::sponge::Permute;
+use crate::tensor_hash;
 use claims::{BatchClaims, Points, Reduction, TensorClaim};
 use contractions::{OperandClaims, Side};
 
@@ -72,12 +75,14 @@ pub type PublicAt<'a, A> = dyn FnMut(&mut A, usize, &[<A as Arithmetic>::Scalar]
 ///
 /// # Errors
 /// The check that refused.
-pub fn verify<C: Channel>(
+pub fn verify<C: Channel + Permute>(
     ch: &mut C,
     system: &ConstraintSystem,
     layout: &Layout,
     public_at: &mut PublicAt<C>,
 ) -> Result<Exports<C::Scalar>, Check> {
+    let elements = hashes::verify(ch, system)?;
+
     ch.label(Step::Commitments);
     ch.read_points()?;
     // The salt: without it all challenges up to the batching step would be functions of the witness and of what is public, and whoever
@@ -89,7 +94,8 @@ pub fn verify<C: Channel>(
 
     ch.label(Step::Contractions);
     let gamma = ch.challenge();
-    let (reduction, target) = linear_claim(ch, system, layout, &challenges, &rows, &gamma, public_at);
+    let stated = Stated { elements: &elements, public_at };
+    let (reduction, target) = linear_claim(ch, system, layout, &challenges, &rows, &gamma, stated);
     let weights: Vec<_> = reduction.contractions.iter().map(|(id, weight)| (*id, weight.clone())).collect();
     let operands = contractions::verify(ch, system, &weights, &rows.leaves.point)?;
 
@@ -106,7 +112,15 @@ pub fn verify<C: Channel>(
     Ok(Exports { leaf: claims.points.leaves, rho_high: rho_high.to_vec(), delta, blind, opening })
 }
 
-/// The lookups' claims, the equalities and the bindings of public values as one linear claim with weights `1, γ, γ², …`: the
+/// What inputs and outputs are compared with.
+pub struct Stated<'a, A: Arithmetic> {
+    /// The elements of each hashed tensor, in order ([`hashes`]).
+    pub elements: &'a [Vec<A::Scalar>],
+    /// Public tensors' extensions.
+    pub public_at: &'a mut PublicAt<'a, A>,
+}
+
+/// The lookups' claims, the equalities and the bindings of public and hashed values as one linear claim with weights `1, γ, γ², …`: the
 /// functionals, and the value they have together (what is known in closed form already subtracted).
 pub fn linear_claim<A: Arithmetic>(
     ar: &mut A,
@@ -115,7 +129,7 @@ pub fn linear_claim<A: Arithmetic>(
     challenges: &Challenges<A::Scalar>,
     rows: &lookups::Claims<A::Scalar>,
     gamma: &A::Scalar,
-    public_at: &mut PublicAt<A>,
+    stated: Stated<'_, A>,
 ) -> (Reduction<A::Scalar>, A::Scalar) {
     let mut reduction = Reduction::new(ar);
     let leaf = &rows.leaves;
@@ -130,7 +144,14 @@ pub fn linear_claim<A: Arithmetic>(
         let bound = Source::Read(Operand::identity(public.tensor, shape.len()));
         let bound = Virtual::zero(shape).plus(1, bound);
         reduction.add_virtual(ar, system, &bound, &leaf.point, &weight);
-        let value = public_at(ar, i, &leaf.point[..bound.bits()]);
+        let value = (stated.public_at)(ar, i, &leaf.point[..bound.bits()]);
+        target = ar.mul_add(&target, &weight, &value);
+    }
+    let hashed = system.publics.iter().filter(|public| public.is_hashed());
+    for (public, elements) in hashed.zip(stated.elements) {
+        weight = ar.mul(&weight, gamma);
+        reduction.add_packed(ar, public.tensor, weight.clone());
+        let value = tensor_hash::extension(ar, elements, &leaf.point[..system.tensor(public.tensor).bits()]);
         target = ar.mul_add(&target, &weight, &value);
     }
     let target = ar.sub(&target, &reduction.known);
@@ -147,7 +168,7 @@ pub fn batch_claims<A: Arithmetic>(
     rest: &A::Scalar,
     eta: &A::Scalar,
 ) -> (BatchClaims<A::Scalar>, A::Scalar) {
-    let Reduction { raw, mut indexed, fractions, .. } = reduction;
+    let Reduction { raw, packed, mut indexed, fractions, .. } = reduction;
     let mut target = rest.clone();
     let mut weight = ar.constant(Fr::one());
     for Side { claims, value } in operands.sides {
@@ -155,7 +176,7 @@ pub fn batch_claims<A: Arithmetic>(
         target = ar.mul_add(&target, &weight, &value);
         indexed.extend(claims.into_iter().map(|claim| TensorClaim { coef: ar.mul(&claim.coef, &weight), ..claim }));
     }
-    (BatchClaims { raw, points: Points { leaves, bound: operands.bound }, indexed, fractions }, target)
+    (BatchClaims { raw, packed, points: Points { leaves, bound: operands.bound }, indexed, fractions }, target)
 }
 
 /// What each chunk's commitment is multiplied by in the group equation.

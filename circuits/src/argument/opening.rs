@@ -173,6 +173,12 @@ mod tests {
             self.groups += 1;
             Ok(())
         }
+        fn stated_hash(&mut self) -> Result<Fr, Check> {
+            Err(Check::Hash)
+        }
+        fn read_hashed(&mut self) -> Result<Fr, Check> {
+            Err(Check::Hash)
+        }
         fn challenge(&mut self) -> Fr {
             self.challenges.pop().expect("two challenges")
         }

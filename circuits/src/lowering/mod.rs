@@ -38,6 +38,7 @@ use thiserror::Error;
 use vouch_program::{Interval, NodeId, Op, Program, ProgramError, View, intervals};
 
 use crate::ir::*;
+use crate::tensor_hash::VALUE_BITS;
 pub use argmax::ArgMaxFlags;
 pub use contract::Multiply;
 pub use gather::Gather;
@@ -68,6 +69,11 @@ pub enum LowerError {
     /// An output would publish trained parameters.
     #[error("output `{0}` is a trained parameter; a proof would publish it")]
     PublishesWeights(String),
+    /// An output whose values have more bits than a hash takes.
+    #[error(
+        "output `{0}` cannot be hashed: its values may have more than {VALUE_BITS} bits; leave it public or commit to it"
+    )]
+    HashedTooWide(String),
     /// Affine nodes over affine nodes multiply to a coefficient beyond bounds.
     #[error("a sum of sums has a coefficient beyond 2^62 once expanded; store or rescale one of the sums")]
     Coefficient,

@@ -15,6 +15,8 @@ use crate::layout::Chunks;
 pub struct Instances<S> {
     /// Each point group's digest, the first one the statement's too ([`crate::argument::opening::point_digests`]).
     pub digests: Vec<S>,
+    /// The hash of each tensor that is hashed.
+    pub hashes: Vec<S>,
     /// The extension of each tensor that is stated at its first coordinates of the leaf point.
     pub publics: Vec<S>,
     /// What the argument leaves to the outer verifier; of the leaf point as many coordinates as the widest public tensor has.
@@ -25,7 +27,7 @@ impl<S: Clone> Instances<S> {
     /// All of them, in the circuit's order.
     pub fn list(&self) -> Vec<S> {
         let mut list = self.digests.clone();
-        list.extend(self.publics.iter().cloned());
+        list.extend(self.hashes.iter().chain(&self.publics).cloned());
         list.extend(export_list(&self.exports));
         list
     }

@@ -20,7 +20,8 @@ pub struct Recording {
     pub values: Vec<Fr>,
     /// The arithmetic rows.
     pub rows: Vec<Row>,
-    /// The permutations of the transcript.
+    /// The permutations: those of each hashed tensor's hash, then the transcript's. Where one does not begin with what the one before ended
+    /// in, another sponge begins ([`Recording::sponges`]).
     pub permutations: Vec<Permutation>,
     /// The variables that are public.
     pub instances: Vec<Variable>,
@@ -31,6 +32,11 @@ pub struct Recording {
 }
 
 impl Recording {
+    /// The permutations of each sponge.
+    pub fn sponges(&self) -> impl Iterator<Item = &[Permutation]> {
+        self.permutations.chunk_by(|one, next| one.after == next.before)
+    }
+
     /// The public values.
     pub fn instance_values(&self) -> Vec<Fr> {
         self.instances.iter().map(|variable| self.values[variable.0]).collect()
@@ -77,8 +83,8 @@ fn run<'a>(
     });
     let leaf = exports.leaf.iter().take(exported_leaf(system)).cloned().collect();
     let exports = Exports { leaf, ..exports };
-    let digests = trace.digests.clone();
-    (trace, Instances { digests, publics, exports })
+    let (digests, hashes) = (trace.digests.clone(), trace.hashes.clone());
+    (trace, Instances { digests, hashes, publics, exports })
 }
 
 fn no_exports() -> Exports<Traced> {

@@ -55,19 +55,22 @@ pub struct Shape {
 impl Shape {
     /// A recording's.
     pub fn of(recording: &Recording, lanes: usize) -> Self {
-        Self::new(recording.permutations.len(), recording.rows.len(), recording.instances.len(), lanes)
+        let sponges: Vec<usize> = recording.sponges().map(<[_]>::len).collect();
+        Self::new(&sponges, recording.rows.len(), recording.instances.len(), lanes)
     }
 
-    /// With so many permutations and arithmetic rows, in so many lanes.
-    pub fn new(permutations: usize, arithmetic: usize, instances: usize, lanes: usize) -> Self {
-        let rows = first_arithmetic(permutations, lanes) + arithmetic.div_ceil(lanes);
+    /// With so many permutations of each sponge and so many arithmetic rows, in so many lanes.
+    pub fn new(sponges: &[usize], arithmetic: usize, instances: usize, lanes: usize) -> Self {
+        let permutations = sponges.iter().sum();
+        let below = sponges.iter().map(|permutations| sponge_rows(*permutations, lanes)).sum::<usize>();
+        let rows = below + arithmetic.div_ceil(lanes);
         let need = rows.max(instances) + UNUSABLE_ROWS;
         let k = need.next_power_of_two().trailing_zeros().max(MIN_K);
         Self { permutations, arithmetic, instances, lanes, rows, k }
     }
 }
 
-/// The row below the permutations, of which each lane has equally many or fewer.
-pub fn first_arithmetic(permutations: usize, lanes: usize) -> usize {
+/// The rows of a sponge's permutations, of which each lane has equally many or fewer, and the row that holds their result.
+pub fn sponge_rows(permutations: usize, lanes: usize) -> usize {
     if permutations == 0 { 0 } else { permutations.div_ceil(lanes) * ROWS + 1 }
 }

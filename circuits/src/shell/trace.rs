@@ -5,7 +5,8 @@ use ark_ff::AdditiveGroup;
 
 use super::arithmetic::{Arithmetizer, Traced};
 use crate::backend::{Arithmetic, Channel, Check, Step};
-use crate::sponge::Sponge;
+use crate::poseidon::WIDTH;
+use crate::sponge::{Block, Permute, Sponge};
 
 /// The messages of a core transcript.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,6 +15,8 @@ pub struct Messages<'a> {
     pub scalars: &'a [Fr],
     /// The point groups' digests.
     pub digests: &'a [Fr],
+    /// The statement's hashes.
+    pub hashes: &'a [Fr],
 }
 
 /// A channel that records. Messages that are missing are zero, and remembered as a failure.
@@ -22,6 +25,8 @@ pub struct Trace<'a> {
     pub arithmetizer: Arithmetizer,
     /// The digests absorbed.
     pub digests: Vec<Traced>,
+    /// The statement's hashes.
+    pub hashes: Vec<Traced>,
     sponge: Sponge<Traced>,
     messages: Messages<'a>,
 }
@@ -31,7 +36,7 @@ impl<'a> Trace<'a> {
     pub fn new(messages: Messages<'a>) -> Self {
         let mut arithmetizer = Arithmetizer::default();
         let sponge = Sponge::new(&mut arithmetizer);
-        Self { arithmetizer, digests: Vec::new(), sponge, messages }
+        Self { arithmetizer, digests: Vec::new(), hashes: Vec::new(), sponge, messages }
     }
 
     /// A value that the outer verifier knows.
@@ -41,7 +46,8 @@ impl<'a> Trace<'a> {
 
     /// Remembers messages that are left over as a failure, and gives the rows.
     pub fn finish(mut self) -> Arithmetizer {
-        if !(self.messages.scalars.is_empty() && self.messages.digests.is_empty()) {
+        let Messages { scalars, digests, hashes } = self.messages;
+        if !(scalars.is_empty() && digests.is_empty() && hashes.is_empty()) {
             self.arithmetizer.fail(Check::Shape);
         }
         self.arithmetizer
@@ -84,8 +90,26 @@ impl Channel for Trace<'_> {
         Ok(())
     }
 
+    fn stated_hash(&mut self) -> Result<Traced, Check> {
+        let hash = Self::take(&mut self.arithmetizer, &mut self.messages.hashes);
+        let hash = self.witness(hash);
+        self.hashes.push(hash.clone());
+        Ok(hash)
+    }
+
+    fn read_hashed(&mut self) -> Result<Traced, Check> {
+        let value = Self::take(&mut self.arithmetizer, &mut self.messages.scalars);
+        Ok(self.witness(value))
+    }
+
     fn challenge(&mut self) -> Traced {
         self.sponge.challenge(&mut self.arithmetizer)
+    }
+}
+
+impl Permute for Trace<'_> {
+    fn permute(&mut self, state: &mut [Traced; WIDTH], block: Block<Traced>) {
+        self.arithmetizer.permute(state, block);
     }
 }
 

@@ -14,8 +14,8 @@ const LONG_ABOUT: &str = "Proves that a specific machine-learning model gave a s
 vouch turns a trained ONNX model into exact integer arithmetic and proves runs of it. A small standalone program
 (vouch-verify) checks the proof without the model.
 
-Weights and inner values stay hidden. Of each input and output a proof shows the values, a commitment, or (of inputs)
-nothing, as setup is told; the values if it is told nothing.";
+Weights and inner values stay hidden. Of each input and output a proof shows the values, a commitment, a salted hash, or (of
+inputs) nothing, as setup is told; the values if it is told nothing.";
 
 const AFTER: &str = "The whole way, on a bundled model and a real image:
   vouch demo
@@ -63,7 +63,9 @@ pub enum Verb {
     Prove(Prove),
     /// Check a proof against a verifying key; the same check as vouch-verify
     Verify(Verify),
-    /// Check what a committed input or output of a proof holds, given its opening
+    /// Hash an input with a fresh salt, for whoever is to hold the hash before there is a proof
+    Hash(Hash),
+    /// Check what a committed or hashed input or output of a proof holds, given its opening
     Open(Open),
     /// Recompute a verifying key from the published architecture
     VerifyKey(VerifyKey),
@@ -117,9 +119,9 @@ pub struct Compile {
   vouch setup lenet --input image=private --output scores=committed
   vouch setup lenet --prefer prover
 
---input and --output say what proofs show: `public` the values (the default), `committed` a hiding commitment, which
-`vouch prove` writes the opening of beside the proof, `private` (inputs only) nothing at all. Without a name they speak of all
-inputs, or all outputs.
+--input and --output say what proofs show: `public` the values (the default), `committed` a hiding commitment, `hashed` a salted
+hash, for contracts that hold one (`vouch prove` writes what opens commitment or hash beside the proof), `private` (inputs only)
+nothing at all. Without a name they speak of all inputs, or all outputs. A hash takes values of 16 bits: inputs always have so few.
 
 How wide lookups are, how many values a commitment holds and how many columns the shell has is picked by what proofs then cost: with few of
 them proofs are short and cheap to check, with more they are made faster. The choice and its estimated price are printed.
@@ -158,10 +160,10 @@ pub struct KeyOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=26))]
     pub chunk_bits: Option<u8>,
     /// What proofs show of the inputs, or of one by its name; may be given several times
-    #[arg(long, value_name = "[NAME=]public|committed|private", value_parser = visibility)]
+    #[arg(long, value_name = "[NAME=]public|committed|hashed|private", value_parser = visibility)]
     pub input: Vec<Shows>,
     /// What proofs show of the outputs, or of one by its name
-    #[arg(long, value_name = "[NAME=]public|committed", value_parser = visibility)]
+    #[arg(long, value_name = "[NAME=]public|committed|hashed", value_parser = visibility)]
     pub output: Vec<Shows>,
 }
 
@@ -193,7 +195,8 @@ fn visibility(text: &str) -> Result<Shows, String> {
         "public" => Visibility::Public,
         "committed" => Visibility::Committed,
         "private" => Visibility::Private,
-        _ => return Err(format!("{word:?} is none of public, committed and private")),
+        "hashed" => Visibility::Hashed,
+        _ => return Err(format!("{word:?} is none of public, committed, hashed and private")),
     };
     Ok(Shows { name, visibility })
 }
@@ -206,8 +209,9 @@ fn visibility(text: &str) -> Result<Shows, String> {
 The input has the form of calibration data, and the scaling of training. The proof is verified before it is written. It
 shows the outputs and inputs as far as setup was told to show them, and nothing else of what was computed.
 
-What opens a committed input or output is written beside the proof, as PROOF.NAME.opening: keep it as secret as the values. With
---opening an earlier proof's commitment is used again, so that others see that two proofs are about the same input.
+What opens a committed or hashed input or output is written beside the proof, as PROOF.NAME.opening: keep it as secret as the values.
+With --opening an earlier proof's commitment or hash, or one that `vouch hash` made, is used again, so that others see that two
+proofs are about the same input.
 
 --context binds the proof to 32 bytes of your choice, a request's id or a contract's address, so that it cannot be used elsewhere.")]
 pub struct Prove {
@@ -223,7 +227,7 @@ pub struct Prove {
     /// 32 bytes that the proof is bound to
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub context: Option<[u8; 32]>,
-    /// The opening of an earlier proof, whose commitment this one is to have too; refused if the values are others
+    /// The opening of a commitment or hash that this proof is to have too; refused if the values are others
     #[arg(long, value_name = "OPENING")]
     pub opening: Vec<PathBuf>,
 }
@@ -321,20 +325,45 @@ pub struct Calldata {
     pub require_valid: bool,
 }
 
+/// `vouch hash`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  vouch hash lenet --input images.npy --index 3 --out three.opening
+  vouch setup lenet --input hashed
+  vouch prove lenet --input images.npy --index 3 --opening three.opening --out three.proof
+
+Prints the hash, and writes what it is of, with its salt: as secret as the input. Whoever has the hash, a contract for example, learns
+nothing of the input, and can tell that a proof is about it. The hash depends on the input as the model takes it (integers) and the
+salt alone: other models that take the same integers can show the same hash.")]
+pub struct Hash {
+    /// The folder that `vouch compile` wrote
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The input: .npy, .npz or .json
+    #[command(flatten)]
+    pub input: Input,
+    /// Which input, of a model that has several
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The file to write what opens the hash to
+    #[arg(long, short, value_name = "OPENING")]
+    pub out: PathBuf,
+}
+
 /// `vouch open`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   vouch open --key lenet/verifying.key --opening three.proof.image.opening --proof three.proof
 
-An opening shows what a proof's committed input or output holds. With --proof, the proof is verified too, and must have this very
-commitment; without it, compare the commitment that is printed with the one that you know.
+An opening shows what a proof's committed input or output holds, or what a hash is of. With --proof, the proof is verified too, and must
+have this very commitment or hash; without it, compare the one that is printed with the one that you know.
 
-Exits with 0 if the values are what the commitment holds, with 1 if not, with 2 if a file is unusable.")]
+Exits with 0 if the values are what the commitment holds or the hash is of, with 1 if not, with 2 if a file is unusable.")]
 pub struct Open {
     /// The verifying key, or the folder that holds it
     #[arg(long, short, value_name = "VK")]
     pub key: PathBuf,
-    /// The opening that `vouch prove` wrote
+    /// The opening that `vouch prove` or `vouch hash` wrote
     #[arg(long, short, value_name = "OPENING")]
     pub opening: PathBuf,
     /// The proof that it is of

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::{Proof, VerifyingKey};
-use vouch_circuits::tensor_opening::TensorOpening;
 use vouch_program::Program;
 use vouch_prover::ProvingKey;
+use vouch_verifier::Opening;
 
 use crate::failure::Failure;
 use crate::interrupt;
@@ -122,10 +122,10 @@ pub fn read_proof(path: &Path) -> Result<Proof, Failure> {
     Proof::from_bytes(&bytes).map_err(|error| unusable(path, "proof", &error))
 }
 
-/// The opening of a committed input or output.
-pub fn read_opening(path: &Path) -> Result<TensorOpening, Failure> {
+/// The opening of a committed or hashed input or output.
+pub fn read_opening(path: &Path) -> Result<Opening, Failure> {
     let bytes = read(path, "the opening")?;
-    TensorOpening::from_bytes(&bytes).map_err(|error| unusable(path, "opening", &error))
+    Opening::from_bytes(&bytes).map_err(|error| unusable(path, "opening", &error))
 }
 
 /// Writes one file, whole or not at all. A private one is readable by its owner only.

@@ -53,6 +53,7 @@ fn run(verb: &Verb, out: &Output) -> Result<serde_json::Value, Failure> {
         Verb::Setup(args) => verbs::setup::run(args, out),
         Verb::Prove(args) => verbs::prove::run(args, out),
         Verb::Verify(args) => verbs::verify::run(args, out),
+        Verb::Hash(args) => verbs::hash::run(args, out),
         Verb::Open(args) => verbs::open::run(args, out),
         Verb::ModelId(args) => verbs::model_id::run(args, out),
         Verb::Srs(args) => verbs::srs::run(args, out),

@@ -2,7 +2,7 @@
 //!
 //! Permutations come first, 23 rows each ([`vouch_circuits::shell::poseidon`]), arithmetic rows below them, all in the same four columns, since a column
 //! costs a verifier more than rows do. Where proving time counts more, the circuit has several such lanes side by side, half or a quarter as
-//! long: each takes its share of the chain of permutations, then of the arithmetic rows.
+//! long: each takes its share of every sponge's chain of permutations (one sponge below the other), then of the arithmetic rows.
 //!
 //! Three fixed columns of zeros and ones tell what the rows of all lanes are, so that a gate's selector
 //! is a product of two factors: `partial` (the row holds four partial rounds), `full` (a full round), `arithmetic` (an arithmetic row,
@@ -37,7 +37,7 @@ use vouch_circuits::shell::arithmetic::{Permutation, Row};
 use vouch_circuits::shell::expression::Variable;
 use vouch_circuits::shell::gates::{Algebra, Cells, DEGREE, Selectors, selectors};
 use vouch_circuits::shell::poseidon::{self, CELLS, Kind, ROWS, round_rows};
-use vouch_circuits::shell::shape::first_arithmetic;
+use vouch_circuits::shell::shape::sponge_rows;
 
 use super::convert;
 
@@ -117,23 +117,23 @@ impl Circuit<Scalar> for Shell {
 
     fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Scalar>) -> Result<(), Error> {
         let Self { recording, lanes } = self;
-        let Recording { permutations, rows, values, instances, .. } = recording;
-        // One sponge makes them all.
-        if permutations.windows(2).any(|pair| pair[0].after != pair[1].before) {
-            return Err(Error::Synthesis);
-        }
-        let count = permutations.len().div_ceil(*lanes);
-        let below = first_arithmetic(permutations.len(), *lanes);
+        let Recording { rows, values, instances, .. } = recording;
         let cells = layouter.assign_region(
             || "shell",
             |region| {
                 let mut sheet = Sheet { region, columns: &columns, values, cells: vec![None; values.len()] };
-                sheet.kinds(count, below, rows.len().div_ceil(*lanes));
-                for lane in 0..*lanes {
-                    let (start, end) = (lane * count, (lane + 1) * count);
-                    let own = &permutations[start.min(permutations.len())..end.min(permutations.len())];
-                    sheet.permutations(lane, own, count);
+                let mut below = 0;
+                for chain in recording.sponges() {
+                    let count = chain.len().div_ceil(*lanes);
+                    let starts: Vec<usize> = (0..count).map(|i| below + i * ROWS).collect();
+                    sheet.rounds_begin(&starts);
+                    for lane in 0..*lanes {
+                        let own = chain.chunks(count).nth(lane).unwrap_or_default();
+                        sheet.permutations(lane, own, &starts);
+                    }
+                    below += sponge_rows(chain.len(), *lanes);
                 }
+                sheet.arithmetic_begins(below..below + rows.len().div_ceil(*lanes));
                 for (i, row) in rows.iter().enumerate() {
                     sheet.arithmetic(i % lanes, below + i / lanes, row);
                 }
@@ -172,14 +172,18 @@ impl Sheet<'_, '_> {
         }
     }
 
-    /// What the rows are, in all lanes: so many permutations, and from the row `below` on so many arithmetic rows.
-    fn kinds(&mut self, permutations: usize, below: usize, arithmetic: usize) {
-        for start in (0..permutations).map(|i| i * ROWS) {
+    /// That permutations begin in these rows, in all lanes.
+    fn rounds_begin(&mut self, starts: &[usize]) {
+        for start in starts {
             for (i, round) in round_rows().iter().enumerate() {
                 self.select(selectors(round.kind), start + i);
             }
         }
-        (below..below + arithmetic).for_each(|row| self.select([false, false, true], row));
+    }
+
+    /// That these rows are arithmetic ones, in all lanes.
+    fn arithmetic_begins(&mut self, rows: std::ops::Range<usize>) {
+        rows.for_each(|row| self.select([false, false, true], row));
     }
 
     fn select(&mut self, [partial, full, arithmetic]: [bool; 3], row: usize) {
@@ -197,13 +201,13 @@ impl Sheet<'_, '_> {
         }
     }
 
-    /// A lane's part of the chain, and, if that is shorter than the others' parts, permutations of no consequence behind it.
-    fn permutations(&mut self, lane: usize, own: &[Permutation], count: usize) {
+    /// A lane's part of a chain, and, if that is shorter than the others' parts, permutations of no consequence behind it.
+    fn permutations(&mut self, lane: usize, own: &[Permutation], starts: &[usize]) {
         let mut state = [Fr::ZERO; WIDTH];
-        for (i, start) in (0..count).map(|i| (i, i * ROWS)) {
+        for (i, start) in starts.iter().enumerate() {
             state = match own.get(i) {
-                Some(permutation) => self.permutation(lane, start, permutation),
-                None => self.filler(lane, start, state),
+                Some(permutation) => self.permutation(lane, *start, permutation),
+                None => self.filler(lane, *start, state),
             };
         }
     }

@@ -137,11 +137,12 @@ pub fn check_size(shape: &Shape) -> Result<(), ShellError> {
 
 /// Records the verifier's run on a core proof.
 pub fn record_proof(system: &ConstraintSystem, layout: &Layout, proof: &CoreProof) -> Recording {
-    let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.publics);
+    let statement = statement(&proof.key_digest, proof.context.as_ref(), &proof.hashes, &proof.publics);
     let digests = point_digests(&statement, &proof.x_commitments, &proof.y_commitments, &proof.opening);
     let public_at =
         |i: usize, point: &[Fr]| public_at(&system.tensor(system.publics[i].tensor).shape, &proof.publics[i], point);
-    record(system, layout, Messages { scalars: &proof.scalars, digests: &digests }, &public_at)
+    let messages = Messages { scalars: &proof.scalars, digests: &digests, hashes: &proof.hashes };
+    record(system, layout, messages, &public_at)
 }
 
 pub(crate) fn parameters(srs: &mut Srs, k: u32) -> Result<Parameters, ShellError> {

@@ -6,11 +6,12 @@ use revm::context::result::ExecutionResult;
 use revm::inspector::Inspector;
 use revm::interpreter::interpreter_types::Jumps;
 use revm::interpreter::{CallInputs, CallOutcome, Interpreter};
+use vouch_circuits::ir::Visibility;
 use vouch_circuits::shell::shape::{advice_columns, copy_columns, fixed_columns, product_columns};
 use vouch_evm::Arguments;
 use vouch_prover::SetupOptions;
 
-use crate::{DIGITS, Deployed, committed};
+use crate::{DIGITS, Deployed, committed, shown};
 
 const KECCAK256: u8 = 0x20;
 
@@ -50,6 +51,7 @@ fn gas_goes_where_the_table_says() {
     let others = [
         Deployed::new("mnist_mlp", SetupOptions::default(), None),
         Deployed::new("mnist_lenet5", committed("input"), None),
+        Deployed::new("mnist_mlp", shown("input", Visibility::Hashed), None),
     ];
     println!(
         "| | multiplications | additions | pairing | exponentiation | hashing | calldata | base | all else | all |"

@@ -7,11 +7,12 @@ use ark_ff::{AdditiveGroup, Field};
 use vouch_circuits::argument::claims::{BatchClaims, Points as ClaimPoints, TensorClaim};
 use vouch_circuits::argument::key::{CoreProof, public_at, statement};
 use vouch_circuits::argument::lookups::beta_powers;
-use vouch_circuits::argument::{Challenges, batch_claims, chunk_weights, linear_claim};
+use vouch_circuits::argument::{Challenges, Stated, batch_claims, chunk_weights, linear_claim};
 use vouch_circuits::backend::{Plain, Step};
 use vouch_circuits::ir::*;
 use vouch_circuits::layout::{Leaf, Vector};
 use vouch_circuits::mle::{Wire, eq_table};
+use vouch_circuits::tensor_hash::{self, PACKED_BITS};
 use vouch_circuits::transcript::Writer;
 
 use crate::opening::open;
@@ -79,6 +80,9 @@ type Tamper<'a, K, V> = Box<dyn Fn(K, &mut [V]) + 'a>;
 /// Given numerators and denominators.
 type TamperLeaves<'a> = Box<dyn Fn(&mut [Fr], &mut [Fr]) + 'a>;
 
+/// Changes the elements of all hashed tensors.
+pub type TamperElements<'a> = Box<dyn Fn(&mut [Vec<Fr>]) + 'a>;
+
 type TamperFractions<'a> = Box<dyn Fn(&mut [Fr]) + 'a>;
 
 /// One lie.
@@ -105,6 +109,10 @@ pub struct Cheat<'a> {
     pub tamper: Tamper<'a, Message, Fr>,
     /// The same for points.
     pub tamper_points: Tamper<'a, Points, G1Affine>,
+    /// Changes what is hashed.
+    pub tamper_elements: TamperElements<'a>,
+    /// Changes what is sent and stated of hashed tensors, once their hashes are known.
+    pub tamper_hashed: Box<dyn Fn(&mut Hashed) + 'a>,
     /// Changes the leaves' numerators and denominators.
     pub tamper_leaves: TamperLeaves<'a>,
     /// Changes the fractions that are committed to, as whole chunks: positions beyond the layer's nodes among them.
@@ -181,6 +189,8 @@ impl<'a> Cheat<'a> {
             bend: Bend::Nothing,
             tamper: Box::new(|_, _| ()),
             tamper_points: Box::new(|_, _| ()),
+            tamper_elements: Box::new(|_| ()),
+            tamper_hashed: Box::new(|_| ()),
             tamper_leaves: Box::new(|_, _| ()),
             tamper_fractions: Box::new(|_| ()),
             tamper_factors: Box::new(|_| ()),
@@ -211,10 +221,17 @@ impl<'a> Cheat<'a> {
         let mut x_commitments: Vec<G1Affine> =
             committed.chunks(size).zip(&blinds).map(|(chunk, blind)| commit(chunk, blind)).collect();
 
+        let hashed = self.hashed(used);
+        let hashes = hashed.hashes.clone();
+
         let mut sender = Sender { writer: Writer::default(), cheat: self };
+        for (salt, elements) in hashed.salts.iter().zip(&hashed.elements) {
+            sender.writer.write_hashed(&[*salt]);
+            sender.writer.write_hashed(elements);
+        }
         sender.writer.label(Step::Commitments);
         (self.tamper_points)(Points::Commitments, &mut x_commitments);
-        sender.writer.write_first(&statement(&self.digest, self.context.as_ref(), &publics), &x_commitments);
+        sender.writer.write_first(&statement(&self.digest, self.context.as_ref(), &hashes, &publics), &x_commitments);
         sender.plain(Message::Salt, &mut randoms(1));
 
         sender.writer.label(Step::Lookups);
@@ -237,7 +254,8 @@ impl<'a> Cheat<'a> {
         let mut at = |_: &mut Plain, i: usize, point: &[Fr]| {
             public_at(&system.tensor(system.publics[i].tensor).shape, &publics[i], point)
         };
-        let (reduction, target) = linear_claim(&mut Plain, system, layout, &challenges, &rows, &gamma, &mut at);
+        let stated = Stated { elements: &hashed.elements, public_at: &mut at };
+        let (reduction, target) = linear_claim(&mut Plain, system, layout, &challenges, &rows, &gamma, stated);
         let operands = contractions::prove(&mut sender, system, used, &reduction.contractions, &rows.leaves.point);
 
         let eta = sender.writer.challenge();
@@ -266,7 +284,23 @@ impl<'a> Cheat<'a> {
         let opening = open(&mut sender, &g, &rho[..CHUNK_BITS], claim, self.alter_cross);
         let scalars = sender.writer.into_scalars();
         let key_digest = self.digest;
-        CoreProof { key_digest, context: self.context, publics, x_commitments, y_commitments, scalars, opening }
+        CoreProof { key_digest, context: self.context, hashes, publics, x_commitments, y_commitments, scalars, opening }
+    }
+
+    /// What is hashed, and sent of it.
+    fn hashed(&self, values: &Values) -> Hashed {
+        let system = self.system;
+        let publics = system.publics.iter().filter(|public| public.is_hashed());
+        let elements = publics.clone().map(|public| elements(&values[public.tensor.0 as usize])).collect();
+        let mut hashed = Hashed { salts: randoms(publics.clone().count()), elements, hashes: Vec::new() };
+        (self.tamper_elements)(&mut hashed.elements);
+        let each = publics.zip(&hashed.salts).zip(&hashed.elements);
+        let hash = each.map(|((public, salt), elements)| {
+            tensor_hash::hash(&mut Plain, system.tensor(public.tensor).bits(), salt, elements)
+        });
+        hashed.hashes = hash.collect();
+        (self.tamper_hashed)(&mut hashed);
+        hashed
     }
 
     /// The rows of a product's `a`, `b` and `c`.
@@ -365,6 +399,13 @@ impl<'a> Cheat<'a> {
             let bits = system.tensor(*tensor).bits();
             add(*tensor, eq_table(&claims.points.leaves[..bits]).into_iter().map(|e| e * coef).collect());
         }
+        for (tensor, coef) in &claims.packed {
+            let bits = system.tensor(*tensor).bits();
+            let (low, high) = claims.points.leaves[..bits].split_at(bits.min(PACKED_BITS));
+            let elements = eq_table(high);
+            let weight = |b: usize| elements[b >> low.len()] * Fr::from(2u64).pow([16 * (b % (1 << low.len())) as u64]);
+            add(*tensor, (0..1 << bits).map(|b| weight(b) * coef).collect());
+        }
         for claim in &claims.indexed {
             add(claim.tensor, claim_weights(system, claim, &claims.points));
         }
@@ -398,6 +439,19 @@ impl<'a> Cheat<'a> {
         });
         (rho, vectors)
     }
+}
+
+/// What a prover says of hashed tensors, in the key's order.
+pub struct Hashed {
+    pub salts: Vec<Fr>,
+    pub elements: Vec<Vec<Fr>>,
+    pub hashes: Vec<Fr>,
+}
+
+/// A tensor's elements, whatever field elements its values are.
+fn elements(values: &[Fr]) -> Vec<Fr> {
+    let digit = |(j, value): (usize, &Fr)| (*value + Fr::from(1u64 << 15)) * Fr::from(2u64).pow([16 * j as u64]);
+    values.chunks(1 << PACKED_BITS).map(|values| values.iter().enumerate().map(digit).sum()).collect()
 }
 
 /// A claim's weights over its tensor's padded positions.

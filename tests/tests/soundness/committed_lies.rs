@@ -47,7 +47,7 @@ fn committed(program: &Program) -> Wrapped {
 static COMMITTED: LazyLock<Wrapped> = LazyLock::new(|| committed(&WIDE.program));
 
 fn proven(key: &ProvingKey, inputs: &[Vec<i64>], openings: &[TensorOpening]) -> Result<Proven, ProveError> {
-    prove_with(key, inputs, &ProveOptions { context: None, openings }, &mut |_| {})
+    prove_with(key, inputs, &ProveOptions { openings, ..ProveOptions::default() }, &mut |_| {})
 }
 
 fn honest() -> &'static Proven {
@@ -63,7 +63,7 @@ fn truth() -> Vec<Vec<i64>> {
 
 #[test]
 fn committed_tensors_open_to_the_runs_values() {
-    let Proven { proof, openings } = honest();
+    let Proven { proof, openings, .. } = honest();
     let verified = verify(&COMMITTED.prepared, proof).unwrap();
     assert!(proof.publics.iter().all(Vec::is_empty));
     assert_eq!(
@@ -84,7 +84,7 @@ fn committed_tensors_open_to_the_runs_values() {
 
 #[test]
 fn lies_in_openings_are_refused() {
-    let Proven { proof, openings } = honest();
+    let Proven { proof, openings, .. } = honest();
     let name = |tensor: usize| COMMITTED.key.verifying_key.publics[tensor].name.clone();
     for (tensor, opening) in openings.iter().enumerate() {
         let refusal = |lie: &dyn Fn(&mut TensorOpening)| {
@@ -152,7 +152,7 @@ fn damaged_openings_are_no_openings() {
 
 #[test]
 fn a_commitment_is_used_again_for_the_same_values_only() {
-    let Proven { proof, openings } = honest();
+    let Proven { proof, openings, .. } = honest();
     let fresh = proven(&COMMITTED.key, &WIDE.inputs, &[]).unwrap().proof;
     assert!(fresh.x_commitments.iter().zip(&proof.x_commitments).all(|(a, b)| a != b), "blinds are fresh");
 

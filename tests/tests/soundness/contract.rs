@@ -29,14 +29,30 @@ fn comparable(outcome: &Result<Verified, Refused>) -> bool {
 
 /// Nothing of a proof that cannot be handed to it: in a context of zeros.
 fn contract_accepts(key: &PreparedKey, proof: &Proof) -> Option<bool> {
+    let arguments = Arguments::of(proof).ok()?;
+    let (chain, verifier, key_address) = deployed(key);
+    let called = chain.call(verifier, arguments.verify(key_address, key.model_id()));
+    Some(verifyCall::abi_decode_returns(&called.returned.expect("it answers")).unwrap())
+}
+
+/// What the contract reverts with, given other bytes for the proof's values; nothing if it accepts them.
+pub fn refusal_of_values(key: &PreparedKey, proof: &Proof, values: &[u8]) -> Option<Vec<u8>> {
+    let arguments = Arguments { values: values.to_vec().into(), ..Arguments::of(proof).unwrap() };
+    let (chain, verifier, key_address) = deployed(key);
+    let answer = chain.call(verifier, arguments.verify(key_address, key.model_id())).returned.expect("it answers");
+    let refusal = chain.call(verifier, arguments.require_valid(key_address, key.model_id())).returned.err();
+    assert_eq!(verifyCall::abi_decode_returns(&answer).unwrap(), refusal.is_none());
+    refusal.map(|data| data.to_vec())
+}
+
+/// The verifier on a chain of its own, with a key.
+fn deployed(key: &PreparedKey) -> (Chain, Address, Address) {
     static VERIFIER: LazyLock<(Chain, Address)> = LazyLock::new(|| {
         let mut chain = Chain::default();
         let verifier = chain.deploy(verifier_creation_code());
         (chain, verifier)
     });
-    let arguments = Arguments::of(proof).ok()?;
     let (mut chain, verifier) = VERIFIER.clone();
     let key_address = chain.deploy(&key_creation_code(key.key()).unwrap());
-    let called = chain.call(verifier, arguments.verify(key_address, key.model_id()));
-    Some(verifyCall::abi_decode_returns(&called.returned.expect("it answers")).unwrap())
+    (chain, verifier, key_address)
 }

@@ -12,6 +12,7 @@ mod contract;
 mod contractions;
 mod encoding_lies;
 mod fraction_lies;
+mod hash_lies;
 mod key_lies;
 mod lookup_lies;
 mod lookups;

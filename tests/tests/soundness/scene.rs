@@ -47,9 +47,13 @@ impl Scene {
 
     /// A program's, with products and limbs of this width, and the leaves' fractions committed to.
     pub fn joined(program: &Program, limb_bits: u32) -> Self {
-        let style = Style { products: true, limb_bits };
-        let lowered = lower_with(program, &|_, _| Visibility::Public, style).unwrap();
-        let layer = leaf_bits(&lowered.system);
+        Self::showing(program, Visibility::Public, Style { products: true, limb_bits })
+    }
+
+    /// Lowered in this style, with the leaves' fractions committed to if there are products, and all inputs and outputs as visible as this.
+    pub fn showing(program: &Program, visibility: Visibility, style: Style) -> Self {
+        let lowered = lower_with(program, &|_, _| visibility, style).unwrap();
+        let layer = if style.products { leaf_bits(&lowered.system) } else { 0 };
         Self::lowered(program, lowered, layer)
     }
 
@@ -85,7 +89,7 @@ impl Scene {
 
     /// Any public value is in range, so that what stands against a false one is the constraints alone.
     pub fn with(mut lowered: Lowered, model: Values, layer: usize) -> Self {
-        for public in &mut lowered.system.publics {
+        for public in lowered.system.publics.iter_mut().filter(|public| public.is_stated()) {
             public.range = (i64::from(i32::MIN), i64::from(i32::MAX));
         }
         let cuts = Cuts { chunk_bits: CHUNK_BITS, layer };

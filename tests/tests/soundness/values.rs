@@ -39,7 +39,8 @@ pub fn integers(system: &ConstraintSystem, tensor: TensorId, values: &Values) ->
 
 /// The public tensors' integers.
 pub fn publics(system: &ConstraintSystem, values: &Values) -> Vec<Vec<i64>> {
-    system.publics.iter().map(|p| integers(system, p.tensor, values)).collect()
+    let stated = |p: &Public| if p.is_stated() { integers(system, p.tensor, values) } else { Vec::new() };
+    system.publics.iter().map(stated).collect()
 }
 
 /// The index on each axis of a padded position.

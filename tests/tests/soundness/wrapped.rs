@@ -65,7 +65,8 @@ impl Wrapped {
         let recording = self.record(core);
         let exports = recording.exports.clone();
         let shell = self.key.shell.prove(recording).unwrap();
-        let CoreProof { key_digest, context, publics, x_commitments, y_commitments, opening, .. } = core.clone();
-        Proof { key_digest, context, publics, x_commitments, y_commitments, opening, exports, shell }
+        let CoreProof { key_digest, context, hashes, publics, x_commitments, y_commitments, opening, .. } =
+            core.clone();
+        Proof { key_digest, context, hashes, publics, x_commitments, y_commitments, opening, exports, shell }
     }
 }

@@ -43,6 +43,8 @@ struct Key {
     uint256 copies;
     /// Inputs and outputs.
     PublicTensor[] publics;
+    /// How many of them are hashed.
+    uint256 hashes;
     /// Coordinates of the leaf point that proofs export: the bits of the widest tensor that is stated.
     uint256 leaf;
 }
@@ -52,7 +54,7 @@ library Keys {
     error NotAKey();
 
     /// Version of the protocol, four bytes.
-    bytes4 private constant VERSION = 0x00000010;
+    bytes4 private constant VERSION = 0x00000011;
 
     /// A key as far as it has been read.
     struct Reader {
@@ -92,17 +94,19 @@ library Keys {
         key.copies = skip(reader, 64 * (4 * key.lanes + 1));
         key.publics = new PublicTensor[](varint(reader));
         for (uint256 i = 0; i < key.publics.length; ++i) {
-            PublicTensor memory tensor = publicTensor(reader);
+            (PublicTensor memory tensor, bool hashed) = publicTensor(reader);
             key.publics[i] = tensor;
+            if (hashed) ++key.hashes;
             if (tensor.stated && tensor.bits > key.leaf) key.leaf = tensor.bits;
         }
         if (reader.place != reader.end) revert NotAKey();
     }
 
     /// Fields in order: role, visibility, name, padded shape, shape for display, fractional bits, range, chunks.
-    function publicTensor(Reader memory reader) private pure returns (PublicTensor memory tensor) {
+    function publicTensor(Reader memory reader) private pure returns (PublicTensor memory tensor, bool hashed) {
         varint(reader);
-        tensor.stated = varint(reader) == 0;
+        uint256 visibility = varint(reader);
+        (tensor.stated, hashed) = (visibility == 0, visibility == 3);
         skip(reader, varint(reader));
         tensor.axes = varint(reader);
         if (tensor.axes > 16) revert NotAKey();

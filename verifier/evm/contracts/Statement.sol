@@ -4,17 +4,29 @@ pragma solidity ^0.8.24;
 import {P, Words, allocate, Field} from "./Field.sol";
 import {Key, PublicTensor} from "./Key.sol";
 
-/// What a proof states: public values, eight bytes each (two's complement), of all inputs and outputs that are public, one behind the other;
-/// and a context.
+/// What a proof states: the hashes of all inputs and outputs that are hashed, 32 bytes each, then the values of those that are public, eight bytes
+/// each (two's complement), one behind the other; and a context.
 library Statement {
-    /// Values that the key's inputs and outputs have.
-    function countOf(Key memory key) internal pure returns (uint256 count) {
+    /// Bytes of the hashes and values that the key's inputs and outputs have.
+    function lengthOf(Key memory key) internal pure returns (uint256 length) {
+        length = 32 * key.hashes;
         for (uint256 i = 0; i < key.publics.length; ++i) {
-            if (key.publics[i].stated) count += key.publics[i].count;
+            if (key.publics[i].stated) length += 8 * key.publics[i].count;
         }
     }
 
-    /// The values, each plus the field's order, and whether every one is in the range that the key declares for it.
+    /// The hashes, and whether every one is below the field's order.
+    function hashes(Key memory key, bytes calldata values) internal pure returns (Words all, bool canonical) {
+        all = allocate(key.hashes);
+        canonical = true;
+        for (uint256 i = 0; i < key.hashes; ++i) {
+            uint256 hash = uint256(bytes32(values[32 * i:]));
+            canonical = canonical && hash < P;
+            all.set(i, hash);
+        }
+    }
+
+    /// The values behind the hashes, each plus the field's order, and whether every one is in the range that the key declares for it.
     function read(Key memory key, bytes calldata values) internal pure returns (Words all, bool inRange) {
         all = allocate(values.length / 8);
         (Words into, uint256 offset) = (all, 0);
@@ -63,10 +75,11 @@ library Statement {
         return !outside;
     }
 
-    /// Section 8: the digest of the key's digest, the context and the values. No context is a zero.
+    /// Section 8: the digest of the key's digest, the context, the hashes and the values. No context is a zero.
     function digest(Key memory key, bytes32 context, bytes calldata values) internal pure returns (bytes32) {
         bytes memory stated = context == 0 ? abi.encodePacked(key.digest, uint8(0)) : abi.encodePacked(key.digest, uint8(1), context);
-        uint256 offset = 0;
+        uint256 offset = 32 * key.hashes;
+        stated = bytes.concat(stated, values[:offset]);
         for (uint256 i = 0; i < key.publics.length; ++i) {
             PublicTensor memory tensor = key.publics[i];
             uint256 count = tensor.stated ? tensor.count : 0;

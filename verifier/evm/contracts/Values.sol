@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// Public values: integers of eight bytes, inputs before outputs. The real value is the integer over a power of two, which the project's README has.
+/// Public values: integers of eight bytes, inputs before outputs; hashes, of 32 bytes, come before all of them (`values[32:]` is what follows
+/// one hash). The real value is the integer over a power of two, which the project's README has.
 library Values {
     /// How many there are.
     function count(bytes calldata values) internal pure returns (uint256) {

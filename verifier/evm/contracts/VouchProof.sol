@@ -14,9 +14,9 @@ enum Refusal {
     None,
     /// The key is of another model.
     OtherModel,
-    /// Not as many public values as the model has.
+    /// Not as many hashes and public values as the model has.
     PublicLength,
-    /// A public value outside the range that the model declares.
+    /// A public value outside the range that the model declares, or a hash that is not below the field's order.
     PublicRange,
     /// Not as many bytes or elements as the key says.
     ProofLength,
@@ -37,9 +37,9 @@ abstract contract VouchProof {
 
     /// The key is of another model.
     error OtherModel();
-    /// Not as many public values as the model has.
+    /// Not as many hashes and public values as the model has.
     error WrongPublicLength();
-    /// A public value lies outside the range that the model declares.
+    /// A public value lies outside the range that the model declares, or a hash is not below the field's order.
     error PublicValueOutOfRange();
     /// Not as many bytes or elements as the key says.
     error WrongProofLength();
@@ -61,9 +61,10 @@ abstract contract VouchProof {
         returns (Refusal)
     {
         if (key.modelId != modelId) return Refusal.OtherModel;
-        if (values.length != 8 * Statement.countOf(key)) return Refusal.PublicLength;
-        (Words read, bool inRange) = Statement.read(key, values);
-        if (!inRange) return Refusal.PublicRange;
+        if (values.length != Statement.lengthOf(key)) return Refusal.PublicLength;
+        (Words hashes, bool canonical) = Statement.hashes(key, values);
+        (Words read, bool inRange) = Statement.read(key, values[32 * key.hashes:]);
+        if (!canonical || !inRange) return Refusal.PublicRange;
         (Elements memory e, bool fits) = ElementsOf.place(key, proof);
         if (!fits) return Refusal.ProofLength;
         if (!ElementsOf.scalarsAreCanonical(e)) return Refusal.Scalar;
@@ -71,7 +72,8 @@ abstract contract VouchProof {
 
         Run memory run;
         (run.key, run.elements) = (key, e);
-        (run.instances, run.instanceCount) = publicValues(key, e, Statement.digest(key, context, values), read);
+        (run.instances, run.instanceCount) =
+            publicValues(key, e, Statement.digest(key, context, values), hashes, read);
         Transcript memory transcript = Transcripts.begin(run.instanceCount + 8 * key.lanes + e.valueCount + 12);
         run.left = Curve.terms(64 + 24 * key.lanes + key.xChunks + key.yChunks + key.wChunks);
         if (!Plonk.reduce(run, transcript)) return Refusal.Proof;
@@ -97,8 +99,8 @@ abstract contract VouchProof {
         revert WrongProof();
     }
 
-    /// Section 10A.1: digests of the statement and the points, extensions of public tensors, exports.
-    function publicValues(Key memory key, Elements memory e, bytes32 statement, Words values)
+    /// Section 10A.1: digests of the statement and the points, hashes, extensions of public tensors, exports.
+    function publicValues(Key memory key, Elements memory e, bytes32 statement, Words hashes, Words values)
         private
         pure
         returns (Words instances, uint256 count)
@@ -109,6 +111,9 @@ abstract contract VouchProof {
         instances.set(count++, pointsDigest(0, 0, e.opening, 1));
         instances.set(count++, pointsDigest(0, 0, e.opening + 64, 1));
 
+        for (uint256 i = 0; i < key.hashes; ++i) {
+            instances.set(count++, hashes.get(i));
+        }
         Words exports = sent(e.exports, e.exportCount);
         (Words extensions, uint256 extended) = Statement.extensions(key, values, exports);
         for (uint256 i = 0; i < extended; ++i) {

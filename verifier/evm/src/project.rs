@@ -14,7 +14,7 @@ pub struct File {
 }
 
 /// Bytes of code that a contract has beside the key that is in it, at most.
-const VERIFIER_CODE: usize = 22_000;
+const VERIFIER_CODE: usize = 22_450;
 
 macro_rules! sources {
     ($($name:literal),*) => { [$(($name, include_str!(concat!("../contracts/", $name)))),*] };
@@ -113,15 +113,16 @@ fn plain(name: &str) -> String {
 
 /// Which values a proof states.
 fn values(publics: &[PublicTensor]) -> String {
+    let hashed = publics.iter().filter(|public| public.is_hashed());
+    let hashed = hashed.map(|public| format!("the hash of `{}` (32 bytes)", plain(&public.name)));
     let stated = publics.iter().filter(|public| public.is_stated());
-    let each: Vec<String> = stated
-        .map(|public| {
-            let values = public.values();
-            let unit =
-                if public.frac == 0 { String::new() } else { format!(", each the real value times 2^{}", public.frac) };
-            format!("{values} of `{}`{unit}", plain(&public.name))
-        })
-        .collect();
+    let stated = stated.map(|public| {
+        let values = public.values();
+        let unit =
+            if public.frac == 0 { String::new() } else { format!(", each the real value times 2^{}", public.frac) };
+        format!("{values} of `{}`{unit}", plain(&public.name))
+    });
+    let each: Vec<String> = hashed.chain(stated).collect();
     if each.is_empty() { "none".into() } else { each.join("; ") }
 }
 

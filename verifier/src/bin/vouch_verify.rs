@@ -9,8 +9,7 @@ use std::time::Instant;
 use clap::Parser;
 use serde_json::{Value, json};
 use vouch_circuits::key::{Proof, VerifyingKey, srs_id};
-use vouch_circuits::tensor_opening::TensorOpening;
-use vouch_verifier::{PreparedKey, verify, verify_opening};
+use vouch_verifier::{Opening, PreparedKey, verify};
 
 /// Checks that a proof made by vouch is right: that the model behind a verifying key gave the stated output on the stated input.
 #[derive(Parser)]
@@ -38,7 +37,7 @@ struct Args {
     /// Refuse unless the key rests on the reference string with this id, that of a ceremony that you trust
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     srs_id: Option<[u8; 32]>,
-    /// The opening of a committed input or output, to be checked and shown; may be given several times
+    /// The opening of a committed or hashed input or output, to be checked and shown; may be given several times
     #[arg(long, value_name = "OPENING")]
     opening: Vec<PathBuf>,
     /// Print one JSON object
@@ -106,8 +105,9 @@ fn run(args: &Args) -> Result<(Value, String), Failure> {
     let mut text = verified.to_string();
     let mut opened = Vec::new();
     for path in &args.opening {
-        let opening = read(path, "opening", TensorOpening::from_bytes)?;
-        let tensor = verify_opening(&key, &opening, Some(&proof))
+        let opening = read(path, "opening", Opening::from_bytes)?;
+        let tensor = opening
+            .verify(&key, Some(&proof))
             .map_err(|refusal| Failure::Refused(format!("{}: {refusal}", path.display())))?;
         text += &format!("\nopened: {}", tensor.values);
         opened.push(tensor.values);

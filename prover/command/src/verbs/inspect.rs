@@ -7,6 +7,8 @@ use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::ir::{ConstraintSystem, Origin, Role, Visibility};
 use vouch_circuits::key::{Proof, PublicTensor, VerifyingKey, srs_id, system_digest};
+use vouch_circuits::points::encode_scalar;
+use vouch_circuits::tensor_hash::HashOpening;
 use vouch_circuits::tensor_opening::{TensorOpening, commitment_id};
 use vouch_models::AccuracyReport;
 use vouch_program::{Op, Program};
@@ -160,6 +162,12 @@ fn inspect(path: &Path) -> Result<Facts, Failure> {
             facts.add("commitment", "commitment", hex::encode(commitment_id(&opening.commitments)));
             facts.add("values", "values (not shown)", opening.values.len());
         }
+        Kind::HashOpening => {
+            let opening = HashOpening::from_bytes(&bytes).map_err(|e| bad(&e))?;
+            facts.add("shape", "shape", json!(opening.shape));
+            facts.add("hash", "hash", hex::encode(encode_scalar(&opening.hash())));
+            facts.add("values", "values (not shown)", opening.values.len());
+        }
         Kind::ReferenceString => {
             let body = files::open(&bytes, kind).map_err(|e| bad(&e))?;
             let srs = Srs::read_from(body, Trust::Foreign).map_err(|e| bad(&e))?;
@@ -180,6 +188,7 @@ fn words(kind: Kind) -> &'static str {
         Kind::Proof => "proof",
         Kind::Architecture => "architecture (constraints without weights)",
         Kind::TensorOpening => "opening of a committed tensor (secret)",
+        Kind::HashOpening => "opening of a hash (secret)",
         Kind::ReferenceString => "structured reference string",
     }
 }
@@ -261,12 +270,14 @@ fn shown(visibility: Visibility) -> &'static str {
         Visibility::Public => "public",
         Visibility::Committed => "committed",
         Visibility::Private => "private",
+        Visibility::Hashed => "hashed",
     }
 }
 
 fn proof_facts(proof: &Proof, facts: &mut Facts) {
     let lengths: Vec<Value> = proof.publics.iter().map(|values| json!(values.len())).collect();
     facts.add("key_digest", "made for the key with digest", hex::encode(proof.key_digest));
+    facts.add("hashes", "hashes", proof.hashes.len());
     facts.add("public_lengths", "public values", Value::Array(vec![Value::Array(lengths)]));
     facts.add("commitments", "commitments", proof.x_commitments.len());
     facts.add("fraction_commitments", "commitments to fractions", proof.y_commitments.len());

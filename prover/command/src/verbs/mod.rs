@@ -5,6 +5,7 @@ pub mod check;
 pub mod compile;
 pub mod demo;
 pub mod evm;
+pub mod hash;
 pub mod inspect;
 pub mod model_id;
 pub mod open;

@@ -1,9 +1,8 @@
-//! `vouch open`: what a committed input or output holds.
+//! `vouch open`: what a committed or hashed input or output holds.
 
 use serde_json::{Value, json};
 use vouch_circuits::ir::Role;
-use vouch_circuits::tensor_opening::commitment_id;
-use vouch_verifier::{PreparedKey, verify, verify_opening};
+use vouch_verifier::{Opening, PreparedKey, verify};
 
 use crate::args::Open;
 use crate::artifacts::{read_opening, read_proof, read_verifying_key, unusable};
@@ -21,19 +20,20 @@ pub fn run(args: &Open, out: &Output) -> Result<Value, Failure> {
         })?),
         _ => None,
     };
-    let opened = verify_opening(&key, &opening, proof.as_ref()).map_err(|refusal| {
+    let opened = opening.verify(&key, proof.as_ref()).map_err(|refusal| {
         Failure::refused(format!("the opening {} is not accepted", args.opening.display())).because(&refusal)
     })?;
-    if key.key().development {
+    if key.key().development && matches!(opening, Opening::Committed(_)) {
         out.warn("the key rests on a development reference string: whoever made it could open commitments to anything");
     }
-    let id = hex::encode(commitment_id(&opening.commitments));
+    let (what, id) = opening.public_part();
+    let id = hex::encode(id);
     let role = if opened.role == Role::Input { "input" } else { "output" };
     match &verified {
         Some(verified) => out.say(verified.sentence()),
-        None => out.say("no proof was given: compare the commitment with one that you know, or give --proof"),
+        None => out.say(format!("no proof was given: compare the {what} with one that you know, or give --proof")),
     }
-    out.say(format!("commitment {id}"));
+    out.say(format!("{what} {id}"));
     out.say(format!("{} the {role} {}", out.good("opens to"), opened.values));
     Ok(json!({
         "command": "open",
@@ -41,7 +41,7 @@ pub fn run(args: &Open, out: &Output) -> Result<Value, Failure> {
         "model_id": hex::encode(key.model_id()),
         "development": key.key().development,
         "role": role,
-        "commitment": id,
+        what: id,
         "opened": opened.values,
         "sentence": verified.as_ref().map(|verified| verified.sentence()),
         "verified": verified,

@@ -40,10 +40,11 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         path.display(),
         size(sizes.architecture)
     ));
-    for visibility in [Visibility::Committed, Visibility::Private] {
+    for (visibility, word) in
+        [(Visibility::Committed, "committed"), (Visibility::Hashed, "hashed"), (Visibility::Private, "private")]
+    {
         let names: Vec<String> = named(&key, visibility).iter().map(|name| printable(name)).collect();
         if !names.is_empty() {
-            let word = if visibility == Visibility::Private { "private" } else { "committed" };
             out.say(format!("{word:<14} {}", names.join(", ")));
         }
     }
@@ -73,6 +74,7 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         },
         "private": named(&key, Visibility::Private),
         "committed": named(&key, Visibility::Committed),
+        "hashed": named(&key, Visibility::Hashed),
         "published_weights": args.published_weights,
         "shell_rows_bits": key.shell.shape.k,
         "shell_lanes": key.shell.shape.lanes,

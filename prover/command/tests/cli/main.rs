@@ -178,6 +178,39 @@ fn the_whole_way() {
     json(folder, &other);
     let others = ["open", "--key", "hidden", "--opening", opening, "--proof", "other.proof"];
     fails(folder, &others, REFUSED, &["commits to another"]);
+    // A hash that others had before the proof.
+    let set_up = json(folder, &["setup", "hidden", "--input", "hashed"]);
+    assert_eq!(set_up["hashed"][0], name);
+    let hash = ["hash", "hidden", "--input", "x.json", "--out", "x.opening"];
+    let hashed = json(folder, &hash);
+    assert_ne!(json(folder, &[&hash[..5], &["y.opening"]].concat())["hash"], hashed["hash"], "salted");
+    fails(folder, &[&hash[..5], &["z.opening", "--name", "nothing"]].concat(), UNUSABLE, &["no input", name]);
+    assert_eq!(json(folder, &["inspect", "x.opening"])["hash"], hashed["hash"]);
+    let prove = ["prove", "hidden", "--input", "x.json", "--out", "hashed.proof", "--opening", "x.opening"];
+    let own = json(folder, &prove)["openings"][0]["file"].as_str().unwrap().to_string();
+    assert_eq!(fs::read(folder.join(&own)).unwrap(), fs::read(folder.join("x.opening")).unwrap());
+    let shown = json(folder, &["verify", "--key", "hidden", "--proof", "hashed.proof"]);
+    assert_eq!(shown["verified"]["hashed_inputs"][0]["hash"], hashed["hash"]);
+    assert!(shown["sentence"].as_str().unwrap().contains("maps a hashed input to class "));
+    let open = ["open", "--key", "hidden", "--proof", "hashed.proof", "--opening"];
+    let opened = json(folder, &[&open[..], &["x.opening"]].concat());
+    assert_eq!(
+        (&opened["hash"], &opened["opened"]["integers"]),
+        (&hashed["hash"], &verified["verified"]["inputs"][0]["integers"])
+    );
+    fails(folder, &[&open[..], &["y.opening"]].concat(), REFUSED, &["states another hash"]);
+    let other =
+        ["prove", "hidden", "--input", "data.json", "--index", "1", "--out", "h.proof", "--opening", "x.opening"];
+    fails(folder, &other, UNUSABLE, &["has the values that the hash is of", "leave --opening out"]);
+    json(folder, &["setup", "hidden", "--output", "hashed"]);
+    let proven = json(folder, &["prove", "hidden", "--input", "x.json", "--out", "hashed.proof"]);
+    let opening = proven["openings"][0]["file"].as_str().unwrap();
+    let opened = json(folder, &[&open[..], &[opening]].concat());
+    assert_eq!(
+        (&opened["role"], &opened["opened"]["integers"]),
+        (&"output".into(), &verified["verified"]["outputs"][0]["integers"])
+    );
+    assert!(opened["sentence"].as_str().unwrap().ends_with("to a hashed output"));
     // The key is recomputed from what was published beside it.
     let recompute = ["verify-key", "--key", "m/verifying.key", "--architecture", "m/architecture.vouch"];
     assert_eq!(json(folder, &recompute)["model_id"], id);
