@@ -12,7 +12,7 @@ use ark_bn254::{Fr, G1Affine};
 use halo2_proofs::halo2curves::bn256::{self, Bn256};
 use halo2_proofs::plonk::{self, create_proof, keygen_pk, keygen_vk};
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
-use halo2_proofs::transcript::TranscriptWriterBuffer;
+use halo2_proofs::transcript::{TranscriptWrite, TranscriptWriterBuffer};
 use rand_core::OsRng;
 use thiserror::Error;
 use vouch_circuits::argument::key::{CoreProof, public_at, statement};
@@ -107,12 +107,23 @@ impl ShellProvingKey {
     /// # Errors
     /// A recording of another system.
     pub fn prove(&self, recording: Recording) -> Result<Vec<u8>, ShellError> {
+        self.prove_over(recording, End::<Vec<u8>>::init(Vec::new())).map(End::finalize)
+    }
+
+    /// Proves a recording to another transcript than the protocol's, for those who test what a prover with a transcript of its own can do.
+    ///
+    /// # Errors
+    /// A recording of another system.
+    pub fn prove_over<T: TranscriptWrite<bn256::G1Affine, Challenge>>(
+        &self,
+        recording: Recording,
+        mut transcript: T,
+    ) -> Result<T, ShellError> {
         let shape = Shape::of(&recording, self.shape.lanes);
         if shape != self.shape {
             return Err(ShellError::Halo2(format!("the recording has the shape {shape:?}, the key {:?}", self.shape)));
         }
         let instances: Vec<bn256::Fr> = recording.instance_values().iter().map(convert::scalar).collect();
-        let mut transcript = End::<Vec<u8>>::init(Vec::new());
         create_proof::<Kzg, Shplonk, Challenge, _, _, _>(
             &self.params,
             &self.key,
@@ -122,7 +133,7 @@ impl ShellProvingKey {
             &mut transcript,
         )
         .map_err(refused)?;
-        Ok(transcript.finalize())
+        Ok(transcript)
     }
 }
 

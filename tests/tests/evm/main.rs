@@ -4,6 +4,7 @@ mod bounty;
 mod chain;
 mod gas;
 mod project;
+mod removed;
 
 use std::sync::LazyLock;
 

@@ -1,11 +1,13 @@
 //! The Solidity project that is written for a model, compiled. Needs npm and its registry.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use alloy_sol_types::{SolCall, SolError};
 use revm::primitives::Bytes;
+use vouch_circuits::key::VerifyingKey;
 use vouch_evm::ModelVerifier::verifyCall;
 use vouch_evm::VouchVerifier::WrongProof;
 use vouch_evm::project::{contract_name, fits_in_one, project};
@@ -13,7 +15,29 @@ use vouch_evm::{Arguments, key_code, verifier_creation_code};
 
 use crate::DIGITS;
 
-fn creation_code(folder: &Path, contract: &str) -> Bytes {
+/// The folder of the compiler, which is installed there, once.
+pub fn compiler() -> &'static Path {
+    static COMPILER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../verifier/evm");
+        let arguments = ["ci", "--no-audit", "--no-fund"];
+        assert!(Command::new("npm").args(arguments).current_dir(&folder).status().unwrap().success());
+        folder
+    });
+    &COMPILER
+}
+
+/// Writes the project of a key to a folder, each file's text changed, and compiles it.
+pub fn compile(key: &VerifyingKey, folder: &Path, change: impl Fn(&str, String) -> String) {
+    for file in project(key).unwrap() {
+        let path = folder.join(&file.path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, change(&file.path, file.text)).unwrap();
+    }
+    let compiled = Command::new("node").arg(compiler().join("compile.mjs")).arg("--project").arg(folder).status();
+    assert!(compiled.unwrap().success());
+}
+
+pub fn creation_code(folder: &Path, contract: &str) -> Bytes {
     let artifact = fs::read(folder.join(format!("artifacts/{contract}.json"))).unwrap();
     let artifact: serde_json::Value = serde_json::from_slice(&artifact).unwrap();
     artifact["bytecode"].as_str().unwrap().parse().unwrap()
@@ -22,23 +46,11 @@ fn creation_code(folder: &Path, contract: &str) -> Bytes {
 #[test]
 #[ignore = "takes the Solidity compiler from the npm registry"]
 fn a_models_contracts_do_what_the_compiled_ones_do() {
-    let compiler = Path::new(env!("CARGO_MANIFEST_DIR")).join("../verifier/evm");
-    let installed =
-        Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&compiler).status().unwrap();
-    assert!(installed.success());
     for deployed in DIGITS.iter() {
         let key = &deployed.key.verifying_key;
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        for file in project(key).unwrap() {
-            let path = folder.join(&file.path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, file.text).unwrap();
-        }
-        let compiled =
-            Command::new("node").arg(compiler.join("compile.mjs")).arg("--project").arg(folder).status().unwrap();
-        assert!(compiled.success());
-
+        compile(key, folder, |_, text| text);
         let name = contract_name(&key.name);
         assert_eq!(creation_code(folder, "VouchVerifier"), *verifier_creation_code());
         let mut chain = deployed.chain.clone();
