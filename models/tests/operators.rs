@@ -347,14 +347,23 @@ fn what_is_not_supported_is_named() {
             Err(error) => error.to_string(),
         }
     };
-    let text = refused(vec![node("Softsign", &["x"], "y", vec![])], vec![]);
-    assert!(text.contains("Softsign") && text.contains("Softsign_y") && text.contains("Conv, "), "{text}");
+    let text = refused(vec![node("Hardmax", &["x"], "y", vec![])], vec![]);
+    assert!(text.contains("Hardmax") && text.contains("Hardmax_y") && text.contains("Conv, "), "{text}");
     let text = refused(vec![node("ArgMax", &["x"], "y", vec![int("select_last_index", 1)])], vec![]);
     assert!(text.contains("ArgMax_y") && text.contains("select_last_index"), "{text}");
     let text = refused(vec![node("Relu", &["x"], "y", vec![int("strange", 1)])], vec![]);
     assert!(text.contains("strange"), "{text}");
     let text = refused(vec![node("Conv", &["x", "x"], "y", vec![])], vec![]);
     assert!(text.contains("operand 1"), "{text}");
+    let text = refused(vec![node("Pow", &["x", "e"], "y", vec![])], vec![floats("e", &[4], vec![1.0, 2.0, 3.0, 4.0])]);
+    assert!(text.contains("operand 1") && text.contains("scalar"), "{text}");
+    let text = refused(vec![node("PRelu", &["x", "x"], "y", vec![])], vec![]);
+    assert!(text.contains("operand 1") && text.contains("only constants"), "{text}");
+    // To whole numbers.
+    let text = refused(vec![node("Cast", &["x"], "y", vec![int("to", 7)])], vec![]);
+    assert!(text.contains("\"to\""), "{text}");
+    let text = refused(vec![node("DepthToSpace", &["x"], "y", vec![int("blocksize", 0)])], vec![]);
+    assert!(text.contains("DepthToSpace") || text.contains("float model"), "{text}");
     let mut two = node("MaxPool", &["x"], "m", vec![ints("kernel_shape", &[2, 2])]);
     two.output.push("index".into());
     let text = refused(vec![two, node("Identity", &["index"], "y", vec![])], vec![]);

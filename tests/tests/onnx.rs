@@ -84,6 +84,10 @@ mod proto {
             named(name, 2).int(3, value)
         }
 
+        pub fn text(name: &str, value: &str) -> Message {
+            named(name, 3).text(4, value)
+        }
+
         pub fn tensor(name: &str, value: Message) -> Message {
             named(name, 4).bytes(5, &value.0)
         }
@@ -244,6 +248,9 @@ fn cases() -> Vec<Case> {
             ],
         },
     ];
+    cases.extend(functions());
+    cases.extend(truths());
+    cases.extend(movements());
     for operator in ["Add", "Sub", "Mul", "Div"] {
         cases.push(one(operator, &[2, 3], &["x", "c"], vec![floats("c", &[3], &[0.7, -1.3, 2.0])], vec![]));
         if operator != "Div" {
@@ -251,6 +258,101 @@ fn cases() -> Vec<Case> {
         }
     }
     cases
+}
+
+/// Functions of one variable, and what is largest or least.
+fn functions() -> Vec<Case> {
+    use attribute::{float, ints, text};
+    let mut cases: Vec<Case> = [
+        "Abs", "Ceil", "Celu", "Elu", "Erf", "Exp", "Floor", "Gelu", "Mish", "Neg", "Round", "Selu", "Sign",
+        "Softplus", "Softsign",
+    ]
+    .map(|operator| plain(operator, &[7]))
+    .into();
+    // Of what is positive.
+    for operator in ["Log", "Reciprocal", "Sqrt"] {
+        let nodes = vec![node("Sigmoid", &["x"], "s", &[]), node(operator, &["s"], "y", &[])];
+        cases.push(Case { operators: vec!["Sigmoid", operator], shape: vec![7], weights: vec![], nodes });
+    }
+    let slopes = floats("s", &[3, 1], &[0.25, -0.5, 1.5]);
+    let constants = || vec![floats("c", &[3], &[0.7, -1.3, 0.2]), floats("d", &[], &[0.1])];
+    cases.extend([
+        one("Gelu", &[7], &["x"], vec![], vec![text("approximate", "tanh")]),
+        one("ThresholdedRelu", &[7], &["x"], vec![], vec![float("alpha", 0.5)]),
+        one("Pow", &[7], &["x", "e"], vec![floats("e", &[], &[3.0])], vec![]),
+        one("PRelu", &[2, 3, 4], &["x", "s"], vec![slopes], vec![]),
+        one("Max", &[2, 3], &["x", "c", "d"], constants(), vec![]),
+        one("Min", &[2, 3], &["x", "c", "d"], constants(), vec![]),
+        one("Sum", &[2, 3], &["x", "c", "d", "x"], constants(), vec![]),
+        one("ReduceMax", &[2, 3, 5], &["x"], vec![], vec![ints("axes", &[0, 2])]),
+        one("ReduceMin", &[2, 3, 5], &["x"], vec![], vec![ints("axes", &[1])]),
+        one("ReduceSum", &[2, 3, 5], &["x", "a"], vec![integers("a", &[-1])], vec![]),
+    ]);
+    cases
+}
+
+/// Comparisons of the input with constants, logic on two of them, and a choice.
+fn truths() -> Vec<Case> {
+    use attribute::int;
+    const FLOAT: i64 = 1;
+    let constants = || vec![floats("c", &[3], &[0.3, -0.4, 1.1]), floats("d", &[], &[0.6])];
+    let case = |operators: Vec<&'static str>, nodes| Case { operators, shape: vec![2, 3], weights: constants(), nodes };
+    let as_floats = |name: &str| node("Cast", &[name], "y", &[int("to", FLOAT)]);
+    let mut cases: Vec<Case> = ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"]
+        .map(|operator| case(vec![operator, "Cast"], vec![node(operator, &["x", "c"], "b", &[]), as_floats("b")]))
+        .into();
+    let compared = || [node("Greater", &["x", "c"], "p", &[]), node("Less", &["x", "d"], "q", &[])];
+    for operator in ["And", "Or", "Xor"] {
+        let last = [node(operator, &["p", "q"], "b", &[]), as_floats("b")];
+        cases.push(case(vec!["Greater", "Less", operator, "Cast"], compared().into_iter().chain(last).collect()));
+    }
+    let [first, _] = compared();
+    cases.push(case(vec!["Not"], vec![first.clone(), node("Not", &["p"], "b", &[]), as_floats("b")]));
+    for (a, b) in [("x", "d"), ("c", "x"), ("c", "d")] {
+        cases.push(case(vec!["Where"], vec![first.clone(), node("Where", &["p", a, b], "y", &[])]));
+    }
+    cases
+}
+
+/// What moves, repeats and interpolates.
+fn movements() -> Vec<Case> {
+    use attribute::{int, ints, text};
+    let image = [1, 3, 4, 5];
+    let scales = |scales: &[f32]| floats("s", &[4], scales);
+    let resized = |mode: &str, coordinates: &str, factors: &[f32]| {
+        let attributes = vec![text("mode", mode), text("coordinate_transformation_mode", coordinates)];
+        one("Resize", &image, &["x", "", "s"], vec![scales(factors)], attributes)
+    };
+    let transposed = |group: i64, weights: &[i64]| {
+        let attributes = vec![int("group", group), ints("strides", &[2, 1]), ints("pads", &[1, 0, 0, 1])];
+        one(
+            "ConvTranspose",
+            &image,
+            &["x", "w", "b"],
+            vec![weight("w", weights), weight("b", &[weights[1] * group])],
+            attributes,
+        )
+    };
+    let split = node("Split", &["x", "n"], "a", &[int("axis", 1)]).text(2, "b");
+    vec![
+        one("Gather", &[4, 5], &["x", "i"], vec![integers("i", &[3, 0, -1])], vec![int("axis", 1)]),
+        one("Gather", &[4, 5], &["x", "i"], vec![integers("i", &[1, 3])], vec![]),
+        Case {
+            operators: vec!["Split", "Mul"],
+            shape: vec![2, 6],
+            weights: vec![integers("n", &[3, 3])],
+            nodes: vec![split, node("Mul", &["a", "b"], "y", &[])],
+        },
+        one("Expand", &[3, 1], &["x", "s"], vec![integers("s", &[2, 1, 4])], vec![]),
+        one("Tile", &[2, 3], &["x", "r"], vec![integers("r", &[2, 3])], vec![]),
+        one("DepthToSpace", &[1, 8, 2, 3], &["x"], vec![], vec![int("blocksize", 2), text("mode", "CRD")]),
+        one("SpaceToDepth", &[1, 2, 4, 6], &["x"], vec![], vec![int("blocksize", 2)]),
+        resized("nearest", "half_pixel", &[1.0, 1.0, 2.0, 1.5]),
+        resized("linear", "half_pixel", &[1.0, 1.0, 1.5, 0.6]),
+        resized("cubic", "align_corners", &[1.0, 1.0, 2.0, 1.0]),
+        transposed(1, &[3, 2, 3, 2]),
+        transposed(3, &[3, 1, 2, 2]),
+    ]
 }
 
 fn sample(shape: &[i64], seed: u32) -> ArrayD<f32> {

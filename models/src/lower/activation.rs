@@ -8,60 +8,83 @@ use super::operands::Operands;
 /// Parameters of an activation, two at most; what is not used is 0.
 type Parameters = [f64; 2];
 
+/// How large the results of an activation's table are taken to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Results {
+    /// As large as the function's values for any argument.
+    All,
+    /// As large as calibration says, and clamped to that: the function is steep somewhere.
+    Seen,
+}
+
 /// An activation function.
 struct Kind {
     /// ONNX's name for the operator.
     op: &'static str,
     /// Reads its parameters.
     parameters: fn(&mut Operands) -> Result<Parameters, ModelError>,
-    /// Its value at a point.
+    /// Its value at a point; where it has none, no number or none that is finite.
     eval: fn(Parameters, f64) -> f64,
     /// If it is constant (to within `2^-16`) beyond some `|x|`, that `|x|`: arguments may be clamped to it.
     settles_at: fn(Parameters) -> Option<f64>,
-    /// A name for its table, parameters included.
-    name: fn(Parameters) -> String,
+    /// How large its results are.
+    results: Results,
+}
+
+impl Kind {
+    /// One without parameters that never settles.
+    const fn plain(op: &'static str, eval: fn(Parameters, f64) -> f64) -> Self {
+        Self { op, parameters: none, eval, settles_at: |_| None, results: Results::All }
+    }
+
+    const fn with(self, parameters: fn(&mut Operands) -> Result<Parameters, ModelError>) -> Self {
+        Self { parameters, ..self }
+    }
+
+    const fn settling(self, settles_at: fn(Parameters) -> Option<f64>) -> Self {
+        Self { settles_at, ..self }
+    }
+
+    const fn steep(self) -> Self {
+        Self { results: Results::Seen, ..self }
+    }
 }
 
 /// All of them, in alphabetical order.
 const KINDS: &[Kind] = &[
-    Kind {
-        op: "Clip",
-        parameters: clip_bounds,
-        // As ONNX says: the upper bound wins where the bounds cross.
-        eval: |[lo, hi], x| x.max(lo).min(hi),
-        settles_at: |[lo, hi]| (lo.is_finite() && hi.is_finite()).then(|| lo.abs().max(hi.abs())),
-        name: |[lo, hi]| format!("clip {lo} to {hi}"),
-    },
-    Kind {
-        op: "HardSigmoid",
-        parameters: |operands| Ok([operands.float("alpha")?.unwrap_or(0.2), operands.float("beta")?.unwrap_or(0.5)]),
-        eval: |[alpha, beta], x| (alpha * x + beta).clamp(0.0, 1.0),
-        settles_at: |[alpha, beta]| (alpha != 0.0).then(|| (beta / alpha).abs().max(((1.0 - beta) / alpha).abs())),
-        name: |[alpha, beta]| format!("hard sigmoid {alpha} {beta}"),
-    },
-    Kind {
-        op: "HardSwish",
-        parameters: none,
-        eval: |_, x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
-        settles_at: |_| None,
-        name: |_| "hard swish".into(),
-    },
-    Kind {
-        op: "LeakyRelu",
-        parameters: |operands| Ok([operands.float("alpha")?.unwrap_or(0.01), 0.0]),
-        eval: |[alpha, _], x| if x < 0.0 { alpha * x } else { x },
-        settles_at: |_| None,
-        name: |[alpha, _]| format!("leaky relu {alpha}"),
-    },
-    Kind { op: RELU, parameters: none, eval: |_, x| x.max(0.0), settles_at: |_| None, name: |_| "relu".into() },
-    Kind {
-        op: "Sigmoid",
-        parameters: none,
-        eval: |_, x| 1.0 / (1.0 + (-x).exp()),
-        settles_at: |_| Some(15.9),
-        name: |_| "sigmoid".into(),
-    },
-    Kind { op: "Tanh", parameters: none, eval: |_, x| x.tanh(), settles_at: |_| Some(7.9), name: |_| "tanh".into() },
+    Kind::plain("Abs", |_, x| x.abs()),
+    Kind::plain("Ceil", |_, x| x.ceil()),
+    Kind::plain("Celu", |[alpha, _], x| if x < 0.0 { alpha * (x / alpha).exp_m1() } else { x }).with(one_alpha),
+    // As ONNX says: the upper bound wins where the bounds cross.
+    Kind::plain("Clip", |[lo, hi], x| x.max(lo).min(hi))
+        .with(clip_bounds)
+        .settling(|[lo, hi]| (lo.is_finite() && hi.is_finite()).then(|| lo.abs().max(hi.abs()))),
+    Kind::plain("Elu", |[alpha, _], x| if x < 0.0 { alpha * x.exp_m1() } else { x }).with(one_alpha),
+    Kind::plain("Erf", |_, x| libm::erf(x)).settling(|_| Some(3.9)),
+    Kind::plain("Exp", |_, x| x.exp()).steep(),
+    Kind::plain("Floor", |_, x| x.floor()),
+    Kind::plain("Gelu", gelu).with(gelu_form),
+    Kind::plain("HardSigmoid", |[alpha, beta], x| (alpha * x + beta).clamp(0.0, 1.0))
+        .with(|operands| Ok([operands.float("alpha")?.unwrap_or(0.2), operands.float("beta")?.unwrap_or(0.5)]))
+        .settling(|[alpha, beta]| (alpha != 0.0).then(|| (beta / alpha).abs().max(((1.0 - beta) / alpha).abs()))),
+    Kind::plain("HardSwish", |_, x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
+    Kind::plain("LeakyRelu", |[alpha, _], x| if x < 0.0 { alpha * x } else { x })
+        .with(|operands| Ok([operands.float("alpha")?.unwrap_or(0.01), 0.0])),
+    Kind::plain("Log", |_, x| x.ln()),
+    Kind::plain("Mish", |_, x| x * softplus(x).tanh()),
+    Kind::plain("Pow", |[exponent, _], x| x.powf(exponent)).with(exponent).steep(),
+    Kind::plain("Reciprocal", |_, x| 1.0 / x).steep(),
+    Kind::plain(RELU, |_, x| x.max(0.0)),
+    Kind::plain("Round", |_, x| x.round_ties_even()),
+    Kind::plain("Selu", |[alpha, gamma], x| gamma * if x < 0.0 { alpha * x.exp_m1() } else { x }).with(selu_factors),
+    Kind::plain("Sigmoid", |_, x| 1.0 / (1.0 + (-x).exp())).settling(|_| Some(15.9)),
+    // A zero has a sign of its own, which ONNX's does not tell.
+    Kind::plain("Sign", |_, x| if x == 0.0 { 0.0 } else { x.signum() }),
+    Kind::plain("Softplus", |_, x| softplus(x)),
+    Kind::plain("Softsign", |_, x| x / (1.0 + x.abs())),
+    Kind::plain("Sqrt", |_, x| x.sqrt()),
+    Kind::plain("Tanh", |_, x| x.tanh()).settling(|_| Some(7.9)),
+    Kind::plain("ThresholdedRelu", |[alpha, _], x| if x > alpha { x } else { 0.0 }).with(one_alpha),
 ];
 
 /// The one that needs no table.
@@ -69,6 +92,50 @@ const RELU: &str = "Relu";
 
 fn none(_: &mut Operands) -> Result<Parameters, ModelError> {
     Ok([0.0; 2])
+}
+
+/// `alpha`, which is 1 if it is not given.
+fn one_alpha(operands: &mut Operands) -> Result<Parameters, ModelError> {
+    match operands.float("alpha")?.unwrap_or(1.0) {
+        0.0 => Err(operands.refuse("alpha", "is zero")),
+        alpha => Ok([alpha, 0.0]),
+    }
+}
+
+/// As the standard has them, to the last digit of a float.
+fn selu_factors(operands: &mut Operands) -> Result<Parameters, ModelError> {
+    let alpha = operands.float("alpha")?.unwrap_or(1.673_263_192_176_818_8);
+    Ok([alpha, operands.float("gamma")?.unwrap_or(1.050_701_022_148_132_3)])
+}
+
+/// Whether the approximation by a hyperbolic tangent is wanted, as 1.
+fn gelu_form(operands: &mut Operands) -> Result<Parameters, ModelError> {
+    match operands.string("approximate")?.as_deref() {
+        None | Some("none") => Ok([0.0; 2]),
+        Some("tanh") => Ok([1.0, 0.0]),
+        Some(other) => Err(operands.refuse("approximate", format!("\"{other}\" is not known"))),
+    }
+}
+
+fn gelu([approximate, _]: Parameters, x: f64) -> f64 {
+    if approximate == 0.0 {
+        return 0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
+    }
+    let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
+    0.5 * x * (1.0 + inner.tanh())
+}
+
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+/// A power's exponent, one number for all elements.
+fn exponent(operands: &mut Operands) -> Result<Parameters, ModelError> {
+    match operands.optional_scalar(1)? {
+        Some(exponent) if exponent.is_finite() => Ok([exponent, 0.0]),
+        Some(_) => Err(operands.refuse("operand 1", "is not finite")),
+        None => Err(operands.refuse("operand 1", "is missing")),
+    }
 }
 
 /// Attributes in older operator sets, operands since.
@@ -112,9 +179,24 @@ impl Activation {
         self.kind.op == RELU
     }
 
-    /// Its value at `x`.
-    pub fn eval(self, x: f64) -> f64 {
-        (self.kind.eval)(self.parameters, x)
+    /// Its values at `count` points from `first` on, `step` apart. Where it has none, that of the nearest point where it has one.
+    pub fn values(self, first: f64, step: f64, count: usize) -> Vec<f64> {
+        let at = |i: usize| (self.kind.eval)(self.parameters, first + i as f64 * step);
+        let mut values: Vec<f64> = (0..count).map(at).collect();
+        let defined: Vec<usize> = (0..count).filter(|&i| values[i].is_finite()).collect();
+        for i in 0..count {
+            let behind = defined.partition_point(|&d| d < i);
+            let nearest = defined[behind.saturating_sub(1)..].iter().take(2).min_by_key(|d| d.abs_diff(i));
+            if let Some(&nearest) = nearest.filter(|_| !values[i].is_finite()) {
+                values[i] = values[nearest];
+            }
+        }
+        values
+    }
+
+    /// Whether results are only as large as calibration says.
+    pub fn is_steep(self) -> bool {
+        self.kind.results == Results::Seen
     }
 
     /// If it is constant (to within `2^-16`) beyond some `|x|`, that `|x|`: arguments may be clamped to it.
@@ -124,6 +206,40 @@ impl Activation {
 
     /// A name for its table, parameters included.
     pub fn name(self) -> String {
-        (self.kind.name)(self.parameters)
+        let [a, b] = self.parameters;
+        let given = if self.parameters == [0.0; 2] { String::new() } else { format!(" {a} {b}") };
+        format!("{}{given}", self.kind.op)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(op: &str, parameters: Parameters, first: f64, count: usize) -> Vec<f64> {
+        let kind = KINDS.iter().find(|kind| kind.op == op).unwrap();
+        Activation { kind, parameters }.values(first, 1.0, count)
+    }
+
+    #[test]
+    fn undefined_values_are_their_neighbours() {
+        assert_eq!(values("Log", [0.0; 2], -3.0, 6), [0.0, 0.0, 0.0, 0.0, 0.0, 2f64.ln()]);
+        assert_eq!(values("Sqrt", [0.0; 2], -2.0, 4), [0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(values("Reciprocal", [0.0; 2], -2.0, 5), [-0.5, -1.0, -1.0, 1.0, 0.5]);
+        assert_eq!(values("Pow", [0.5, 0.0], -1.0, 3), [0.0, 0.0, 1.0]);
+        assert_eq!(values("Pow", [3.0, 0.0], -2.0, 4), [-8.0, -1.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn operators_are_in_alphabetical_order_and_have_one_row() {
+        assert!(KINDS.windows(2).all(|pair| pair[0].op < pair[1].op));
+    }
+
+    #[test]
+    fn both_forms_of_gelu_are_close() {
+        for x in [-3.0, -0.5, 0.0, 0.7, 2.5] {
+            assert!((gelu([0.0; 2], x) - gelu([1.0, 0.0], x)).abs() < 1e-3);
+        }
+        assert_eq!(gelu([0.0; 2], 0.0), 0.0);
     }
 }

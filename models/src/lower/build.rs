@@ -30,7 +30,9 @@ pub(crate) struct Layer {
 pub(crate) struct Lowering<'g> {
     pub graph: &'g Graph,
     pub options: &'g CompileOptions,
-    pub(super) ranges: &'g Ranges,
+    ranges: &'g Ranges,
+    /// Ranges of tensors that the graph does not have.
+    likened: HashMap<String, f64>,
     pub program: Program,
     pub known: Vec<Interval>,
     values: HashMap<String, Value>,
@@ -62,6 +64,7 @@ impl<'g> Lowering<'g> {
             graph,
             options,
             ranges,
+            likened: HashMap::new(),
             program,
             known: Vec::new(),
             values: HashMap::new(),
@@ -164,6 +167,16 @@ impl<'g> Lowering<'g> {
         (range.lo as f64 * scale, range.hi as f64 * scale)
     }
 
+    /// Takes a tensor of this program alone to be as large as one of the graph's.
+    pub fn like(&mut self, tensor: &str, other: &str) {
+        self.likened.insert(tensor.to_string(), self.ranges.largest(other));
+    }
+
+    /// The largest absolute value of a tensor in the calibration data.
+    pub fn largest_seen(&self, tensor: &str) -> f64 {
+        self.likened.get(tensor).copied().unwrap_or_else(|| self.ranges.largest(tensor))
+    }
+
     /// The only reader of a tensor, if it has one only and the tensor is no output of the model.
     pub fn sole_reader(&self, tensor: &str) -> Option<(usize, &'g GraphNode)> {
         match self.readers.get(tensor)?[..] {
@@ -190,6 +203,11 @@ impl<'g> Lowering<'g> {
     /// `coef` times a node, as it stands.
     pub fn scaled_identity(&self, node: NodeId, coef: i64) -> AffineTerm {
         AffineTerm::Scaled { coef, view: View::identity(node, self.program.node(node).shape.len()) }
+    }
+
+    /// A number everywhere.
+    pub fn whole(&self, coef: i64) -> AffineTerm {
+        AffineTerm::Fill { coef, ranges: vec![] }
     }
 
     /// A node, stored or virtual, that holds the value's elements in the shape `inner`.

@@ -1,10 +1,10 @@
 //! Operators that act on each element by itself, with broadcasting.
 
 use ndarray::ArrayD;
-use vouch_program::{AffineTerm, AxisIndex, Op};
+use vouch_program::{AffineTerm, AxisIndex, Func, Op, View};
 
 use super::activation::Activation;
-use super::build::Lowering;
+use super::build::{BITS, Lowering};
 use super::linear::{Factors, Linear, power_of_two};
 use super::matmul::broadcast_shape;
 use super::operand::Operand;
@@ -33,39 +33,44 @@ pub(super) fn activation(low: &mut Lowering, operands: Operands) -> Result<(), M
 }
 
 /// The position of each result axis in an operand of `shape`, aligned at the end.
-fn broadcast_index(shape: &[usize], rank: usize) -> Vec<AxisIndex> {
+pub(super) fn broadcast_index(shape: &[usize], rank: usize) -> Vec<AxisIndex> {
     let missing = rank - shape.len();
     let axes = shape.iter().enumerate();
     axes.map(|(axis, &len)| if len == 1 { AxisIndex::fixed(0) } else { AxisIndex::var(axis + missing) }).collect()
 }
 
-fn check_rank(operands: &Operands, a: &[usize], b: &[usize]) -> Result<Vec<usize>, ModelError> {
+pub(super) fn check_rank(operands: &Operands, a: &[usize], b: &[usize]) -> Result<Vec<usize>, ModelError> {
     broadcast_shape(a, b).ok_or_else(|| operands.refuse("operand 1", "the shapes do not broadcast"))
 }
 
 pub(super) fn add(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
-    sum(low, operands, 1)
+    sum(low, operands, &[1, 1])
 }
 
 pub(super) fn sub(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
-    sum(low, operands, -1)
+    sum(low, operands, &[1, -1])
 }
 
-/// `a + sign·b`.
-fn sum(low: &mut Lowering, mut operands: Operands, sign: i64) -> Result<(), ModelError> {
+/// Of any number of operands.
+pub(super) fn sum_of_all(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let signs = vec![1; operands.node().inputs.len()];
+    sum(low, operands, &signs)
+}
+
+/// `Σ sign·operand`.
+fn sum(low: &mut Lowering, mut operands: Operands, signs: &[i64]) -> Result<(), ModelError> {
     refuse_old_broadcast(&mut operands)?;
     let tensor = operands.result()?;
-    let mut summands = Vec::with_capacity(2);
-    let mut shapes = Vec::with_capacity(2);
-    for (position, sign) in [(0, 1), (1, sign)] {
+    let mut summands = Vec::with_capacity(signs.len());
+    let mut shape = Vec::new();
+    for (position, &sign) in signs.iter().enumerate() {
         let name = operands.required(position)?;
-        shapes.push(operands.shape(name)?);
+        shape = check_rank(&operands, &shape, &operands.shape(name)?)?;
         summands.push(match low.take_deferred(name) {
             Some(deferred) => (Summand::Accumulator(deferred), sign),
             None => (Summand::Operand(Operand::read(low, &operands, position)?), sign),
         });
     }
-    let shape = check_rank(&operands, &shapes[0], &shapes[1])?;
     operands.finish()?;
 
     let mut worst = 0.0;
@@ -130,7 +135,7 @@ fn refuse_old_broadcast(operands: &mut Operands) -> Result<(), ModelError> {
 }
 
 /// A constant's shape without axes of length 1, and the result variables of what is left.
-fn without_units(shape: &[usize], rank: usize) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn without_units(shape: &[usize], rank: usize) -> (Vec<usize>, Vec<usize>) {
     let missing = rank - shape.len();
     shape.iter().enumerate().filter(|&(_, &len)| len > 1).map(|(axis, &len)| (len, axis + missing)).unzip()
 }
@@ -153,6 +158,47 @@ pub(super) fn mul(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
         }
         _ => Err(ModelError::invalid(format!("tensor \"{tensor}\" is constant but was not folded"))),
     }
+}
+
+pub(super) fn neg(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let x = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    operands.finish()?;
+    scalar(low, &x, -1.0, tensor)
+}
+
+/// `slope·x + (1 − slope)·max(x, 0)`.
+pub(super) fn parametric_relu(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let x = low.value(operands.required(0)?)?;
+    let slope = operands.constant(1)?;
+    let tensor = operands.result()?;
+    let shape = x.shape.clone();
+    if check_rank(&operands, &shape, slope.shape())? != shape {
+        return Err(operands.refuse("operand 1", "does not broadcast to the shape of operand 0"));
+    }
+    operands.finish()?;
+    let x = low.addressed(&x)?;
+    let input = low.node_of(&x)?;
+    let relu = Op::Apply { input, shift: 0, func: Func::Relu, bits: BITS, saturate: false };
+    let relu = low.push(relu, &shape, x.frac)?;
+    let positive = Value::stored(relu, &shape, x.frac);
+    let (own, vars) = without_units(slope.shape(), shape.len());
+    let slopes: Vec<f64> = slope.iter().map(|&s| f64::from(s)).collect();
+    let steepest = slopes.iter().fold(1.0f64, |m, s| m.max(s.abs()));
+    let (lo, hi) = low.real_range(&x);
+    let plan = low.plan(tensor, steepest * lo.abs().max(hi.abs()))?;
+    let bits = (low.usual_frac(&plan) - x.frac).clamp(FACTOR_BITS, 24);
+    let others: Vec<f64> = slopes.iter().map(|s| 1.0 - s).collect();
+    let mut terms = Vec::new();
+    for (value, factors) in [(&x, &slopes), (&positive, &others)] {
+        let lhs = low.view_at(value, &broadcast_index(&shape, shape.len()))?;
+        let weight = low.push_weight(factors, &own, bits)?;
+        let rhs = Some(View::of_vars(weight, &vars));
+        let product = low.push(Op::Contract { vars: shape.clone(), lhs, rhs }, &shape, x.frac + bits)?;
+        terms.push(low.scaled_identity(product, 1));
+    }
+    let acc = low.push(Op::Affine { terms }, &shape, x.frac + bits)?;
+    low.finish_scaled(plan, acc, x.frac + bits, &shape)
 }
 
 pub(super) fn div(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {

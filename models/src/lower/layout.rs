@@ -1,5 +1,7 @@
 //! Operators that only move data: most of them cost nothing, since views do the moving.
 
+use tract_onnx::pb::tensor_proto::DataType;
+use vouch_program::interval::Interval;
 use vouch_program::{AffineTerm, AxisIndex, Op};
 
 use super::build::Lowering;
@@ -22,6 +24,25 @@ pub(super) fn dropout(low: &mut Lowering, mut operands: Operands) -> Result<(), 
     operands.ignore("ratio");
     operands.ignore("seed");
     operands.ignore("is_test");
+    identity(low, operands)
+}
+
+/// To floats, or of what is whole as it is: truth values, positions.
+pub(super) fn cast(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    let value = low.value(operands.required(0)?)?;
+    let to = operands.int("to")?.and_then(|to| i32::try_from(to).ok());
+    let to = to.and_then(|to| DataType::try_from(to).ok());
+    operands.ignore("saturate");
+    let is_float = matches!(to, Some(DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16));
+    let is_truth = Interval::new(0, 1).covers(low.interval(value.view.node));
+    let stays = match to {
+        Some(DataType::Bool) => value.frac == 0 && is_truth,
+        Some(DataType::Int32 | DataType::Int64) => value.frac <= 0,
+        _ => is_float,
+    };
+    if !stays {
+        return Err(operands.refuse("to", "only floats become floats, and what is whole whole numbers"));
+    }
     identity(low, operands)
 }
 

@@ -11,14 +11,20 @@
 mod activation;
 mod build;
 mod conv;
+mod conv_transpose;
 mod elementwise;
+mod extreme;
+mod gather;
 mod layout;
 mod linear;
 mod matmul;
 mod operand;
 mod operands;
 mod pool;
+mod reduce;
 mod rescale;
+mod resize;
+mod select;
 mod slicing;
 mod value;
 
@@ -33,30 +39,57 @@ type Lower = for<'a, 'g> fn(&'a mut Lowering<'g>, Operands<'g>) -> Result<(), Mo
 /// Every operator but activations, with the function that lowers it.
 const OPERATORS: &[(&str, Lower)] = &[
     ("Add", elementwise::add),
+    ("And", select::and),
     ("ArgMax", slicing::arg_max),
     ("AveragePool", pool::average_pool),
     ("BatchNormalization", elementwise::batch_normalization),
+    ("Cast", layout::cast),
     ("Concat", layout::concat),
     ("Constant", layout::identity),
     ("Conv", conv::conv),
+    ("ConvTranspose", conv_transpose::conv_transpose),
+    ("DepthToSpace", gather::depth_to_space),
     ("Div", elementwise::div),
     ("Dropout", layout::dropout),
+    ("Equal", select::equal),
+    ("Expand", gather::expand),
     ("Flatten", layout::flatten),
+    ("Gather", gather::gather),
     ("Gemm", matmul::gemm),
     ("GlobalAveragePool", pool::global_average_pool),
-    ("GlobalMaxPool", pool::global_max_pool),
+    ("GlobalMaxPool", extreme::global_max_pool),
+    ("Greater", select::greater),
+    ("GreaterOrEqual", select::greater_or_equal),
     ("Identity", layout::identity),
+    ("Less", select::less),
+    ("LessOrEqual", select::less_or_equal),
     ("MatMul", matmul::mat_mul),
+    ("Max", extreme::max),
     ("MaxPool", pool::max_pool),
+    ("Min", extreme::min),
     ("Mul", elementwise::mul),
+    ("Neg", elementwise::neg),
+    ("Not", select::not),
+    ("Or", select::or),
+    ("PRelu", elementwise::parametric_relu),
     ("Pad", slicing::pad),
-    ("ReduceMean", pool::reduce_mean),
+    ("ReduceMax", extreme::reduce_max),
+    ("ReduceMean", reduce::reduce_mean),
+    ("ReduceMin", extreme::reduce_min),
+    ("ReduceSum", reduce::reduce_sum),
     ("Reshape", layout::reshape),
+    ("Resize", resize::resize),
     ("Slice", slicing::slice),
+    ("SpaceToDepth", gather::space_to_depth),
+    ("Split", gather::split),
     ("Squeeze", layout::squeeze),
     ("Sub", elementwise::sub),
+    ("Sum", elementwise::sum_of_all),
+    ("Tile", gather::tile),
     ("Transpose", layout::transpose),
     ("Unsqueeze", layout::unsqueeze),
+    ("Where", select::choose),
+    ("Xor", select::xor),
 ];
 
 /// The operators that can be compiled, in alphabetical order.

@@ -138,6 +138,11 @@ impl<'g> Operands<'g> {
         name.ok_or_else(|| self.refuse("first result", "is missing"))
     }
 
+    /// All results that are wanted, in order.
+    pub fn results(&self) -> impl Iterator<Item = &'g str> {
+        self.node.outputs.iter().map(String::as_str).filter(|name| !name.is_empty())
+    }
+
     /// An axis counted from the front, given one that may count from the back.
     pub fn axis(&self, axis: i64, rank: usize) -> Result<usize, ModelError> {
         let from_front = if axis < 0 { axis + rank as i64 } else { axis };

@@ -1,9 +1,10 @@
 //! Pooling: maxima as trees over strided views, averages as window sums.
 
-use vouch_program::{AffineTerm, AxisIndex, NodeId, Op, View};
+use vouch_program::{AffineTerm, AxisIndex, Op, View};
 
 use super::build::Lowering;
 use super::conv::Windows;
+use super::extreme::tree;
 use super::linear::power_of_two;
 use super::operands::Operands;
 use super::rescale::Plan;
@@ -13,7 +14,7 @@ use crate::error::ModelError;
 /// Bits to which the factor `1 / window size` is rounded at least.
 const RECIPROCAL_BITS: i32 = 12;
 
-fn spatial_input(low: &Lowering, operands: &Operands) -> Result<Value, ModelError> {
+pub(super) fn spatial_input(low: &Lowering, operands: &Operands) -> Result<Value, ModelError> {
     let x = low.value(operands.required(0)?)?;
     if x.shape.len() < 3 {
         return Err(operands.refuse("operand 0", "needs a batch, a channel and a spatial axis"));
@@ -83,28 +84,11 @@ fn max_along(low: &mut Lowering, x: &Value, windows: &Windows, axis: usize) -> R
     for terms in taps {
         nodes.push(low.push(Op::Affine { terms }, &shape, x.frac)?);
     }
-    let node = max_tree(low, nodes, &shape, x.frac)?;
+    if nodes.is_empty() {
+        return Err(ModelError::invalid("a pooling window lies outside its input entirely"));
+    }
+    let node = tree(low, nodes, &shape, x.frac)?;
     Ok(Value::stored(node, &shape, x.frac))
-}
-
-/// The maximum of nodes of one shape, pair by pair.
-fn max_tree(low: &mut Lowering, mut nodes: Vec<NodeId>, shape: &[usize], frac: i32) -> Result<NodeId, ModelError> {
-    while nodes.len() > 1 {
-        let mut next = Vec::with_capacity(nodes.len().div_ceil(2));
-        for pair in nodes.chunks(2) {
-            next.push(match *pair {
-                [lhs, rhs] => low.push(Op::Max { lhs, rhs }, shape, frac)?,
-                _ => pair[0],
-            });
-        }
-        nodes = next;
-    }
-    match nodes[..] {
-        // A single window cell: the view still needs a place of its own.
-        [only] if !low.program.node(only).op.is_stored() => low.push(Op::Store { input: only }, shape, frac),
-        [only] => Ok(only),
-        _ => Err(ModelError::invalid("a pooling window lies outside its input entirely")),
-    }
 }
 
 trait DivCeil {
@@ -116,37 +100,6 @@ impl DivCeil for i64 {
     fn div_ceil_by(self, divisor: i64) -> i64 {
         (self + divisor - 1) / divisor
     }
-}
-
-pub(super) fn global_max_pool(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
-    let x = spatial_input(low, &operands)?;
-    let tensor = operands.result()?;
-    operands.finish()?;
-    let mut x = low.addressed(&x)?;
-    for var in (2..x.shape.len()).rev() {
-        while x.shape[var] > 1 {
-            // The two halves, overlapping in the middle if the length is odd: a maximum may count a cell twice.
-            let len = x.shape[var];
-            let half = len.div_ceil(2);
-            let mut shape = x.shape.clone();
-            shape[var] = half;
-            let mut halves = [0, len - half].into_iter().map(|start| {
-                let mut index: Vec<AxisIndex> = (0..shape.len()).map(AxisIndex::var).collect();
-                index[var] = AxisIndex::strided(var, 1, start as i64);
-                let view = low.view_at(&x, &index)?;
-                low.push(Op::Affine { terms: vec![AffineTerm::Scaled { coef: 1, view }] }, &shape, x.frac)
-            });
-            let (lhs, rhs) = (halves.next().transpose()?, halves.next().transpose()?);
-            drop(halves);
-            let (Some(lhs), Some(rhs)) = (lhs, rhs) else {
-                return Err(ModelError::invalid("a maximum without operands"));
-            };
-            let node = low.push(Op::Max { lhs, rhs }, &shape, x.frac)?;
-            x = Value::stored(node, &shape, x.frac);
-        }
-    }
-    low.define_computed(tensor, x);
-    Ok(())
 }
 
 pub(super) fn average_pool(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
@@ -229,15 +182,21 @@ fn average(
 }
 
 /// A sum over windows that all have the same number of cells.
-struct Window<'s> {
-    vars: Vec<usize>,
-    lhs: View,
-    out: &'s [usize],
-    size: usize,
+pub(super) struct Window<'s> {
+    pub vars: Vec<usize>,
+    pub lhs: View,
+    pub out: &'s [usize],
+    pub size: usize,
 }
 
 /// The mean of each window.
-fn mean(low: &mut Lowering, plan: Plan, x: &Value, window: Window, shape: &[usize]) -> Result<(), ModelError> {
+pub(super) fn mean(
+    low: &mut Lowering,
+    plan: Plan,
+    x: &Value,
+    window: Window,
+    shape: &[usize],
+) -> Result<(), ModelError> {
     let Window { vars, lhs, out, size } = window;
     let op = Op::Contract { vars, lhs, rhs: None };
     if size.is_power_of_two() {
@@ -258,38 +217,4 @@ fn mean(low: &mut Lowering, plan: Plan, x: &Value, window: Window, shape: &[usiz
 fn reciprocal_bits(low: &Lowering, plan: &Plan, x: &Value, size: usize) -> i32 {
     let needed = RECIPROCAL_BITS + (usize::BITS - size.leading_zeros()) as i32;
     (low.usual_frac(plan) - x.frac).max(needed)
-}
-
-pub(super) fn reduce_mean(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
-    let x = low.value(operands.required(0)?)?;
-    let tensor = operands.result()?;
-    let rank = x.shape.len();
-    let keep = operands.int("keepdims")?.unwrap_or(1) != 0;
-    let nothing_if_empty = operands.int("noop_with_empty_axes")?.unwrap_or(0) != 0;
-    let axes = operands.integers("axes", 1)?.unwrap_or_default();
-    let mut reduced = vec![axes.is_empty() && !nothing_if_empty; rank];
-    for axis in axes {
-        reduced[operands.axis(axis, rank)?] = true;
-    }
-    operands.finish()?;
-    let x = low.addressed(&x)?;
-    let inner: Vec<usize> = (0..rank).map(|a| if reduced[a] { 1 } else { x.shape[a] }).collect();
-    let shape: Vec<usize> = (0..rank).filter(|&a| keep || !reduced[a]).map(|a| inner[a]).collect();
-    let mut vars = inner.clone();
-    let mut index = Vec::with_capacity(rank);
-    for (axis, (&reduced, &len)) in reduced.iter().zip(&x.shape).enumerate() {
-        index.push(match (reduced, len) {
-            (false, _) => AxisIndex::var(axis),
-            (true, 1) => AxisIndex::fixed(0),
-            (true, len) => {
-                vars.push(len);
-                AxisIndex::var(vars.len() - 1)
-            }
-        });
-    }
-    let size = vars[rank..].iter().product();
-    let lhs = low.view_at(&x, &index)?;
-    let (lo, hi) = low.real_range(&x);
-    let plan = low.plan(tensor, lo.abs().max(hi.abs()))?;
-    mean(low, plan, &x, Window { vars, lhs, out: &inner, size }, &shape)
 }

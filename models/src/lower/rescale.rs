@@ -53,12 +53,12 @@ impl<'g> Lowering<'g> {
         match activation {
             // Clamping far below zero changes nothing.
             Some((activation, result)) if activation.is_relu() => {
-                frac_for(self.ranges.largest(result) * self.options.headroom)
+                frac_for(self.largest_seen(result) * self.options.headroom)
             }
             Some((activation, _)) if activation.settles_at().is_some() => {
                 frac_for(activation.settles_at().unwrap_or_default())
             }
-            _ => frac_for(self.ranges.largest(tensor) * self.options.headroom),
+            _ => frac_for(self.largest_seen(tensor) * self.options.headroom),
         }
     }
 
@@ -147,7 +147,7 @@ impl<'g> Lowering<'g> {
         let (func, frac) = match plan.activation {
             None => (Func::Identity, plan.frac),
             Some(activation) if activation.is_relu() => (Func::Relu, plan.frac),
-            Some(other) => self.table(other, plan.frac),
+            Some(other) => self.table(other, plan.frac, &plan.tensor)?,
         };
         let node = self.push(Op::Apply { input: acc, shift, func, bits: BITS, saturate }, &inner, frac)?;
         let mut value = Value::stored(node, &inner, frac);
@@ -164,16 +164,23 @@ impl<'g> Lowering<'g> {
         self.finish(plan, input, value.frac, &shape)
     }
 
-    /// The table of `activation` for arguments of scale `frac`, and the scale of its results.
-    fn table(&mut self, activation: Activation, frac: i32) -> (Func, i32) {
+    /// The table of `activation` for arguments of scale `frac`, and the scale of its results, which `tensor` has.
+    fn table(&mut self, activation: Activation, frac: i32, tensor: &str) -> Result<(Func, i32), ModelError> {
         let half = 1i64 << (BITS - 1);
-        let real: Vec<f64> = (-half..half).map(|z| activation.eval(z as f64 * f64::from(-frac).exp2())).collect();
-        let largest = real.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        let step = f64::from(-frac).exp2();
+        let real = activation.values(-half as f64 * step, step, 1 << BITS);
+        let mut largest = real.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        if !largest.is_finite() || real.iter().any(|x| x.is_nan()) {
+            return Err(ModelError::invalid(format!("node {}: the function has no value anywhere", self.source)));
+        }
+        if activation.is_steep() {
+            largest = largest.min(self.largest_seen(tensor) * self.options.headroom);
+        }
         // A result of exactly 1.0 may lose its last bit for twice the precision everywhere.
         let out = frac_for(largest * (1.0 - f64::from(1 - BITS as i32).exp2()));
         let name = format!("{} 2^{} → 2^{}", activation.name(), -frac, -out);
         if let Some(&index) = self.tables.get(&name) {
-            return (Func::Table(index), out);
+            return Ok((Func::Table(index), out));
         }
         let scale = f64::from(out).exp2();
         let limit = (half - 1) as f64;
@@ -181,6 +188,6 @@ impl<'g> Lowering<'g> {
         let index = self.program.tables.len() as u32;
         self.program.tables.push(FunctionTable { name: name.clone(), bits: BITS, values });
         self.tables.insert(name, index);
-        (Func::Table(index), out)
+        Ok((Func::Table(index), out))
     }
 }

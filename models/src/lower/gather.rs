@@ -1,0 +1,181 @@
+//! Operators that pick or repeat elements: Gather by constant indices, Split, Expand, Tile, blocks to channels and back.
+
+use vouch_program::{AxisIndex, Op};
+
+use super::build::Lowering;
+use super::layout::permuted;
+use super::operands::Operands;
+use super::value::Value;
+use crate::error::ModelError;
+
+pub(super) fn gather(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    let axis = operands.int("axis")?.unwrap_or(0);
+    if low.graph.is_constant(operands.required(0)?) {
+        return Err(operands.refuse("operand 1", "depends on the model's input; only constant indices are supported"));
+    }
+    let value = low.value(operands.required(0)?)?;
+    let axis = operands.axis(axis, value.shape.len())?;
+    let indices = operands.optional_integers(1)?.ok_or_else(|| operands.refuse("operand 1", "is missing"))?;
+    let tensor = operands.result()?;
+    let shape = operands.shape(tensor)?;
+    let len = value.shape[axis];
+    let from_front = |&i: &i64| if i < 0 { i + len as i64 } else { i };
+    let picked: Option<Vec<usize>> =
+        indices.iter().map(|i| usize::try_from(from_front(i)).ok().filter(|&i| i < len)).collect();
+    let picked = picked.ok_or_else(|| operands.refuse("operand 1", "has an index outside the axis"))?;
+    operands.finish()?;
+    let value = low.addressed(&value)?;
+    // Evenly spaced ones are a view.
+    let step = picked.get(1).map_or(1, |second| *second as i64 - picked[0] as i64);
+    let even = picked.windows(2).all(|pair| pair[1] as i64 - pair[0] as i64 == step) && step != 0;
+    let mut inner = value.shape.clone();
+    inner[axis] = picked.len();
+    if even && !picked.is_empty() {
+        let mut index: Vec<AxisIndex> = (0..inner.len()).map(AxisIndex::var).collect();
+        index[axis] = AxisIndex::strided(axis, step, picked[0] as i64);
+        let view = low.view_at(&value, &index)?;
+        let value = Value { shape: inner.clone(), inner, view, frac: value.frac };
+        low.define(tensor, value.reshaped(&shape));
+        return Ok(());
+    }
+    let inside: usize = value.shape[axis + 1..].iter().product();
+    let outside: usize = value.shape[..axis].iter().product();
+    let flat = (0..outside).flat_map(|o| picked.iter().map(move |&i| (o * len + i) * inside));
+    let flat = flat.flat_map(|start| start..start + inside);
+    picked_elements(low, &value, flat.collect(), tensor, &shape)
+}
+
+/// The elements at flat positions, as a tensor.
+pub(super) fn picked_elements(
+    low: &mut Lowering,
+    value: &Value,
+    positions: Vec<usize>,
+    tensor: &str,
+    shape: &[usize],
+) -> Result<(), ModelError> {
+    let whole = low.materialised(value)?;
+    let index: Result<Vec<u32>, _> = positions.into_iter().map(u32::try_from).collect();
+    let index =
+        index.map_err(|_| ModelError::invalid(format!("tensor \"{tensor}\" is picked from too many elements")))?;
+    let node = low.push(Op::Gather { input: whole.view.node, index }, shape, value.frac)?;
+    low.define_computed(tensor, Value::stored(node, shape, value.frac));
+    Ok(())
+}
+
+pub(super) fn split(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    let value = low.value(operands.required(0)?)?;
+    let axis = operands.int("axis")?.unwrap_or(0);
+    let axis = operands.axis(axis, value.shape.len())?;
+    // The parts' lengths follow from the results' shapes.
+    operands.ignore("split");
+    operands.ignore("num_outputs");
+    operands.optional_integers(1)?;
+    let results: Vec<&str> = operands.results().collect();
+    let value = low.addressed(&value)?;
+    let mut start = 0;
+    let mut parts = Vec::with_capacity(results.len());
+    for tensor in results {
+        let shape = operands.shape(tensor)?;
+        let mut index: Vec<AxisIndex> = (0..shape.len()).map(AxisIndex::var).collect();
+        index[axis] = AxisIndex::strided(axis, 1, start as i64);
+        start += shape[axis];
+        parts.push((tensor, shape, index));
+    }
+    if start != value.shape[axis] {
+        return Err(operands.refuse("split", "the parts are not the whole axis"));
+    }
+    operands.finish()?;
+    for (tensor, shape, index) in parts {
+        let view = low.view_at(&value, &index)?;
+        low.define(tensor, Value { inner: shape.clone(), shape, view, frac: value.frac });
+    }
+    Ok(())
+}
+
+pub(super) fn expand(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let value = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    operands.optional_integers(1)?;
+    let shape = operands.shape(tensor)?;
+    operands.finish()?;
+    let value = low.addressed(&value)?;
+    let view = low.view_at(&value, &super::elementwise::broadcast_index(&value.shape, shape.len()))?;
+    low.define(tensor, Value { inner: shape.clone(), shape, view, frac: value.frac });
+    Ok(())
+}
+
+pub(super) fn tile(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let value = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    operands.optional_integers(1)?;
+    let shape = operands.shape(tensor)?;
+    operands.finish()?;
+    let value = low.addressed(&value)?;
+    // Each axis as (repetition, place): the first is not read.
+    let (mut inner, mut index) = (Vec::new(), Vec::new());
+    for (&len, &tiled) in value.shape.iter().zip(&shape) {
+        if tiled > len {
+            inner.push(tiled / len);
+        }
+        index.push(AxisIndex::var(inner.len()));
+        inner.push(len);
+    }
+    let view = low.view_at(&value, &index)?;
+    low.define(tensor, Value { shape, inner, view, frac: value.frac });
+    Ok(())
+}
+
+pub(super) fn depth_to_space(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    let depth_first = match operands.string("mode")?.as_deref() {
+        None | Some("DCR") => true,
+        Some("CRD") => false,
+        Some(other) => return Err(operands.refuse("mode", format!("\"{other}\" is not known"))),
+    };
+    let (value, tensor, block) = blocks(low, operands)?;
+    let [n, c, h, w] = value.shape[..] else { return Err(not_an_image(low)) };
+    let inner = c / (block * block);
+    let (split, order) = if depth_first {
+        (vec![n, block, block, inner, h, w], [0, 3, 4, 1, 5, 2])
+    } else {
+        (vec![n, inner, block, block, h, w], [0, 1, 4, 2, 5, 3])
+    };
+    rearranged(low, &value, tensor, &split, &order)
+}
+
+pub(super) fn space_to_depth(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let (value, tensor, block) = blocks(low, operands)?;
+    let [n, c, h, w] = value.shape[..] else { return Err(not_an_image(low)) };
+    let split = [n, c, h / block, block, w / block, block];
+    rearranged(low, &value, tensor, &split, &[0, 3, 5, 1, 2, 4])
+}
+
+fn blocks<'g>(low: &Lowering, mut operands: Operands<'g>) -> Result<(Value, &'g str, usize), ModelError> {
+    let value = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    let block = operands.int("blocksize")?.and_then(|block| usize::try_from(block).ok()).filter(|block| *block > 0);
+    let block = block.ok_or_else(|| operands.refuse("blocksize", "is missing or not positive"))?;
+    operands.finish()?;
+    Ok((value, tensor, block))
+}
+
+fn not_an_image(low: &Lowering) -> ModelError {
+    ModelError::invalid(format!("node {}: its operand needs four axes", low.source))
+}
+
+/// Axes split, then reordered, as a tensor of the shape that inference gave.
+fn rearranged(
+    low: &mut Lowering,
+    value: &Value,
+    tensor: &str,
+    split: &[usize],
+    order: &[usize],
+) -> Result<(), ModelError> {
+    if split.iter().product::<usize>() != value.shape.iter().product::<usize>() {
+        return Err(ModelError::invalid(format!("node {}: the block size does not divide its operand", low.source)));
+    }
+    let shape = low.graph.shape(tensor).map(<[usize]>::to_vec);
+    let shape = shape.ok_or_else(|| ModelError::invalid(format!("the shape of tensor \"{tensor}\" is not known")))?;
+    let moved = permuted(low, &value.reshaped(split), order)?;
+    low.define(tensor, moved.reshaped(&shape));
+    Ok(())
+}

@@ -1,0 +1,249 @@
+//! Truth values, as 0 and 1: comparisons, logic, and the choice between two tensors.
+
+use ndarray::ArrayD;
+use vouch_program::{AffineTerm, Func, FunctionTable, NodeId, Op, View};
+
+use super::build::{BITS, Lowering};
+use super::elementwise::{broadcast_index, check_rank, without_units};
+use super::linear::power_of_two;
+use super::operand::Operand;
+use super::operands::Operands;
+use super::value::Value;
+use crate::calibrate::frac_for;
+use crate::error::ModelError;
+
+/// Bits to which numbers of which only one is chosen are given.
+const CHOSEN_BITS: i32 = 14;
+
+pub(super) fn greater(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    compared(low, operands, "greater", |d| d > 0)
+}
+
+pub(super) fn greater_or_equal(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    compared(low, operands, "greater or equal", |d| d >= 0)
+}
+
+pub(super) fn less(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    compared(low, operands, "less", |d| d < 0)
+}
+
+pub(super) fn less_or_equal(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    compared(low, operands, "less or equal", |d| d <= 0)
+}
+
+pub(super) fn equal(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    compared(low, operands, "equal", |d| d == 0)
+}
+
+pub(super) fn and(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    combined(low, operands, "and", |count| count == 2)
+}
+
+pub(super) fn or(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    combined(low, operands, "or", |count| count >= 1)
+}
+
+pub(super) fn xor(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    combined(low, operands, "xor", |count| count == 1)
+}
+
+pub(super) fn not(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let x = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    operands.finish()?;
+    let shape = x.shape.clone();
+    let input = low.node_of(&x)?;
+    let terms = vec![low.whole(1), low.scaled_identity(input, -1)];
+    let acc = low.push(Op::Affine { terms }, &x.inner, 0)?;
+    let node = low.push(Op::Store { input: acc }, &x.inner, 0)?;
+    low.define_computed(tensor, Value::stored(node, &x.inner, 0).reshaped(&shape));
+    Ok(())
+}
+
+/// What the difference of two tensors, at the finer scale of both, says.
+fn compared(low: &mut Lowering, operands: Operands, name: &str, says: fn(i64) -> bool) -> Result<(), ModelError> {
+    let tensor = operands.result()?;
+    let [a, b] = [0, 1].map(|position| Operand::read(low, &operands, position));
+    let (a, b) = (a?, b?);
+    let shape = check_rank(&operands, a.shape(), b.shape())?;
+    operands.finish()?;
+    let fracs = [&a, &b].map(|operand| match operand {
+        Operand::Computed(value) => value.frac,
+        // As fine as 16 bits allow, but no finer than the other could tell.
+        Operand::Constant(_) => frac_for(operand.largest(low)),
+    });
+    let frac = match (&a, &b) {
+        (Operand::Computed(_), Operand::Constant(_)) => fracs[0],
+        (Operand::Constant(_), Operand::Computed(_)) => fracs[1],
+        _ => fracs[0].max(fracs[1]),
+    };
+    let mut terms = Vec::new();
+    for (operand, sign) in [(a, 1), (b, -1)] {
+        terms.push(term(low, operand, sign, frac, shape.len())?);
+    }
+    let acc = low.push(Op::Affine { terms }, &shape, frac)?;
+    truth(low, acc, name, says, tensor, &shape)
+}
+
+/// What the number of true ones among two says.
+fn combined(low: &mut Lowering, operands: Operands, name: &str, says: fn(i64) -> bool) -> Result<(), ModelError> {
+    let tensor = operands.result()?;
+    let [a, b] = [0, 1].map(|position| Operand::read(low, &operands, position));
+    let (a, b) = (a?, b?);
+    let shape = check_rank(&operands, a.shape(), b.shape())?;
+    operands.finish()?;
+    let terms = vec![term(low, a, 1, 0, shape.len())?, term(low, b, 1, 0, shape.len())?];
+    let acc = low.push(Op::Affine { terms }, &shape, 0)?;
+    truth(low, acc, name, says, tensor, &shape)
+}
+
+/// An operand, broadcast, as a summand of an accumulator of scale `frac`.
+fn term(low: &mut Lowering, operand: Operand, sign: i64, frac: i32, rank: usize) -> Result<AffineTerm, ModelError> {
+    match operand {
+        Operand::Computed(value) => {
+            let value = low.addressed(&value)?;
+            let view = low.view_at(&value, &broadcast_index(&value.shape, rank))?;
+            Ok(AffineTerm::Scaled { coef: sign * power_of_two(frac - value.frac)?, view })
+        }
+        Operand::Constant(array) => {
+            let (own, vars) = without_units(array.shape(), rank);
+            let step = f64::from(-frac).exp2();
+            let rounded = |x: &f32| sign as f64 * (f64::from(*x) / step).round() * step;
+            low.constant_term(&array.iter().map(rounded).collect::<Vec<_>>(), &own, &vars, frac)
+        }
+    }
+}
+
+/// A table of zeros and ones over clamped differences.
+fn truth(
+    low: &mut Lowering,
+    acc: NodeId,
+    name: &str,
+    says: fn(i64) -> bool,
+    tensor: &str,
+    shape: &[usize],
+) -> Result<(), ModelError> {
+    let name = name.to_string();
+    let table = match low.tables.get(&name) {
+        Some(table) => *table,
+        None => {
+            let half = 1i64 << (BITS - 1);
+            let values = (-half..half).map(|d| i32::from(says(d))).collect();
+            let table = low.program.tables.len() as u32;
+            low.program.tables.push(FunctionTable { name: name.clone(), bits: BITS, values });
+            low.tables.insert(name, table);
+            table
+        }
+    };
+    let apply = Op::Apply { input: acc, shift: 0, func: Func::Table(table), bits: BITS, saturate: true };
+    let node = low.push(apply, shape, 0)?;
+    low.define_computed(tensor, Value::stored(node, shape, 0));
+    Ok(())
+}
+
+/// `condition·a + (1 − condition)·b`, broadcasting.
+pub(super) fn choose(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let tensor = operands.result()?;
+    let condition = Operand::read(low, &operands, 0)?;
+    let (a, b) = (Operand::read(low, &operands, 1)?, Operand::read(low, &operands, 2)?);
+    let shape = check_rank(&operands, a.shape(), b.shape())?;
+    let shape = check_rank(&operands, condition.shape(), &shape)?;
+    operands.finish()?;
+    let plan = low.plan(tensor, a.largest(low).max(b.largest(low)))?;
+    // At least as fine as what is chosen.
+    let finest = [&a, &b].map(|operand| match operand {
+        Operand::Computed(value) => value.frac,
+        Operand::Constant(_) => i32::MIN,
+    });
+    let frac = low.usual_frac(&plan).max(finest[0]).max(finest[1]);
+    let mut terms = Vec::new();
+    for (operand, is_chosen) in [(a, true), (b, false)] {
+        terms.extend(selected(low, &condition, operand, is_chosen, frac, &shape)?);
+    }
+    let acc = low.push(Op::Affine { terms }, &shape, frac)?;
+    low.finish(plan, acc, frac, &shape)
+}
+
+/// The operand where the condition has the value `is_chosen`, zero elsewhere.
+fn selected(
+    low: &mut Lowering,
+    condition: &Operand,
+    operand: Operand,
+    is_chosen: bool,
+    frac: i32,
+    shape: &[usize],
+) -> Result<Vec<AffineTerm>, ModelError> {
+    let rank = shape.len();
+    match (condition, operand) {
+        (Operand::Constant(mask), Operand::Constant(array)) => {
+            let product = broadcast(&chosen(mask, is_chosen), shape) * broadcast(&array.mapv(f64::from), shape);
+            let vars: Vec<usize> = (0..rank).collect();
+            let data: Vec<f64> = product.iter().copied().collect();
+            Ok(vec![low.constant_term(&data, shape, &vars, frac)?])
+        }
+        (Operand::Constant(mask), Operand::Computed(value)) => {
+            let mask = chosen(mask, is_chosen);
+            let (own, vars) = without_units(mask.shape(), rank);
+            let weight = low.push_weight(&mask.iter().copied().collect::<Vec<_>>(), &own, 0)?;
+            let product = product(low, &value, View::of_vars(weight, &vars), value.frac, shape)?;
+            Ok(vec![low.scaled_identity(product, power_of_two(frac - value.frac)?)])
+        }
+        (Operand::Computed(condition), operand) => {
+            let condition = low.addressed(condition)?;
+            // Where the condition is 0 it is the operand less its product with the condition.
+            let sign = if is_chosen { 1 } else { -1 };
+            let (part, own) = match &operand {
+                Operand::Computed(value) => {
+                    let value = low.addressed(value)?;
+                    let view = low.view_at(&value, &broadcast_index(&value.shape, rank))?;
+                    (product(low, &condition, view, value.frac, shape)?, value.frac)
+                }
+                Operand::Constant(array) => {
+                    let own = frac.min(frac_for(operand.largest(low)).max(frac - CHOSEN_BITS));
+                    let (lens, vars) = without_units(array.shape(), rank);
+                    let data: Vec<f64> = array.iter().map(|&x| f64::from(x)).collect();
+                    let weight = low.push_weight(&data, &lens, own)?;
+                    (product(low, &condition, View::of_vars(weight, &vars), own, shape)?, own)
+                }
+            };
+            let mut terms = vec![low.scaled_identity(part, sign * power_of_two(frac - own)?)];
+            if !is_chosen {
+                terms.push(term_at(low, operand, own, frac, rank)?);
+            }
+            Ok(terms)
+        }
+    }
+}
+
+/// The operand as its product with a truth value has it, at its own scale.
+fn term_at(low: &mut Lowering, operand: Operand, own: i32, frac: i32, rank: usize) -> Result<AffineTerm, ModelError> {
+    if let Operand::Constant(array) = operand {
+        // Rounded as the weight is, so that both cancel.
+        let step = f64::from(-own).exp2();
+        return term(
+            low,
+            Operand::Constant(array.mapv(|x| ((f64::from(x) / step).round() * step) as f32)),
+            1,
+            frac,
+            rank,
+        );
+    }
+    term(low, operand, 1, frac, rank)
+}
+
+/// `value·view`, element by element.
+fn product(low: &mut Lowering, value: &Value, view: View, frac: i32, shape: &[usize]) -> Result<NodeId, ModelError> {
+    let value = low.addressed(value)?;
+    let lhs = low.view_at(&value, &broadcast_index(&value.shape, shape.len()))?;
+    low.push(Op::Contract { vars: shape.to_vec(), lhs, rhs: Some(view) }, shape, frac)
+}
+
+/// 1 where a constant condition has the value, else 0.
+fn chosen(mask: &ArrayD<f32>, is_chosen: bool) -> ArrayD<f64> {
+    mask.mapv(|m| f64::from(u8::from((m != 0.0) == is_chosen)))
+}
+
+fn broadcast(array: &ArrayD<f64>, shape: &[usize]) -> ArrayD<f64> {
+    // The shapes have been found to broadcast.
+    array.broadcast(shape).map(|view| view.to_owned()).unwrap_or_else(|| ArrayD::zeros(shape))
+}
