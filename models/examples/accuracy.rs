@@ -44,6 +44,7 @@ fn summary(program: &Program) -> String {
                 "apply"
             }
             Op::Max { .. } => "max",
+            Op::Divide { .. } => "quotient",
             Op::Store { .. } => "store",
             Op::Gather { .. } => "gather",
             Op::ArgMax { .. } => "argmax",

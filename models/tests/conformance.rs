@@ -28,9 +28,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("test_gru_", "GRU"),
     ("test_instancenorm_", "InstanceNormalization"),
     ("test_layer_normalization_", "LayerNormalization"),
-    ("test_logsoftmax_", "LogSoftmax"),
     ("test_lstm_", "LSTM"),
-    ("test_softmax_", "Softmax"),
 ];
 
 /// One test: the model, its inputs, its outputs.

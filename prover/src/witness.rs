@@ -6,7 +6,8 @@ use serde::Serialize;
 use thiserror::Error;
 use vouch_circuits::ir::*;
 use vouch_circuits::lowering::{
-    ArgMaxFlags, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store, padded_positions,
+    ArgMaxFlags, Divide, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store,
+    padded_positions,
 };
 use vouch_program::{Op, Program, half};
 
@@ -220,6 +221,11 @@ fn follow(
         Recipe::Multiply(Multiply { lhs, rhs, out }) => {
             let pairs = evaluator.rows(lhs, values).into_iter().zip(evaluator.rows(rhs, values));
             values[out.0 as usize] = narrow(pairs.map(|(a, b)| a * b).collect(), out)?;
+        }
+        Recipe::Divide(divide) => {
+            let Divide { num, den, out, .. } = divide;
+            let pairs = evaluator.rows(num, values).into_iter().zip(evaluator.rows(den, values));
+            values[out.0 as usize] = narrow(pairs.map(|(a, b)| divide.quotient(a, b)).collect(), out)?;
         }
         Recipe::Store(Store { value, out }) => {
             values[out.0 as usize] = narrow(evaluator.rows(value, values), out)?;

@@ -249,6 +249,7 @@ fn cases() -> Vec<Case> {
         },
     ];
     cases.extend(functions());
+    cases.extend(shares());
     cases.extend(truths());
     cases.extend(movements());
     for operator in ["Add", "Sub", "Mul", "Div"] {
@@ -289,6 +290,18 @@ fn functions() -> Vec<Case> {
         one("ReduceSum", &[2, 3, 5], &["x", "a"], vec![integers("a", &[-1])], vec![]),
     ]);
     cases
+}
+
+/// Exponentials by their sum: along each axis, of one element, and of more than a narrow maximum could show.
+fn shares() -> Vec<Case> {
+    let along = |shape: &[i64], axis| one("Softmax", shape, &["x"], vec![], vec![attribute::int("axis", axis)]);
+    vec![
+        plain("Softmax", &[2, 3, 5]),
+        along(&[2, 3, 5], 1),
+        along(&[3, 1], 1),
+        along(&[1, 40], -1),
+        plain("LogSoftmax", &[3, 5]),
+    ]
 }
 
 /// Comparisons of the input with constants, logic on two of them, and a choice.

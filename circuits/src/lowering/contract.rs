@@ -1,7 +1,7 @@
 //! `Contract`: a contraction, never committed; or, if nothing is summed and products may be constraints, a committed tensor that is the
 //! product row by row.
 
-use vouch_program::{Interval, NodeId, View};
+use vouch_program::{NodeId, View};
 
 use super::{Lowering, Recipe};
 use crate::ir::*;
@@ -23,16 +23,28 @@ impl Lowering<'_> {
         let lhs = self.operand(lhs);
         let rhs = rhs.map(|view| self.operand(view));
         match rhs {
-            Some(rhs) if self.style.products && outputs == vars.len() && self.fits_a_cell(id) => {
-                self.multiply(id, vars, lhs, rhs)
+            Some(rhs) if outputs == vars.len() => {
+                let bits = self.intervals[id.index()].bits();
+                self.product_of(id, vars, lhs, rhs, bits)
             }
             rhs => self.contract(Contraction { vars: vars.to_vec(), outputs, lhs, rhs }),
         }
     }
 
-    /// Whether every value of a node can be committed to.
-    fn fits_a_cell(&self, id: NodeId) -> bool {
-        Interval::signed(32).covers(self.intervals[id.index()])
+    /// A product row by row, of values of so many bits.
+    pub(super) fn product_of(
+        &mut self,
+        id: NodeId,
+        domain: &[usize],
+        lhs: Operand,
+        rhs: Operand,
+        bits: u32,
+    ) -> Virtual {
+        // What has more bits fits no cell.
+        if self.style.products && bits <= 32 {
+            return self.multiply(id, domain, lhs, rhs);
+        }
+        self.contract(Contraction { vars: domain.to_vec(), outputs: domain.len(), lhs, rhs: Some(rhs) })
     }
 
     fn multiply(&mut self, id: NodeId, domain: &[usize], lhs: Operand, rhs: Operand) -> Virtual {

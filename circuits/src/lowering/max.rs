@@ -1,5 +1,5 @@
-//! `Max`: `(a - b, out - b)` is a row of the ReLU's table; or, where lookups are narrow and products may be, `out - a` and `out - b` are in a
-//! range and their product is zero.
+//! `Max`: `(a - b, out - b)` is a row of the ReLU's table; or, where lookups are narrow and products may be, or the table would be too long, `out - a`
+//! and `out - b` are in a range and their product is zero.
 
 use vouch_program::{Interval, NodeId};
 
@@ -29,17 +29,26 @@ impl Lowering<'_> {
         let out = self.commit(Origin::Witness, &node.shape, format!("max {}", node.source));
         let above = |operand| Virtual::raw(out, &node.shape).plus_virtual(-1, operand);
         let difference_bits = difference.bits().max(2);
-        self.check_bits(id, difference_bits, MAX_RELU_BITS)?;
-        if self.style.is_narrow() {
-            let above = [above(&lhs), above(&rhs)];
-            above.iter().for_each(|above| self.range_about(above.clone(), difference_bits, &node.source));
-            let [above_lhs, above_rhs] = above;
-            self.system.products.push(Product { terms: [above_lhs, above_rhs, Virtual::zero(&node.shape)] });
-        } else {
+        self.plan.push(Recipe::Max(Max { lhs: lhs.clone(), rhs: rhs.clone(), out }));
+        if !self.style.is_narrow() && difference_bits <= MAX_RELU_BITS {
             let table = self.tables.relu(&mut self.system, difference_bits);
-            self.lookup(vec![lhs.clone().plus_virtual(-1, &rhs), above(&rhs)], table);
+            self.lookup(vec![lhs.plus_virtual(-1, &rhs), above(&rhs)], table);
+            return Ok(out);
         }
-        self.plan.push(Recipe::Max(Max { lhs, rhs, out }));
+        let above = [above(&lhs), above(&rhs)];
+        above.iter().for_each(|above| self.range_about(above.clone(), difference_bits, &node.source));
+        let [above_lhs, above_rhs] = above;
+        if self.style.products {
+            self.system.products.push(Product { terms: [above_lhs, above_rhs, Virtual::zero(&node.shape)] });
+            return Ok(out);
+        }
+        let [lhs, rhs] = [above_lhs, above_rhs].map(|above| {
+            let tensor = self.copy(above, &format!("above {}", node.source));
+            Operand { tensor, access: Access::Raw }
+        });
+        let vars = node.shape.clone();
+        let product = self.contract(Contraction { outputs: vars.len(), vars, lhs, rhs: Some(rhs) });
+        self.system.equals.push(product);
         Ok(out)
     }
 }

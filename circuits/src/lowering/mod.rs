@@ -21,6 +21,7 @@
 mod affine;
 mod argmax;
 mod contract;
+mod divide;
 mod gather;
 mod input;
 mod max;
@@ -41,6 +42,7 @@ use crate::ir::*;
 use crate::tensor_hash::VALUE_BITS;
 pub use argmax::ArgMaxFlags;
 pub use contract::Multiply;
+pub use divide::Divide;
 pub use gather::Gather;
 pub use input::Input;
 pub use max::Max;
@@ -191,6 +193,7 @@ impl Lowering<'_> {
             Op::Max { lhs, rhs } => Value::Stored(self.max(id, *lhs, *rhs)?),
             Op::Store { input } => Value::Stored(self.store(id, *input)?),
             Op::Gather { input, index } => Value::Stored(self.gather(id, *input, index)),
+            Op::Divide { num, den, shift } => Value::Stored(self.divide(id, *num, den, *shift)?),
             Op::ArgMax { input, axis } => Value::Stored(self.argmax(id, *input, *axis)?),
         })
     }

@@ -4,7 +4,7 @@
 
 use vouch_program::NodeId;
 
-use super::{ArgMaxFlags, Gather, Input, Limbs, Max, Multiply, Rescale, Store, Style};
+use super::{ArgMaxFlags, Divide, Gather, Input, Limbs, Max, Multiply, Rescale, Store, Style};
 use crate::ir::{ConstraintSystem, TensorId};
 
 /// One step of witness generation; each operator's file says what its own does. All values are taken on padded domains.
@@ -20,6 +20,8 @@ pub enum Recipe {
     Store(Store),
     /// A product, row by row.
     Multiply(Multiply),
+    /// A quotient, row by row.
+    Divide(Divide),
     /// Elements picked by a fixed index.
     Gather(Gather),
     /// The flags of a largest element.

@@ -148,6 +148,10 @@ pub enum Problem {
     ArgMaxShape { expected: Vec<usize>, found: Vec<usize> },
     #[error("a position has scale 2^0, not 2^-({frac})")]
     ArgMaxFrac { frac: i32 },
+    #[error("divides by {read}, whose axis {axis} is neither one of the result's nor of length 1")]
+    DivisorAxis { read: NodeId, axis: usize },
+    #[error("divides by {read}, whose values may be as small as {lo}")]
+    DivisorNotPositive { read: NodeId, lo: i64 },
     #[error("names {node}, which the program does not have")]
     NoSuchNode { node: NodeId },
     #[error("names {node}, which is not an input")]
@@ -222,5 +226,15 @@ pub enum ExecuteError {
         lo: i64,
         /// Largest value allowed.
         hi: i64,
+    },
+    /// A divisor that is not positive: the program was run without [`crate::intervals`] having accepted it.
+    #[error("node {node} ({origin:?}), element {position}: the divisor is not positive")]
+    Divisor {
+        /// Position in the list of nodes.
+        node: usize,
+        /// The node's `source`.
+        origin: String,
+        /// Flat row-major position of the element.
+        position: usize,
     },
 }

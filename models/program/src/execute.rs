@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use crate::error::ExecuteError;
-use crate::interval::{Interval, rescale};
+use crate::interval::{Interval, quotient, rescale};
 use crate::kernel::{Data, Operand, accumulate};
 use crate::program::*;
 use crate::validate::validate;
@@ -156,6 +156,16 @@ impl<'p> Execution<'p> {
             Op::Max { lhs, rhs } => {
                 let pairs = self.value(*lhs).iter().zip(self.value(*rhs));
                 pairs.map(|(&l, &r)| l.max(r)).collect()
+            }
+            Op::Divide { num, den, shift } => {
+                let mut divisors = vec![0; node.len()];
+                let whole = AffineTerm::Scaled { coef: 1, view: den.clone() };
+                self.add_term(&mut divisors, &node.shape, &whole);
+                if let Some(position) = divisors.iter().position(|&d| d < 1) {
+                    return Err(ExecuteError::Divisor { node: index, origin: node.source.clone(), position });
+                }
+                let pairs = self.value(*num).iter().zip(&divisors);
+                pairs.map(|(&n, &d)| quotient(n, d, *shift)).collect()
             }
             Op::Store { input } => self.value(*input).to_vec(),
             Op::Gather { input, index } => {

@@ -165,11 +165,36 @@ fn interval_of(program: &Program, known: &[Interval], node: &Node) -> Result<Int
             let (a, b) = (of(*lhs), of(*rhs));
             Interval { lo: a.lo.max(b.lo), hi: a.hi.max(b.hi) }
         }
+        Op::Divide { num, den, shift } => {
+            let (n, d) = (of(*num).with_zero(), of(den.node));
+            if d.lo < 1 {
+                return Err(Problem::DivisorNotPositive { read: den.node, lo: d.lo });
+            }
+            quotients(n, d, *shift)?
+        }
         Op::Store { input } => of(*input),
         Op::Gather { input, .. } => of(*input).with_zero(),
         Op::ArgMax { input, axis } => Interval { lo: 0, hi: program.node(*input).shape[*axis] as i64 - 1 },
     };
     Ok(interval)
+}
+
+/// What values of `n` give divided by values of `d`, which are positive.
+fn quotients(n: Interval, d: Interval, shift: u32) -> Result<Interval, Problem> {
+    // The dividend itself must not leave 62 bits.
+    let scale = 1i128 << (shift + 1);
+    let (least, most) = (scale * i128::from(n.lo), scale * i128::from(n.hi));
+    narrow(Some((least - i128::from(d.hi), most + i128::from(d.hi))))?;
+    narrow(Some((0, 2 * i128::from(d.hi))))?;
+    // Monotone in each, so the ends go to the ends.
+    let corner = |n: i64, d: i64| quotient(n, d, shift);
+    let corners = [corner(n.lo, d.lo), corner(n.lo, d.hi), corner(n.hi, d.lo), corner(n.hi, d.hi)];
+    Ok(corners.into_iter().fold(Interval::ZERO, |hull, q| hull.hull(Interval::point(q))))
+}
+
+/// `floor((2^(shift+1)·n + d) / (2·d))`: nearest, halves up. `d` is positive, and neither dividend nor `2·d` leaves 63 bits.
+pub fn quotient(n: i64, d: i64, shift: u32) -> i64 {
+    ((n << (shift + 1)) + d).div_euclid(2 * d)
 }
 
 /// `func` over the arguments `z`, a part of `domain`.

@@ -21,6 +21,6 @@ pub mod validate;
 
 pub use error::{ExecuteError, Place, Problem, ProgramError};
 pub use execute::{Execution, Keep, execute, execute_keeping};
-pub use interval::{Interval, intervals, node_interval, rescale, rescaled};
+pub use interval::{Interval, intervals, node_interval, quotient, rescale, rescaled};
 pub use program::*;
 pub use validate::{validate, validate_node};

@@ -127,6 +127,16 @@ pub enum Op {
         /// One flat position of `input` for each element of `out`.
         index: Vec<u32>,
     },
+    /// `out[o] = floor((2^(shift+1)·num[o] + den[o]) / (2·den[o]))`: the quotient with `shift` bits behind the point, to nearest, halves up. The interval
+    /// analysis must have shown that the divisor is positive. Stored.
+    Divide {
+        /// A stored node of the same shape.
+        num: NodeId,
+        /// A stored node, each of its axes either one of the result's, of the same length, or of length 1 and read at 0.
+        den: View,
+        /// 0 to 24.
+        shift: u32,
+    },
     /// The position of the largest element along an axis; the first one on ties. `shape` is the
     /// input's with that axis of length 1. `frac` is 0. Stored.
     ArgMax {
@@ -273,6 +283,7 @@ impl Op {
                 vec![*input]
             }
             Op::Max { lhs, rhs } => vec![*lhs, *rhs],
+            Op::Divide { num, den, .. } => vec![*num, den.node],
         }
     }
 }

@@ -24,6 +24,8 @@ pub const MAX_INDEX_COEF: i64 = 1 << 31;
 pub const MAX_FRAC: i32 = 256;
 /// Largest `shift` of [`Op::Apply`].
 pub const MAX_SHIFT: u32 = 40;
+/// Largest `shift` of [`Op::Divide`].
+pub const MAX_QUOTIENT_SHIFT: u32 = 24;
 /// Narrowest declared range, sign included.
 pub const MIN_BITS: u32 = 2;
 /// Widest declared range, sign included.
@@ -142,6 +144,15 @@ fn check_node(earlier: &[Node], tables: &[FunctionTable], node: &Node) -> Result
                 Some(at) => Err(Problem::IndexRange { at, index: index[at], len }),
                 None => Ok(()),
             }
+        }
+        Op::Divide { num, den, shift } => {
+            stored(earlier, *num)?;
+            same_shape(earlier, *num, node)?;
+            if *shift > MAX_QUOTIENT_SHIFT {
+                return Err(Problem::Shift { shift: *shift, limit: MAX_QUOTIENT_SHIFT });
+            }
+            check_divisor(stored(earlier, den.node)?, den, node)?;
+            check_view(earlier, den, node.shape.len())
         }
         Op::ArgMax { input, axis } => check_arg_max(stored(earlier, *input)?, *axis, node),
     }
@@ -279,6 +290,20 @@ fn check_term(earlier: &[Node], node: &Node, term: &AffineTerm) -> Result<(), Pr
             }
             Ok(())
         }
+    }
+}
+
+/// A divisor is read inside its node at every true place, and zero outside wherever an axis of the result is padded that it reads.
+fn check_divisor(divisor: &Node, view: &View, node: &Node) -> Result<(), Problem> {
+    let fits = |(index, &len): (&AxisIndex, &usize)| match index.terms[..] {
+        [] => len == 1 && index.offset == 0,
+        [(var, 1)] => index.offset == 0 && node.shape.get(var) == Some(&len),
+        _ => false,
+    };
+    let read = view.node;
+    match view.axes.iter().zip(&divisor.shape).position(|axis| !fits(axis)) {
+        Some(axis) => Err(Problem::DivisorAxis { read, axis }),
+        None => Ok(()),
     }
 }
 

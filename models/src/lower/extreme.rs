@@ -160,7 +160,7 @@ pub(super) fn global_max_pool(low: &mut Lowering, operands: Operands) -> Result<
 }
 
 /// The maximum along an axis, which keeps one place.
-fn along(low: &mut Lowering, mut x: Value, axis: usize) -> Result<Value, ModelError> {
+pub(super) fn along(low: &mut Lowering, mut x: Value, axis: usize) -> Result<Value, ModelError> {
     while x.shape[axis] > 1 {
         // The two halves, overlapping in the middle if the length is odd: a maximum may count a cell twice.
         let len = x.shape[axis];

@@ -26,6 +26,7 @@ mod rescale;
 mod resize;
 mod select;
 mod slicing;
+mod softmax;
 mod value;
 
 pub(crate) use build::{FRACS, Layer, Lowering};
@@ -63,6 +64,7 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("Identity", layout::identity),
     ("Less", select::less),
     ("LessOrEqual", select::less_or_equal),
+    ("LogSoftmax", softmax::log_softmax),
     ("MatMul", matmul::mat_mul),
     ("Max", extreme::max),
     ("MaxPool", pool::max_pool),
@@ -80,6 +82,7 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("Reshape", layout::reshape),
     ("Resize", resize::resize),
     ("Slice", slicing::slice),
+    ("Softmax", softmax::softmax),
     ("SpaceToDepth", gather::space_to_depth),
     ("Split", gather::split),
     ("Squeeze", layout::squeeze),

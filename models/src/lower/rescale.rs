@@ -178,9 +178,36 @@ impl<'g> Lowering<'g> {
         }
         // A result of exactly 1.0 may lose its last bit for twice the precision everywhere.
         let out = frac_for(largest * (1.0 - f64::from(1 - BITS as i32).exp2()));
-        let name = format!("{} 2^{} → 2^{}", activation.name(), -frac, -out);
+        Ok((self.table_of(activation.name(), &real, frac, out), out))
+    }
+
+    /// A function's results at a given scale, for arguments of scale `frac` in 16 bits.
+    pub fn function_of(
+        &mut self,
+        input: NodeId,
+        (name, function): (&str, fn(f64) -> f64),
+        frac: i32,
+        out: i32,
+    ) -> Result<NodeId, ModelError> {
+        let func = self.function((name, function), frac, out);
+        let shape = self.program.node(input).shape.clone();
+        self.push(Op::Apply { input, shift: 0, func, bits: BITS, saturate: false }, &shape, out)
+    }
+
+    /// A function's table, for arguments of scale `frac` in 16 bits and results of scale `out`.
+    pub fn function(&mut self, (name, function): (&str, fn(f64) -> f64), frac: i32, out: i32) -> Func {
+        let half = 1i64 << (BITS - 1);
+        let step = f64::from(-frac).exp2();
+        let real: Vec<f64> = (-half..half).map(|z| function(z as f64 * step)).collect();
+        self.table_of(name.to_string(), &real, frac, out)
+    }
+
+    /// The table of a function's values for arguments of scale `frac`, rounded at scale `out`.
+    fn table_of(&mut self, function: String, real: &[f64], frac: i32, out: i32) -> Func {
+        let half = 1i64 << (BITS - 1);
+        let name = format!("{function} 2^{} → 2^{}", -frac, -out);
         if let Some(&index) = self.tables.get(&name) {
-            return Ok((Func::Table(index), out));
+            return Func::Table(index);
         }
         let scale = f64::from(out).exp2();
         let limit = (half - 1) as f64;
@@ -188,6 +215,6 @@ impl<'g> Lowering<'g> {
         let index = self.program.tables.len() as u32;
         self.program.tables.push(FunctionTable { name: name.clone(), bits: BITS, values });
         self.tables.insert(name, index);
-        Ok((Func::Table(index), out))
+        Func::Table(index)
     }
 }

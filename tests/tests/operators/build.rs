@@ -61,6 +61,13 @@ impl Builder {
         self.push(Op::Max { lhs, rhs }, &shape)
     }
 
+    /// By `den`, each of whose axes is one of the result's or of length 1.
+    pub fn divide(&mut self, num: NodeId, den: NodeId, shift: u32) -> NodeId {
+        let shape = self.shape(num);
+        let den = divisor(den, &self.shape(den));
+        self.push(Op::Divide { num, den, shift }, &shape)
+    }
+
     pub fn gather(&mut self, input: NodeId, index: &[u32], shape: &[usize]) -> NodeId {
         self.push(Op::Gather { input, index: index.to_vec() }, shape)
     }
@@ -93,6 +100,12 @@ fn port(what: &str, node: NodeId, shape: &[usize]) -> Port {
 
 pub fn view(node: NodeId, axes: Vec<AxisIndex>) -> View {
     View { node, axes }
+}
+
+/// Broadcast along its axes of length 1.
+pub fn divisor(den: NodeId, shape: &[usize]) -> View {
+    let axis = |(axis, len): (usize, &usize)| if *len == 1 { AxisIndex::fixed(0) } else { AxisIndex::var(axis) };
+    view(den, shape.iter().enumerate().map(axis).collect())
 }
 
 pub fn scaled(coef: i64, view: View) -> AffineTerm {

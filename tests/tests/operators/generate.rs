@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use vouch_circuits::lowering::lower;
 use vouch_program::*;
 
-use crate::build::{Builder, fill, scaled, view, whole};
+use crate::build::{Builder, divisor, fill, scaled, view, whole};
 
 /// How large programs get.
 #[derive(Clone, Copy)]
@@ -229,7 +229,7 @@ impl Generator {
     }
 
     fn operator(&mut self, choices: &mut Choices) {
-        let added = match choices.below(12) {
+        let added = match choices.below(13) {
             0 => self.product(choices),
             1 => self.window(choices),
             2 => self.free_contraction(choices),
@@ -247,6 +247,7 @@ impl Generator {
             }
             9 => self.gather(choices),
             10 => self.argmax(choices),
+            11 => self.divide(choices),
             _ => {
                 let shape = choices.shape(3, self.scale.elements);
                 self.weight(choices, &shape)
@@ -426,6 +427,24 @@ impl Generator {
         let alike: Vec<u32> = (0..nodes.len() as u32).filter(|&i| nodes[i as usize].shape == shape).collect();
         let rhs = NodeId(choices.pick(&alike));
         self.add(choices, Op::Max { lhs, rhs }, &shape)
+    }
+
+    /// A stored node, by another of its shape or with one place on some axes, made positive.
+    fn divide(&mut self, choices: &mut Choices) -> Option<NodeId> {
+        let num = self.stored(choices);
+        let shape = self.builder.shape(num);
+        let mut below: Vec<usize> = shape.iter().map(|&len| if choices.one_in(2) { 1 } else { len }).collect();
+        let nodes = &self.builder.program.nodes;
+        let alike: Vec<u32> = (0..nodes.len() as u32).filter(|&i| nodes[i as usize].shape == below).collect();
+        if alike.is_empty() {
+            below.clone_from(&shape);
+        }
+        let any = if alike.is_empty() { num } else { NodeId(choices.pick(&alike)) };
+        let least = choices.pick(&[1, 2, 7, 100]);
+        let floor = self.add(choices, Op::Affine { terms: vec![fill(least, &[])] }, &below)?;
+        let den = self.add(choices, Op::Max { lhs: any, rhs: floor }, &below)?;
+        let shift = choices.pick(&[0, 1, 4, 9]);
+        self.add(choices, Op::Divide { num, den: divisor(den, &below), shift }, &shape)
     }
 
     fn gather(&mut self, choices: &mut Choices) -> Option<NodeId> {

@@ -100,6 +100,7 @@ fn kind(op: &Op) -> &'static str {
         Op::Apply { func: Func::Table(_), saturate: true, .. } => "saturating table",
         Op::Apply { func: Func::Table(_), .. } => "table",
         Op::Max { .. } => "max",
+        Op::Divide { .. } => "quotient",
         Op::Store { .. } => "store",
         Op::Gather { .. } => "gather",
         Op::ArgMax { .. } => "argmax",
@@ -138,7 +139,7 @@ fn random_programs_hold_every_operator_often() {
             *counts.entry("three readers").or_insert(0) += read.iter().filter(|&&count| count >= 3).count();
         }
         println!("{lowerable} lowered, {refused} refused, {counts:?}");
-        assert_eq!(counts.len(), 15 + 4, "{counts:?}");
+        assert_eq!(counts.len(), 16 + 4, "{counts:?}");
         assert!(counts.values().all(|&count| count >= least), "{counts:?}");
         assert!(lowerable >= 450, "{lowerable} lowered");
         assert_eq!(refused > 0, scale.refusals);

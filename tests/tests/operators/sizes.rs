@@ -112,6 +112,25 @@ fn others(n: usize) -> Vec<(&'static str, Program)> {
     let y = builder.max(x, z);
     programs.push(("max", builder.finish(&[y])));
 
+    // Wider than any table of ReLUs: 2^20 times one, and the other.
+    let (mut builder, [x, z]) = with_inputs([&[n, 3], &[n, 3]]);
+    let wide = builder.affine(&[n, 3], vec![whole(1 << 20, x, 2)]);
+    let y = builder.max(wide, z);
+    programs.push(("wide max", builder.finish(&[y])));
+
+    // By a positive number for each row, each column, each element, and all of it.
+    let (mut builder, [x, z]) = with_inputs([&[n, 3], &[n, 3]]);
+    let mut quotients = Vec::new();
+    for shape in [[n, 1], [1, 3], [n, 3], [1, 1]] {
+        let axes = shape.iter().enumerate();
+        let axes = axes.map(|(axis, &len)| if len == 1 { AxisIndex::fixed(0) } else { AxisIndex::var(axis) });
+        let picked = builder.affine(&shape, vec![scaled(1, view(z, axes.collect()))]);
+        let least = builder.affine(&shape, vec![fill(7, &[])]);
+        let den = builder.max(picked, least);
+        quotients.push(builder.divide(x, den, 5));
+    }
+    programs.push(("quotients", builder.finish(&quotients)));
+
     // The largest of each window of 2, at both ends one of 1: strided views and a maximum.
     let (mut builder, [x]) = with_inputs([&[n]]);
     let at = |offset| scaled(1, view(x, vec![AxisIndex::strided(0, 2, offset)]));

@@ -9,7 +9,7 @@ use vouch_circuits::backend::Check;
 use vouch_circuits::ir::*;
 use vouch_circuits::layout::leaf_bits;
 use vouch_circuits::lowering::{
-    ArgMaxFlags, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store,
+    ArgMaxFlags, Divide, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store,
 };
 
 use crate::cheat::Cheat;
@@ -61,6 +61,16 @@ fn lies(case: &Case, scene: &Scene) -> Vec<Values> {
                     *result = both - *result;
                 })
             })),
+            // A quotient that is a fraction, its remainder another in its range.
+            Recipe::Divide(Divide { den, out, .. }) => lies.extend((0..1 << den.bits()).flat_map(|row| {
+                [-1i64, 1].map(|off| {
+                    scene.lied(&case.inputs, *out, |values| {
+                        let den = rows(system, den, values)[row];
+                        let step = (den + den).inverse().unwrap_or_default();
+                        values[out.0 as usize][row] += Fr::from(off) * step;
+                    })
+                })
+            })),
             Recipe::Limbs(limbs) => lies.extend(exchanged(case, scene, limbs)),
             _ => {}
         }
@@ -91,6 +101,7 @@ fn written(recipe: &Recipe) -> TensorId {
     match recipe {
         Recipe::Input(Input { out, .. }) | Recipe::Max(Max { out, .. }) | Recipe::Store(Store { out, .. }) => *out,
         Recipe::Gather(Gather { out, .. }) | Recipe::Multiply(Multiply { out, .. }) => *out,
+        Recipe::Divide(Divide { out, .. }) => *out,
         Recipe::Rescale(rescale) => rescale.out,
         Recipe::ArgMaxFlags(ArgMaxFlags { before, .. }) => *before,
         Recipe::Limbs(Limbs { cells, .. }) => cells[0],

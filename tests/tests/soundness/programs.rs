@@ -157,6 +157,30 @@ pub static POOL: LazyLock<Case> = LazyLock::new(|| {
     b.finish(&[most], &[&[5, 2, 1, -3, -8, -7, -6, -5, 4, 4, 4, 4]])
 });
 
+/// Each of five by their squares' sum, and by those of the first row but no less than 3: quotients with three bits behind the point.
+pub static QUOTIENTS: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("quotients");
+    let x = b.input("x", 4, &[3, 5]);
+    let five = View::of_vars(x, &[0, 2]);
+    let op = Op::Contract { vars: vec![3, 1, 5], lhs: five.clone(), rhs: Some(five) };
+    let squares = b.push("squares", op, &[3, 1]);
+    let terms = vec![
+        AffineTerm::Scaled { coef: 1, view: View::identity(squares, 2) },
+        AffineTerm::Fill { coef: 5, ranges: vec![] },
+    ];
+    let input = b.push("sum", Op::Affine { terms }, &[3, 1]);
+    let sum = b.push("divisor", Op::Store { input }, &[3, 1]);
+    let den = View { node: sum, axes: vec![AxisIndex::var(0), AxisIndex::fixed(0)] };
+    let y = b.push("y", Op::Divide { num: x, den, shift: 3 }, &[3, 5]);
+    let first = View { node: x, axes: vec![AxisIndex::fixed(0), AxisIndex::var(1)] };
+    let lhs = b.push("first", Op::Affine { terms: vec![AffineTerm::Scaled { coef: 1, view: first }] }, &[1, 5]);
+    let rhs = b.push("three", Op::Affine { terms: vec![AffineTerm::Fill { coef: 3, ranges: vec![] }] }, &[1, 5]);
+    let most = b.push("most", Op::Max { lhs, rhs }, &[1, 5]);
+    let den = View { node: most, axes: vec![AxisIndex::fixed(0), AxisIndex::var(1)] };
+    let z = b.push("z", Op::Divide { num: x, den, shift: 3 }, &[3, 5]);
+    b.finish(&[y, z], &[&[1, -3, 5, 2, -8, -7, -6, -5, 4, 4, 0, 0, 0, 7, 1]])
+});
+
 /// The position of the largest of five, on lines with and without ties.
 pub static ARGMAX: LazyLock<Case> = LazyLock::new(|| {
     let mut b = Builder::new("argmax");
@@ -227,6 +251,6 @@ pub static WIDE: LazyLock<Case> = LazyLock::new(|| {
 });
 
 /// All but [`LIMBS`], whose tables are large, and [`WIDE`].
-pub fn all() -> [&'static Case; 9] {
-    [&*DENSE, &*FRACTIONS, &*CLAMPS, &*TABLES, &*POOL, &*ARGMAX, &*GATHER, &*FAN_OUT, &*PRODUCTS]
+pub fn all() -> [&'static Case; 10] {
+    [&*DENSE, &*FRACTIONS, &*CLAMPS, &*TABLES, &*POOL, &*QUOTIENTS, &*ARGMAX, &*GATHER, &*FAN_OUT, &*PRODUCTS]
 }

@@ -9,7 +9,8 @@ use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
 use vouch_circuits::ir::*;
 use vouch_circuits::lowering::{
-    ArgMaxFlags, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store, padded_positions,
+    ArgMaxFlags, Divide, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store,
+    padded_positions,
 };
 use vouch_program::half;
 
@@ -263,6 +264,13 @@ fn follow(system: &ConstraintSystem, recipe: &Recipe, inputs: &[Vec<i64>], value
         Recipe::Multiply(Multiply { lhs, rhs, out }) => {
             let (lhs, rhs) = (rows(system, lhs, values), rows(system, rhs, values));
             values[out.0 as usize] = lhs.iter().zip(rhs).map(|(a, b)| *a * b).collect();
+            *out
+        }
+        Recipe::Divide(divide) => {
+            let Divide { num, den, out, .. } = divide;
+            let (num, den) = (whole(num, values), whole(den, values));
+            let quotients = num.iter().zip(den).map(|(num, den)| Fr::from(divide.quotient(*num, den)));
+            values[out.0 as usize] = quotients.collect();
             *out
         }
         Recipe::Store(Store { value, out }) => {

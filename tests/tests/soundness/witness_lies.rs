@@ -341,3 +341,35 @@ fn every_cell_of_a_rescale_matters() {
         }
     }
 }
+
+/// Quotients off by one, or more, with the remainder that belongs to them; fractions; one that wraps around the field.
+#[test]
+fn wrong_quotients_are_refused() {
+    let case = &*QUOTIENTS;
+    let scene = &case.scene;
+    for name in ["quotient y", "quotient z"] {
+        let out = scene.tensor(name);
+        // True rows, and one that is padding on the last axis only, where the divisor is positive.
+        for row in [0, 1, 4, 9] {
+            for off in [1, -1, 2, 1 << 20] {
+                let values = scene.lied(&case.inputs, out, |values| shift(values, out, row, off));
+                assert_eq!(scene.refusal(&values), LOOKUP, "{name}, row {row}, off by {off}");
+            }
+            let fraction = |values: &mut Values| values[out.0 as usize][row] += Fr::from(2u64).inverse().unwrap();
+            assert_eq!(scene.refusal(&scene.lied(&case.inputs, out, fraction)), LOOKUP, "{name}, row {row}");
+        }
+    }
+    // The divisor of a row's every quotient.
+    let divisor = scene.tensor("copy divisor");
+    for (row, lie) in [(0, 0i64), (1, -1), (2, -300)] {
+        let mut values = scene.lied(&case.inputs, divisor, |values| {
+            values[divisor.0 as usize][row] = Fr::from(lie);
+        });
+        let stated = publics(scene.system(), &values);
+        let broken = violated(scene.system(), &mut values, &stated);
+        // That the divisor is not what it should be, and that it is not positive.
+        assert!(broken.iter().any(|constraint| matches!(constraint, Constraint::Equal(_))), "{broken:?}");
+        assert!(broken.iter().any(|constraint| matches!(constraint, Constraint::Lookup(_))), "{broken:?}");
+        assert_eq!(scene.refusal(&values), LOOKUP);
+    }
+}

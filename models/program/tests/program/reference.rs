@@ -131,6 +131,14 @@ impl Reference<'_> {
                     Func::Table(table) => self.program.tables[*table as usize].values[(z + end) as usize].into(),
                 }
             }
+            Op::Divide { num, den, shift } => {
+                let (n, d) = (if real { self.direct(*num, o).into() } else { 0 }, self.read(den, o));
+                if d == 0 {
+                    assert!(self.padded);
+                    return 0;
+                }
+                narrow(((n << (shift + 1)) + d).div_euclid(2 * d))
+            }
             Op::Max { lhs, rhs } => self.direct(*lhs, o).max(self.direct(*rhs, o)),
             Op::Store { input } => self.direct(*input, o),
         }

@@ -7,7 +7,7 @@ use crate::build::{Builder, fill, scaled, view};
 use crate::random::{Choices, program};
 
 /// A valid program with every operator: nodes 0 input, 1 weight, 2 contract, 3 affine, 4 apply, 5 max,
-/// 6 store, 7 gather, 8 arg-max.
+/// 6 store, 7 gather, 8 arg-max, 9 gather, 10 quotient.
 fn valid() -> Program {
     let mut builder = Builder::new();
     builder.program.tables.push(FunctionTable { name: "t".into(), bits: 2, values: vec![0; 4] });
@@ -26,6 +26,9 @@ fn valid() -> Program {
     builder.push(Op::Store { input: max }, &[2, 4]);
     let gather = builder.push(Op::Gather { input: w, index: vec![11, 0] }, &[2]);
     builder.push(Op::ArgMax { input: gather, axis: 0 }, &[1]);
+    let rows = builder.push(Op::Gather { input: w, index: vec![1, 0] }, &[2, 1]);
+    let den = view(rows, vec![AxisIndex::var(0), AxisIndex::fixed(0)]);
+    builder.push(Op::Divide { num: apply, den, shift: 3 }, &[2, 4]);
     validate(&builder.program).unwrap();
     builder.program
 }
@@ -49,6 +52,13 @@ fn vars(program: &mut Program) -> &mut Vec<usize> {
 fn term(program: &mut Program, at: usize) -> &mut AffineTerm {
     match &mut program.nodes[3].op {
         Op::Affine { terms } => &mut terms[at],
+        _ => unreachable!(),
+    }
+}
+
+fn divide(program: &mut Program) -> (&mut NodeId, &mut View, &mut u32) {
+    match &mut program.nodes[10].op {
+        Op::Divide { num, den, shift } => (num, den, shift),
         _ => unreachable!(),
     }
 }
@@ -166,6 +176,18 @@ fn every_rule_is_checked() {
         }),
         ("has shape [2] where the position of the largest has [1]", |p| p.nodes[8].shape = vec![2]),
         ("a position has scale 2^0, not 2^-(1)", |p| p.nodes[8].frac = 1),
+        // Quotients.
+        ("node 10 (\"source 10\"): reads node 3, which is virtual", |p| divide(p).0.0 = 3),
+        ("node 10 (\"source 10\"): reads node 1 of shape [3, 4]", |p| divide(p).0.0 = 1),
+        ("rescaling by 25 bits is above the limit of 24", |p| *divide(p).2 = 25),
+        ("divides by node 9, whose axis 0 is neither one of the result's nor of length 1", |p| {
+            divide(p).1.axes[0] = AxisIndex::fixed(0);
+        }),
+        ("divides by node 9, whose axis 0 is neither", |p| divide(p).1.axes[0] = AxisIndex::var(1)),
+        ("divides by node 9, whose axis 0 is neither", |p| divide(p).1.axes[0].offset = 1),
+        ("divides by node 9, whose axis 1 is neither", |p| divide(p).1.axes[1] = AxisIndex::fixed(1)),
+        ("reads node 3, which is virtual", |p| divide(p).1.node = NodeId(3)),
+        ("a view of node 9 has 1 axes where the node has 2", |p| divide(p).1.axes.truncate(1)),
         // Ports.
         ("input 0 (\"t0\"): names node 1, which is not an input", |p| {
             p.inputs[0] = Port { name: "t0".into(), node: NodeId(1), shape: vec![12] };
@@ -182,7 +204,7 @@ fn every_rule_is_checked() {
             p.outputs[0].node = NodeId(3);
             p.outputs[0].shape = vec![8];
         }),
-        ("output 0 (\"t0\"): names node 9, which the program does not have", |p| p.outputs[0].node = NodeId(9)),
+        ("output 0 (\"t0\"): names node 11, which the program does not have", |p| p.outputs[0].node = NodeId(11)),
         ("output 1 (\"t1\"): shape [3] does not have the 12", |p| p.outputs[1].shape = vec![3]),
         ("program: has no outputs", |p| p.outputs.clear()),
     ];
@@ -284,6 +306,11 @@ fn break_something(program: &mut Program, choices: &mut Choices) {
             _ => *input = id,
         },
         Op::Max { lhs, .. } => *lhs = id,
+        Op::Divide { num, den, shift } => match which {
+            0 => *shift = extreme as u32,
+            1 | 3 => *num = id,
+            _ => break_view(den),
+        },
         Op::Store { input } => *input = id,
         Op::Gather { input, .. } if which < 3 => *input = id,
         Op::Gather { index, .. } => index.push(extreme as u32),
