@@ -24,10 +24,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("test_pow", "is not a scalar"),
     ("test_pow_example", "is not a scalar"),
     // Division by what is computed, and steps that repeat.
-    ("test_group_normalization_", "GroupNormalization"),
     ("test_gru_", "GRU"),
-    ("test_instancenorm_", "InstanceNormalization"),
-    ("test_layer_normalization_", "LayerNormalization"),
     ("test_lstm_", "LSTM"),
 ];
 

@@ -111,10 +111,10 @@ mod proto {
     }
 
     /// From `x` to `y`.
-    pub fn model(shape: &[i64], weights: &[Message], nodes: &[Message]) -> Vec<u8> {
+    pub fn model(opset: i64, shape: &[i64], weights: &[Message], nodes: &[Message]) -> Vec<u8> {
         let graph = Message::default().each(1, nodes).text(2, "test").each(5, weights);
         let graph = graph.each(11, &[declared("x", Some(shape))]).each(12, &[declared("y", None)]);
-        let opset = Message::default().text(1, "").int(2, 14);
+        let opset = Message::default().text(1, "").int(2, opset);
         Message::default().int(1, 8).bytes(7, &graph.0).bytes(8, &opset.0).0
     }
 }
@@ -250,6 +250,7 @@ fn cases() -> Vec<Case> {
     ];
     cases.extend(functions());
     cases.extend(shares());
+    cases.extend(quotients());
     cases.extend(truths());
     cases.extend(movements());
     for operator in ["Add", "Sub", "Mul", "Div"] {
@@ -301,6 +302,34 @@ fn shares() -> Vec<Case> {
         along(&[3, 1], 1),
         along(&[1, 40], -1),
         plain("LogSoftmax", &[3, 5]),
+    ]
+}
+
+/// Normalizations, and quotients of what is computed.
+fn quotients() -> Vec<Case> {
+    use attribute::{float, int};
+    let factors = |count: i64| vec![weight("s", &[count]), weight("b", &[count])];
+    let by_root = |nodes: Vec<Message>| Case {
+        operators: vec!["Div", "Abs", "Add"],
+        shape: vec![2, 3],
+        weights: vec![floats("c", &[], &[0.4])],
+        nodes,
+    };
+    vec![
+        one("LayerNormalization", &[2, 3, 6], &["x", "s", "b"], factors(6), vec![]),
+        one("LayerNormalization", &[2, 8], &["x", "s"], factors(8), vec![float("epsilon", 0.1)]),
+        one("InstanceNormalization", &[1, 3, 4, 5], &["x", "s", "b"], factors(3), vec![]),
+        one("GroupNormalization", &[1, 4, 3, 2], &["x", "s", "b"], factors(2), vec![int("num_groups", 2)]),
+        by_root(vec![
+            node("Abs", &["x"], "a", &[]),
+            node("Add", &["a", "c"], "d", &[]),
+            node("Div", &["x", "d"], "y", &[]),
+        ]),
+        by_root(vec![
+            node("Abs", &["x"], "a", &[]),
+            node("Add", &["a", "c"], "d", &[]),
+            node("Div", &["c", "d"], "y", &[]),
+        ]),
     ]
 }
 
@@ -398,7 +427,9 @@ fn check_corners(program: &Program) {
 }
 
 fn run(case: &Case) {
-    let model = Model::from_bytes(&model(&case.shape, &case.weights, &case.nodes)).unwrap();
+    // The normalizations came later than the forms in which other operators are written here.
+    let opset = if case.operators.iter().any(|operator| operator.ends_with("Normalization")) { 18 } else { 14 };
+    let model = Model::from_bytes(&model(opset, &case.shape, &case.weights, &case.nodes)).unwrap();
     let samples: Vec<_> = (1..=8).map(|seed| sample(&case.shape, seed)).collect();
     let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
     let calibration = Calibration::from_array(ndarray::stack(ndarray::Axis(0), &views).expect("equal shapes"));

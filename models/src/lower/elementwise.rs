@@ -1,7 +1,7 @@
 //! Operators that act on each element by itself, with broadcasting.
 
 use ndarray::ArrayD;
-use vouch_program::{AffineTerm, AxisIndex, Func, Op, View};
+use vouch_program::{AffineTerm, AxisIndex, Func, NodeId, Op, View};
 
 use super::activation::Activation;
 use super::build::{BITS, Lowering};
@@ -11,6 +11,7 @@ use super::operand::Operand;
 use super::operands::Operands;
 use super::rescale::Deferred;
 use super::value::Value;
+use crate::calibrate::frac_for;
 use crate::error::ModelError;
 
 /// Bits to which a number that scales a tensor is rounded at least.
@@ -204,18 +205,78 @@ pub(super) fn parametric_relu(low: &mut Lowering, operands: Operands) -> Result<
 pub(super) fn div(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
     refuse_old_broadcast(&mut operands)?;
     let tensor = operands.result()?;
-    let Operand::Computed(x) = Operand::read(low, &operands, 0)? else {
-        return Err(operands.refuse("operand 0", "division of a constant by a computed tensor is not supported"));
-    };
-    let Operand::Constant(divisor) = Operand::read(low, &operands, 1)? else {
-        return Err(operands.refuse("operand 1", "division by a computed tensor is not supported"));
-    };
-    if divisor.iter().any(|&d| d == 0.0) {
-        return Err(operands.refuse("operand 1", "is zero somewhere"));
+    let (x, divisor) = (Operand::read(low, &operands, 0)?, Operand::read(low, &operands, 1)?);
+    let shape = check_rank(&operands, x.shape(), divisor.shape())?;
+    match (x, divisor) {
+        (Operand::Computed(x), Operand::Constant(divisor)) => {
+            if divisor.iter().any(|&d| d == 0.0) {
+                return Err(operands.refuse("operand 1", "is zero somewhere"));
+            }
+            operands.finish()?;
+            scaled(low, &x, &divisor.mapv(|d| 1.0 / f64::from(d)), tensor, &shape)
+        }
+        (x, Operand::Computed(divisor)) => {
+            if low.interval(divisor.view.node).lo < 0 {
+                let reason = "may be negative; a divisor that is computed must be shown to be positive, such as a root, an absolute value or an exponential";
+                return Err(operands.refuse("operand 1", reason));
+            }
+            operands.finish()?;
+            quotient(low, x, &divisor, tensor, &shape)
+        }
+        _ => Err(ModelError::invalid(format!("tensor \"{tensor}\" is constant but was not folded"))),
     }
-    let shape = check_rank(&operands, &x.shape, divisor.shape())?;
-    operands.finish()?;
-    scaled(low, &x, &divisor.mapv(|d| 1.0 / f64::from(d)), tensor, &shape)
+}
+
+/// Most bits of a quotient before it is rescaled.
+const QUOTIENT_BITS: i32 = 30;
+/// Bits of a quotient behind those of the result.
+const GUARD_BITS: i32 = 4;
+
+/// `x / divisor`, the divisor not negative; one that is zero counts as the least that is not.
+fn quotient(low: &mut Lowering, x: Operand, divisor: &Value, tensor: &str, shape: &[usize]) -> Result<(), ModelError> {
+    let missing = vec![1; shape.len() - divisor.shape.len()];
+    let divisor = divisor.reshaped(&[missing, divisor.shape.clone()].concat());
+    let divisor = low.addressed(&divisor)?;
+    let (own, frac) = (divisor.shape.clone(), divisor.frac);
+    let mut den = low.node_of(&divisor)?;
+    if low.interval(den).lo < 1 {
+        let one = low.push(Op::Affine { terms: vec![low.whole(1)] }, &own, frac)?;
+        den = low.push(Op::Max { lhs: den, rhs: one }, &own, frac)?;
+    } else if !low.program.node(den).op.is_stored() {
+        den = low.push(Op::Store { input: den }, &own, frac)?;
+    }
+    let (num, num_frac) = dividend(low, x, shape)?;
+    let bits = low.interval(num).bits() as i32;
+    let least = low.interval(den).lo.max(1);
+    let worst = f64::from(1 << (bits - 1).min(30)) / least as f64 * f64::from(frac - num_frac).exp2();
+    let plan = low.plan(tensor, worst)?;
+    let shift = (plan.frac + GUARD_BITS + frac - num_frac).min(QUOTIENT_BITS - bits + least.ilog2() as i32);
+    let shift = shift.clamp(0, 24);
+    let axes = own.iter().zip(shape).enumerate();
+    let axes = axes.map(|(a, (&own, &len))| if own == len { AxisIndex::var(a) } else { AxisIndex::fixed(0) });
+    let den = View { node: den, axes: axes.collect() };
+    let result = num_frac + shift - frac;
+    let node = low.push(Op::Divide { num, den, shift: shift as u32 }, shape, result)?;
+    low.finish_scaled(plan, node, result, shape)
+}
+
+/// A stored tensor of the whole shape, and its scale.
+fn dividend(low: &mut Lowering, x: Operand, shape: &[usize]) -> Result<(NodeId, i32), ModelError> {
+    match x {
+        Operand::Computed(x) => {
+            let x = low.addressed(&x)?;
+            let view = low.view_at(&x, &broadcast_index(&x.shape, shape.len()))?;
+            let whole = Value { shape: shape.to_vec(), inner: shape.to_vec(), view, frac: x.frac };
+            Ok((low.materialised(&whole)?.view.node, x.frac))
+        }
+        Operand::Constant(array) => {
+            let largest = array.iter().fold(0.0f64, |m, &x| m.max(f64::from(x).abs()));
+            let frac = frac_for(largest);
+            let whole = array.broadcast(shape).map(|view| view.iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
+            let whole = whole.ok_or_else(|| ModelError::invalid("a dividend that does not broadcast"))?;
+            Ok((low.push_weight(&whole, shape, frac)?, frac))
+        }
+    }
 }
 
 /// `factor · x`, the factor broadcasting.
@@ -251,7 +312,7 @@ fn scalar(low: &mut Lowering, x: &Value, factor: f64, tensor: &str) -> Result<()
 }
 
 /// `weights · x + bias` element by element, both over the result axes `vars`.
-fn pointwise(
+pub(super) fn pointwise(
     low: &mut Lowering,
     x: &Value,
     weights: Vec<f64>,

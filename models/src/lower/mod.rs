@@ -18,6 +18,7 @@ mod gather;
 mod layout;
 mod linear;
 mod matmul;
+mod norm;
 mod operand;
 mod operands;
 mod pool;
@@ -61,7 +62,10 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("GlobalMaxPool", extreme::global_max_pool),
     ("Greater", select::greater),
     ("GreaterOrEqual", select::greater_or_equal),
+    ("GroupNormalization", norm::group_normalization),
     ("Identity", layout::identity),
+    ("InstanceNormalization", norm::instance_normalization),
+    ("LayerNormalization", norm::layer_normalization),
     ("Less", select::less),
     ("LessOrEqual", select::less_or_equal),
     ("LogSoftmax", softmax::log_softmax),

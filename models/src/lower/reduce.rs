@@ -40,18 +40,18 @@ impl<'g> Reduction<'g> {
 }
 
 /// A tensor's elements by the place of the sum that they belong to.
-struct Summed {
+pub(super) struct Summed {
     /// Lengths of the variables, those of the sum's places first.
-    vars: Vec<usize>,
-    view: View,
+    pub vars: Vec<usize>,
+    pub view: View,
     /// The sum's shape, reduced axes with one place.
-    inner: Vec<usize>,
+    pub inner: Vec<usize>,
     /// Summands of each sum.
-    size: usize,
+    pub size: usize,
 }
 
 impl Summed {
-    fn new(low: &mut Lowering, x: &Value, axes: &[bool]) -> Result<Self, ModelError> {
+    pub fn new(low: &mut Lowering, x: &Value, axes: &[bool]) -> Result<Self, ModelError> {
         let inner: Vec<usize> = x.shape.iter().zip(axes).map(|(&len, &r)| if r { 1 } else { len }).collect();
         let mut vars = inner.clone();
         let mut index = Vec::with_capacity(inner.len());

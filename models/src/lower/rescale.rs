@@ -206,12 +206,17 @@ impl<'g> Lowering<'g> {
     fn table_of(&mut self, function: String, real: &[f64], frac: i32, out: i32) -> Func {
         let half = 1i64 << (BITS - 1);
         let name = format!("{function} 2^{} → 2^{}", -frac, -out);
-        if let Some(&index) = self.tables.get(&name) {
-            return Func::Table(index);
-        }
         let scale = f64::from(out).exp2();
         let limit = (half - 1) as f64;
         let values = real.iter().map(|x| (x * scale).round().clamp(-limit - 1.0, limit) as i32).collect();
+        self.table_of_integers(name, values)
+    }
+
+    /// The table with this name, which says all that its values depend on.
+    pub fn table_of_integers(&mut self, name: String, values: Vec<i32>) -> Func {
+        if let Some(&index) = self.tables.get(&name) {
+            return Func::Table(index);
+        }
         let index = self.program.tables.len() as u32;
         self.program.tables.push(FunctionTable { name: name.clone(), bits: BITS, values });
         self.tables.insert(name, index);

@@ -1,7 +1,7 @@
 //! Truth values, as 0 and 1: comparisons, logic, and the choice between two tensors.
 
 use ndarray::ArrayD;
-use vouch_program::{AffineTerm, Func, FunctionTable, NodeId, Op, View};
+use vouch_program::{AffineTerm, NodeId, Op, View};
 
 use super::build::{BITS, Lowering};
 use super::elementwise::{broadcast_index, check_rank, without_units};
@@ -123,19 +123,9 @@ fn truth(
     tensor: &str,
     shape: &[usize],
 ) -> Result<(), ModelError> {
-    let name = name.to_string();
-    let table = match low.tables.get(&name) {
-        Some(table) => *table,
-        None => {
-            let half = 1i64 << (BITS - 1);
-            let values = (-half..half).map(|d| i32::from(says(d))).collect();
-            let table = low.program.tables.len() as u32;
-            low.program.tables.push(FunctionTable { name: name.clone(), bits: BITS, values });
-            low.tables.insert(name, table);
-            table
-        }
-    };
-    let apply = Op::Apply { input: acc, shift: 0, func: Func::Table(table), bits: BITS, saturate: true };
+    let half = 1i64 << (BITS - 1);
+    let func = low.table_of_integers(name.to_string(), (-half..half).map(|d| i32::from(says(d))).collect());
+    let apply = Op::Apply { input: acc, shift: 0, func, bits: BITS, saturate: true };
     let node = low.push(apply, shape, 0)?;
     low.define_computed(tensor, Value::stored(node, shape, 0));
     Ok(())
