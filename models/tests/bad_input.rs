@@ -137,7 +137,17 @@ fn graphs_that_make_no_sense() {
     let none = model(x(), vec![], vec![node("Relu", &["x"], "y", vec![])], &[]);
     assert!(read_error(&bytes(&none)).contains("no outputs"));
     let open = model(vec![declared("x", &[1, -1])], vec![], vec![node("Relu", &["x"], "y", vec![])], &["y"]);
-    assert!(read_error(&bytes(&open)).contains("left open"));
+    let text = read_error(&bytes(&open));
+    assert!(text.contains("left open") && text.contains("\"x.1\""), "{text}");
+    let with = |name: &str| Model::from_bytes_with(&bytes(&open), &[(name.to_string(), 4)].into());
+    assert_eq!(with("x.1").unwrap().inputs()[0].shape, [1, 4]);
+    // An axis that is not there, and one that has a length.
+    let closed = model(vec![declared("x", &[1, 4])], vec![], vec![node("Relu", &["x"], "y", vec![])], &["y"]);
+    for name in ["x.2", "x.0", "height"] {
+        let given = [(name.to_string(), 4)].into();
+        let text = Model::from_bytes_with(&bytes(&closed), &given).err().unwrap().to_string();
+        assert!(text.contains(name) && text.contains("no axis"), "{text}");
+    }
 }
 
 fn samples_error(data: &[u8]) -> String {

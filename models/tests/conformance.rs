@@ -23,9 +23,6 @@ const REFUSED: &[(&str, &str)] = &[
     // An exponent for each element.
     ("test_pow", "is not a scalar"),
     ("test_pow_example", "is not a scalar"),
-    // Division by what is computed, and steps that repeat.
-    ("test_gru_", "GRU"),
-    ("test_lstm_", "LSTM"),
 ];
 
 /// One test: the model, its inputs, its outputs.

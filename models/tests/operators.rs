@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use ndarray::{ArrayD, IxDyn};
 use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
-use vouch_models::{Calibration, CompileOptions, Compiled, Model, ModelError};
+use vouch_models::{Calibration, CompileOptions, Compiled, Model, ModelError, supported_operators};
 use vouch_program::{Func, Op};
 
 const SAMPLES: usize = 8;
@@ -370,4 +370,12 @@ fn what_is_not_supported_is_named() {
     assert!(text.contains("second result"), "{text}");
     let text = refused(vec![node("Identity", &["c"], "y", vec![])], vec![w("c", &[3], 1)]);
     assert!(text.contains("does not depend on any input"), "{text}");
+}
+
+#[test]
+fn the_page_lists_what_is_supported() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/OPERATORS.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let listed: Vec<&str> = rows.filter(|name| *name != "operator").collect();
+    assert_eq!(listed, supported_operators().collect::<Vec<_>>());
 }

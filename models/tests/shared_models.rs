@@ -5,7 +5,7 @@ mod common;
 use std::io::Read;
 
 use ndarray::{ArrayD, IxDyn};
-use vouch_models::{AccuracyReport, Calibration, CompileOptions, Model};
+use vouch_models::{AccuracyReport, Calibration, CompileOptions, Dimensions, Model};
 
 /// The first 64 images of the MNIST test set, 28x28 bytes each.
 fn mnist() -> Option<Vec<f32>> {
@@ -16,9 +16,13 @@ fn mnist() -> Option<Vec<f32>> {
 }
 
 fn compile(file: &str, shape: &[usize], data: Vec<f32>) -> Option<AccuracyReport> {
+    compile_with(file, &Dimensions::new(), shape, data)
+}
+
+fn compile_with(file: &str, dimensions: &Dimensions, shape: &[usize], data: Vec<f32>) -> Option<AccuracyReport> {
     let path = common::shared(file)?;
     let data = Calibration::from_array(ArrayD::from_shape_vec(IxDyn(shape), data).unwrap());
-    let model = Model::from_path(path).unwrap();
+    let model = Model::from_path_with(path, dimensions).unwrap();
     let compiled = model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap();
     println!("{file}\n{}", compiled.report);
     Some(compiled.report)
@@ -73,4 +77,34 @@ fn benchmark_models() {
         assert_eq!(report.top1_agreement, 8, "{file}");
         assert!(report.largest_error_share < 0.003, "{file}: {}", report.largest_error_share);
     }
+}
+
+#[test]
+fn a_transformer_block() {
+    let Some(report) = compile("models/bench/tf-1L.onnx", &[8, 16, 64], common::noise(8 * 16 * 64, 5)) else { return };
+    assert!(report.smallest_cosine > 0.9999, "{}", report.smallest_cosine);
+}
+
+#[test]
+fn a_text_direction_classifier() {
+    let (shape, open) = ([8, 3, 48, 192], [("x.2".to_string(), 48), ("x.3".to_string(), 192)].into());
+    let data = common::noise(shape.iter().product(), 5);
+    let Some(report) = compile_with("models/ppocr_mobile_v2_cls.onnx", &open, &shape, data) else { return };
+    assert_eq!(report.top1_agreement, 8);
+    assert!(report.smallest_cosine > 0.999, "{}", report.smallest_cosine);
+}
+
+#[test]
+fn a_voice_detector() {
+    let Some(path) = common::shared("models/silero_vad_openvino_16k.onnx") else { return };
+    let array = |shape: &[usize], seed: u64, scale: f32| {
+        let data = common::noise(shape.iter().product(), seed).iter().map(|x| x * scale).collect();
+        ArrayD::from_shape_vec(IxDyn(shape), data).unwrap()
+    };
+    let sound = ("input".to_string(), array(&[8, 576], 5, 0.5));
+    let data = Calibration::from_named([sound, ("state".to_string(), array(&[8, 2, 1, 128], 6, 0.5))]);
+    let model = Model::from_path(path).unwrap();
+    let report = model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap().report;
+    println!("{report}");
+    assert!(report.smallest_cosine > 0.999, "{}", report.smallest_cosine);
 }

@@ -251,6 +251,7 @@ fn cases() -> Vec<Case> {
     cases.extend(functions());
     cases.extend(shares());
     cases.extend(quotients());
+    cases.extend(steps());
     cases.extend(truths());
     cases.extend(movements());
     for operator in ["Add", "Sub", "Mul", "Div"] {
@@ -330,6 +331,26 @@ fn quotients() -> Vec<Case> {
             node("Add", &["a", "c"], "d", &[]),
             node("Div", &["c", "d"], "y", &[]),
         ]),
+    ]
+}
+
+/// Two steps of two hidden places; both ways, and with an initial state.
+fn steps() -> Vec<Case> {
+    use attribute::{int, text};
+    let shape = [2, 1, 3];
+    let weights = |directions: i64, gates: i64| {
+        let mut weights = vec![weight("w", &[directions, gates * 2, 3]), weight("r", &[directions, gates * 2, 2])];
+        weights.push(weight("b", &[directions, 2 * gates * 2]));
+        weights
+    };
+    let both = || vec![int("hidden_size", 2), text("direction", "bidirectional")];
+    let mut with_state = weights(1, 3);
+    with_state.push(weight("h", &[1, 1, 2]));
+    let after = vec![int("hidden_size", 2), int("linear_before_reset", 1)];
+    vec![
+        one("LSTM", &shape, &["x", "w", "r", "b"], weights(2, 4), both()),
+        one("GRU", &shape, &["x", "w", "r", "b"], weights(2, 3), both()),
+        one("GRU", &shape, &["x", "w", "r", "b", "", "h"], with_state, after),
     ]
 }
 

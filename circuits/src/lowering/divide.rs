@@ -1,7 +1,7 @@
 //! `Divide`: `2^(shift+1)·num + den - 2·out·den` is a remainder in `[0, 2·den)`: it and `2·den - 1` less it are in a range, and so is `out`, so
 //! that nothing wraps around the field.
 //!
-//! Together the two ranges say that `den` is at least 1. In the padding, where it may be zero, one more is allowed.
+//! Together the two ranges say that `den` is at least 1. In the padding, where it may be zero, one more is allowed, and `out` is zero.
 
 use vouch_program::{Interval, NodeId, View};
 
@@ -41,6 +41,7 @@ impl Lowering<'_> {
         let out = self.commit(Origin::Witness, &shape, format!("quotient {source}"));
         let den_operand = self.operand(den);
         let read = |operand: &Operand| Virtual::zero(&shape).plus(1, Source::Read(operand.clone()));
+        self.zero_padding(out);
         let num = read(&Operand::identity(self.tensor_of(num), shape.len()));
         let divisor = read(&den_operand);
         self.plan.push(Recipe::Divide(Divide { num: num.clone(), den: divisor.clone(), shift, out }));

@@ -42,6 +42,8 @@ impl Lowering<'_> {
             self.system.products.push(Product { terms: [above_lhs, above_rhs, Virtual::zero(&node.shape)] });
             return Ok(out);
         }
+        // Both have cells of their own.
+        self.check_bits(id, difference_bits, 32)?;
         let [lhs, rhs] = [above_lhs, above_rhs].map(|above| {
             let tensor = self.copy(above, &format!("above {}", node.source));
             Operand { tensor, access: Access::Raw }

@@ -22,6 +22,7 @@ mod norm;
 mod operand;
 mod operands;
 mod pool;
+mod recurrent;
 mod reduce;
 mod rescale;
 mod resize;
@@ -56,6 +57,7 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("Equal", select::equal),
     ("Expand", gather::expand),
     ("Flatten", layout::flatten),
+    ("GRU", recurrent::gru),
     ("Gather", gather::gather),
     ("Gemm", matmul::gemm),
     ("GlobalAveragePool", pool::global_average_pool),
@@ -65,6 +67,7 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("GroupNormalization", norm::group_normalization),
     ("Identity", layout::identity),
     ("InstanceNormalization", norm::instance_normalization),
+    ("LSTM", recurrent::lstm),
     ("LayerNormalization", norm::layer_normalization),
     ("Less", select::less),
     ("LessOrEqual", select::less_or_equal),

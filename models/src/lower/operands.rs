@@ -64,6 +64,11 @@ impl<'g> Operands<'g> {
         value.map_err(|_| self.refuse(name, "is not a string"))
     }
 
+    pub fn strings(&mut self, name: &str) -> Result<Option<Vec<String>>, ModelError> {
+        let value = self.attributes.strings(name);
+        value.map_err(|_| self.refuse(name, "is not a list of strings"))
+    }
+
     pub fn ignore(&mut self, name: &str) {
         self.attributes.ignore(name);
     }

@@ -52,6 +52,13 @@ impl Attributes {
         bytes.map(|b| String::from_utf8(b).map_err(|_| WrongType(name.to_string()))).transpose()
     }
 
+    /// A list of strings.
+    pub fn strings(&mut self, name: &str) -> Result<Option<Vec<String>>, WrongType> {
+        let lists = self.take(name, AttributeType::Strings)?.map(|a| a.strings);
+        let read = |bytes: Vec<Vec<u8>>| bytes.into_iter().map(String::from_utf8).collect::<Result<_, _>>();
+        lists.map(|bytes| read(bytes).map_err(|_| WrongType(name.to_string()))).transpose()
+    }
+
     /// Forgets an attribute that does not matter for the result.
     pub fn ignore(&mut self, name: &str) {
         self.left.remove(name);

@@ -1,6 +1,6 @@
 //! The graph that is lowered: live nodes in order, shapes known, everything constant folded away.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -74,6 +74,7 @@ impl Graph {
     pub fn new(
         mut model: ModelProto,
         folder: Option<&Path>,
+        dimensions: &Dimensions,
         check: impl Fn(&GraphNode) -> Result<(), ModelError>,
     ) -> Result<(Self, FloatModel), ModelError> {
         let opset =
@@ -84,7 +85,11 @@ impl Graph {
         keep_live(proto)?;
         let initializers: HashSet<&str> = proto.initializer.iter().map(|t| t.name.as_str()).collect();
         let inputs = proto.input.iter().filter(|i| !initializers.contains(i.name.as_str()));
-        let inputs = inputs.map(input_spec).collect::<Result<Vec<_>, _>>()?;
+        let mut unused: BTreeSet<&str> = dimensions.keys().map(String::as_str).collect();
+        let inputs = inputs.map(|input| input_spec(input, dimensions, &mut unused)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(name) = unused.first() {
+            return Err(ModelError::invalid(format!("no axis of an input is left open under the name \"{name}\"")));
+        }
 
         let mut constant: HashSet<String> = initializers.iter().map(|&name| name.to_string()).collect();
         let (mut nodes, mut folded) = (Vec::new(), Vec::new());
@@ -200,7 +205,14 @@ fn keep_live(graph: &mut GraphProto) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn input_spec(input: &ValueInfoProto) -> Result<InputSpec, ModelError> {
+/// Lengths for axes that a model leaves open: by the name that it gives the axis, or by `INPUT.AXIS`, axes counted from 0.
+pub type Dimensions = BTreeMap<String, usize>;
+
+fn input_spec<'d>(
+    input: &ValueInfoProto,
+    dimensions: &'d Dimensions,
+    unused: &mut BTreeSet<&'d str>,
+) -> Result<InputSpec, ModelError> {
     let fail = |reason: &str| Err(ModelError::invalid(format!("input \"{}\" {reason}", input.name)));
     let Some(Type::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
         return fail("is not a tensor");
@@ -217,15 +229,26 @@ fn input_spec(input: &ValueInfoProto) -> Result<InputSpec, ModelError> {
     };
     let mut lens = Vec::with_capacity(shape.dim.len());
     for (axis, dim) in shape.dim.iter().enumerate() {
+        let place = format!("{}.{axis}", input.name);
+        let named = if let Some(Dim::DimParam(name)) = &dim.value { name.as_str() } else { "" };
+        let open = !matches!(&dim.value, Some(Dim::DimValue(len)) if *len >= 0);
+        if let Some((name, len)) =
+            [named, &place].into_iter().find_map(|name| dimensions.get_key_value(name)).filter(|_| open)
+        {
+            unused.remove(name.as_str());
+            lens.push(*len);
+            continue;
+        }
         match &dim.value {
             Some(Dim::DimValue(len)) if *len > 0 => lens.push(*len as usize),
             Some(Dim::DimValue(0)) => return fail("has an axis of length 0"),
             // One proof is about one sample.
             _ if axis == 0 => lens.push(1),
             _ => {
-                return fail(
-                    "has an axis, not the first, whose length is left open: export the model with fixed sizes",
-                );
+                let named = if named.is_empty() { String::new() } else { format!("\"{named}\" or ") };
+                return fail(&format!(
+                    "has an axis, not the first, whose length is left open: give it as {named}\"{place}\" (--dim), or export the model with fixed sizes"
+                ));
             }
         }
     }

@@ -9,7 +9,7 @@ mod read;
 
 pub use attributes::Attributes;
 pub use float::FloatModel;
-pub use graph::{Graph, GraphNode, InputSpec};
+pub use graph::{Dimensions, Graph, GraphNode, InputSpec};
 pub use read::{MAX_ELEMENTS, read_model};
 
 /// Runs `work`, which calls into tract, and turns a panic inside it into the error text it carried.

@@ -89,6 +89,7 @@ pub enum Verb {
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   vouch compile lenet.onnx --calibration images.npy --out lenet
+  vouch compile classifier.onnx --calibration images.npy --out classifier --dim height=48 --dim x.3=192
 
 Writes lenet/model.vouch (it holds the weights: keep it as private as the ONNX file) and lenet/report.json.
 
@@ -105,6 +106,9 @@ pub struct Compile {
     /// The folder to write to; made if missing
     #[arg(long, short, value_name = "DIR")]
     pub out: PathBuf,
+    /// The length of an axis that the model leaves open, by the model's name for it or as INPUT.AXIS (axes count from 0); may be given several times
+    #[arg(long, value_name = "NAME=LENGTH", value_parser = dimension)]
+    pub dim: Vec<(String, usize)>,
     /// Bits that a rescale drops, where that can be chosen (1 to 24; the default is meant to be right)
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(1..=24))]
     pub shift: Option<u32>,
@@ -174,6 +178,14 @@ pub struct Shows {
     pub name: Option<String>,
     /// What they show.
     pub visibility: Visibility,
+}
+
+fn dimension(text: &str) -> Result<(String, usize), String> {
+    let (name, length) = text.rsplit_once('=').ok_or("not of the form NAME=LENGTH")?;
+    match length.parse() {
+        Ok(length) if length > 0 => Ok((name.to_string(), length)),
+        _ => Err(format!("{length:?} is no length: a positive number is needed")),
+    }
 }
 
 fn address(text: &str) -> Result<Address, String> {

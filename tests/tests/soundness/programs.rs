@@ -157,6 +157,16 @@ pub static POOL: LazyLock<Case> = LazyLock::new(|| {
     b.finish(&[most], &[&[5, 2, 1, -3, -8, -7, -6, -5, 4, 4, 4, 4]])
 });
 
+/// The largest of two whose difference is beyond every table of ReLUs.
+pub static TALL: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("tall");
+    let (x, z) = (b.input("x", 4, &[3]), b.input("z", 4, &[3]));
+    let terms = vec![AffineTerm::Scaled { coef: 1 << 16, view: View::identity(x, 1) }];
+    let lhs = b.push("large", Op::Affine { terms }, &[3]);
+    let y = b.push("y", Op::Max { lhs, rhs: z }, &[3]);
+    b.finish(&[y], &[&[7, -5, 0], &[3, -2, 1]])
+});
+
 /// Each of five by their squares' sum, and by those of the first row but no less than 3: quotients with three bits behind the point.
 pub static QUOTIENTS: LazyLock<Case> = LazyLock::new(|| {
     let mut b = Builder::new("quotients");
@@ -178,7 +188,14 @@ pub static QUOTIENTS: LazyLock<Case> = LazyLock::new(|| {
     let most = b.push("most", Op::Max { lhs, rhs }, &[1, 5]);
     let den = View { node: most, axes: vec![AxisIndex::fixed(0), AxisIndex::var(1)] };
     let z = b.push("z", Op::Divide { num: x, den, shift: 3 }, &[3, 5]);
-    b.finish(&[y, z], &[&[1, -3, 5, 2, -8, -7, -6, -5, 4, 4, 0, 0, 0, 7, 1]])
+    // Multiples of what is divided by: fractions of a quotient can become whole.
+    let multiple = |b: &mut Builder, name: &str, node, coef| {
+        let terms = vec![AffineTerm::Scaled { coef, view: View::identity(node, 2) }];
+        let input = b.push(name, Op::Affine { terms }, &[3, 5]);
+        b.push(name, Op::Store { input }, &[3, 5])
+    };
+    let (u, v) = (multiple(&mut b, "u", y, 110), multiple(&mut b, "v", z, 60));
+    b.finish(&[u, v], &[&[1, -3, 5, 2, -8, -7, -6, -5, 4, 4, 0, 0, 0, 7, 1]])
 });
 
 /// The position of the largest of five, on lines with and without ties.
@@ -251,6 +268,6 @@ pub static WIDE: LazyLock<Case> = LazyLock::new(|| {
 });
 
 /// All but [`LIMBS`], whose tables are large, and [`WIDE`].
-pub fn all() -> [&'static Case; 10] {
-    [&*DENSE, &*FRACTIONS, &*CLAMPS, &*TABLES, &*POOL, &*QUOTIENTS, &*ARGMAX, &*GATHER, &*FAN_OUT, &*PRODUCTS]
+pub fn all() -> [&'static Case; 11] {
+    [&*DENSE, &*FRACTIONS, &*CLAMPS, &*TABLES, &*POOL, &*TALL, &*QUOTIENTS, &*ARGMAX, &*GATHER, &*FAN_OUT, &*PRODUCTS]
 }

@@ -17,7 +17,7 @@ pub fn run(args: &Compile, out: &Output) -> Result<Value, Failure> {
     }
     let mut progress = Progress::new(out);
     progress.begin("reading the model");
-    let model = Model::from_path(&args.model)
+    let model = Model::from_path_with(&args.model, &args.dim.iter().cloned().collect())
         .map_err(|error| model_failure(format!("the model {shown} cannot be used"), &error))?;
     let calibration = Calibration::from_path(&args.calibration).map_err(|error| {
         model_failure(format!("the calibration data {} cannot be used", args.calibration.display()), &error)
