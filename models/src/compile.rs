@@ -135,12 +135,13 @@ impl Model {
             }
         })?;
         progress("choosing scales and lowering operators");
-        let (program, layers) = Lowering::new(&self.graph, &ranges, &options).run()?;
-        vouch_program::intervals(&program)
+        let lowered = Lowering::new(&self.graph, &ranges, &options).run()?;
+        let program = &lowered.program;
+        vouch_program::intervals(program)
             .map_err(|source| ModelError::Program { node: program.name.clone(), source: Box::new(source) })?;
         let measured = &samples[..count.min(options.report_samples.max(1))];
         progress(&format!("comparing with the float model on {} samples", measured.len()));
-        let mut comparison = Comparison::new(&program, &self.float, &layers);
+        let mut comparison = Comparison::new(&lowered, &self.float);
         for (index, sample) in measured.iter().enumerate() {
             comparison.add(sample)?;
             if (index + 1) % 16 == 0 {
@@ -148,7 +149,7 @@ impl Model {
             }
         }
         let report = comparison.report();
-        Ok(Compiled { program, report })
+        Ok(Compiled { program: lowered.program, report })
     }
 }
 

@@ -1,6 +1,6 @@
 //! How close the fixed-point program is to the float model, and where the error enters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use vouch_program::{Func, NodeId, Op, Program, execute};
 
 use crate::data::Sample;
 use crate::error::ModelError;
-use crate::lower::Layer;
+use crate::lower::{Layer, Lowered};
 use crate::onnx::FloatModel;
 use crate::quantize::quantize_all;
 
@@ -101,6 +101,7 @@ pub(crate) struct Comparison<'m> {
     program: &'m Program,
     float: &'m FloatModel,
     layers: &'m [Layer],
+    clamps: &'m BTreeSet<NodeId>,
     position: BTreeMap<&'m str, usize>,
     layer_sums: Vec<Sums>,
     output_sums: Vec<Sums>,
@@ -111,11 +112,13 @@ pub(crate) struct Comparison<'m> {
 }
 
 impl<'m> Comparison<'m> {
-    pub fn new(program: &'m Program, float: &'m FloatModel, layers: &'m [Layer]) -> Self {
+    pub fn new(lowered: &'m Lowered, float: &'m FloatModel) -> Self {
+        let Lowered { program, layers, clamps } = lowered;
         Self {
             program,
             float,
             layers,
+            clamps,
             position: float.names().iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect(),
             layer_sums: vec![Sums::default(); layers.len()],
             output_sums: vec![Sums::default(); program.outputs.len()],
@@ -147,7 +150,7 @@ impl<'m> Comparison<'m> {
                 self.agreement += 1;
             }
         }
-        for &(node, count) in execution.saturated() {
+        for &(node, count) in execution.saturated().iter().filter(|(node, _)| !self.clamps.contains(node)) {
             let lost = match lossy_end(self.program, node) {
                 LossyEnd::Neither => 0,
                 LossyEnd::Both => count,
@@ -166,7 +169,12 @@ impl<'m> Comparison<'m> {
         let mut layers: Vec<_> = pairs.map(|(layer, sums)| sums.accuracy(&layer.tensor, &layer.operator)).collect();
         layers.sort_by(|a, b| b.error_share.total_cmp(&a.error_share));
         let source = |node: NodeId| self.program.node(node).source.clone();
-        let can_saturate = |op: &Op| matches!(op, Op::Apply { saturate: true, .. });
+        let saturates = |op: &Op| matches!(op, Op::Apply { saturate: true, .. });
+        let can_saturate = (0..)
+            .map(NodeId)
+            .zip(&self.program.nodes)
+            .filter(|(id, n)| saturates(&n.op) && !self.clamps.contains(id))
+            .count();
         AccuracyReport {
             samples: self.samples,
             largest_error_share: outputs.iter().fold(0.0, |m, o| m.max(o.error_share)),
@@ -181,7 +189,7 @@ impl<'m> Comparison<'m> {
                 .filter(|(_, count)| **count > 0)
                 .map(|(&node, &count)| Saturation { source: source(node), count })
                 .collect(),
-            can_saturate: self.program.nodes.iter().filter(|n| can_saturate(&n.op)).count(),
+            can_saturate,
         }
     }
 }

@@ -362,6 +362,24 @@ fn what_is_not_supported_is_named() {
     // To whole numbers.
     let text = refused(vec![node("Cast", &["x"], "y", vec![int("to", 7)])], vec![]);
     assert!(text.contains("\"to\""), "{text}");
+    // What the float model would compute forward; lengths that are read in more than one way.
+    let reverse = vec![int("hidden_size", 1), string("direction", "reverse")];
+    let layer = vec![node("Flatten", &["x"], "f", vec![]), node("Unsqueeze", &["f", "a"], "u", vec![])];
+    let layer = layer.into_iter().chain([node("LSTM", &["u", "w", "r"], "y", reverse)]).collect();
+    let weights = vec![integers("a", vec![0]), w("w", &[1, 4, 32], 1), w("r", &[1, 4, 1], 2)];
+    let text = refused(layer, weights);
+    assert!(text.contains("LSTM_y") && text.contains("bidirectional"), "{text}");
+    let cut = vec![ints("output_shape", &[5, 4])];
+    let text = refused(vec![node("ConvTranspose", &["x", "w"], "y", cut)], vec![w("w", &[2, 2, 3, 2], 1)]);
+    assert!(text.contains("ConvTranspose_y") && text.contains("pads"), "{text}");
+    let corners = vec![string("mode", "linear"), string("coordinate_transformation_mode", "align_corners")];
+    let scales = vec![floats("s", &[4], vec![1.0, 1.0, 1.3, 1.0])];
+    let text = refused(vec![node("Resize", &["x", "", "s"], "y", corners)], scales);
+    assert!(text.contains("Resize_y") && text.contains("whole lengths"), "{text}");
+    let halved = vec![string("mode", "cubic"), string("coordinate_transformation_mode", "pytorch_half_pixel")];
+    let scales = vec![floats("s", &[4], vec![1.0, 1.0, 0.25, 1.0])];
+    let text = refused(vec![node("Resize", &["x", "", "s"], "y", halved)], scales);
+    assert!(text.contains("Resize_y") && text.contains("single element"), "{text}");
     let text = refused(vec![node("DepthToSpace", &["x"], "y", vec![int("blocksize", 0)])], vec![]);
     assert!(text.contains("DepthToSpace") || text.contains("float model"), "{text}");
     let mut two = node("MaxPool", &["x"], "m", vec![ints("kernel_shape", &[2, 2])]);
@@ -378,4 +396,170 @@ fn the_page_lists_what_is_supported() {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
     let listed: Vec<&str> = rows.filter(|name| *name != "operator").collect();
     assert_eq!(listed, supported_operators().collect::<Vec<_>>());
+}
+
+#[test]
+fn resizes() {
+    let resize = |mode: &str, coordinates: &str, more: Vec<_>, scales: [f32; 4]| {
+        let mut attributes = vec![string("mode", mode), string("coordinate_transformation_mode", coordinates)];
+        attributes.extend(more);
+        check(
+            &[1, 2, 5, 4],
+            vec![floats("s", &[4], scales.to_vec())],
+            vec![node("Resize", &["x", "", "s"], "y", attributes)],
+        );
+    };
+    let factors = [[1.0, 1.0, 2.0, 1.0], [1.0, 1.0, 0.6, 1.75], [1.0, 1.0, 0.4, 0.25], [1.0, 1.0, 1.3, 0.9]];
+    for coordinates in ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"] {
+        for scales in factors {
+            if coordinates == "align_corners" && scales[2] == 1.3 {
+                continue;
+            }
+            for rounding in ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"] {
+                println!("{coordinates} {rounding} {scales:?}");
+                resize("nearest", coordinates, vec![string("nearest_mode", rounding)], scales);
+            }
+            println!("{coordinates} linear {scales:?}");
+            resize("linear", coordinates, vec![], scales);
+            if coordinates == "pytorch_half_pixel" && scales[3] == 0.25 {
+                continue;
+            }
+            println!("{coordinates} cubic {scales:?}");
+            resize("cubic", coordinates, vec![], scales);
+        }
+    }
+}
+
+#[test]
+fn resizes_of_a_part() {
+    let weights = || {
+        let region = vec![0.0, 0.0, 0.2, -0.25, 1.0, 1.0, 0.7, 1.1];
+        vec![floats("r", &[8], region), floats("s", &[4], vec![1.0, 1.0, 0.8, 2.0])]
+    };
+    for mode in ["nearest", "linear", "cubic"] {
+        let crop = string("coordinate_transformation_mode", "tf_crop_and_resize");
+        let attributes = vec![string("mode", mode), crop, float("extrapolation_value", 0.75)];
+        check(&[1, 2, 5, 4], weights(), vec![node("Resize", &["x", "r", "s"], "y", attributes)]);
+    }
+    let attributes = vec![string("mode", "cubic"), int("exclude_outside", 1), float("cubic_coeff_a", -0.5)];
+    check(&[1, 2, 5, 4], weights(), vec![node("Resize", &["x", "", "s"], "y", attributes)]);
+    // By lengths.
+    let lengths = vec![integers("n", vec![1, 2, 7, 1])];
+    for coordinates in ["half_pixel", "align_corners"] {
+        let attributes = vec![string("mode", "linear"), string("coordinate_transformation_mode", coordinates)];
+        check(&[1, 2, 5, 4], lengths.clone(), vec![node("Resize", &["x", "", "", "n"], "y", attributes)]);
+    }
+}
+
+#[test]
+fn transposed_convolutions() {
+    let transposed = |weights: &[i64], attributes| {
+        check(
+            &[1, 4, 5, 6],
+            vec![w("w", weights, 1), w("b", &[4], 2)],
+            vec![node("ConvTranspose", &["x", "w", "b"], "y", attributes)],
+        );
+    };
+    transposed(&[4, 4, 3, 2], vec![]);
+    transposed(
+        &[4, 4, 3, 3],
+        vec![ints("strides", &[2, 3]), ints("pads", &[1, 1, 1, 1]), ints("output_padding", &[1, 2])],
+    );
+    transposed(&[4, 4, 2, 3], vec![ints("dilations", &[2, 1]), ints("pads", &[0, 1, 1, 0])]);
+    transposed(&[4, 2, 3, 3], vec![int("group", 2), ints("strides", &[2, 2])]);
+    transposed(&[4, 4, 3, 3], vec![ints("strides", &[2, 2]), ints("output_shape", &[12, 14])]);
+    check(
+        &[1, 4, 6],
+        vec![w("w", &[4, 2, 3], 1)],
+        vec![node("ConvTranspose", &["x", "w"], "y", vec![ints("strides", &[2])])],
+    );
+    check(&[1, 2, 3, 2, 4], vec![w("w", &[2, 2, 2, 2, 2], 1)], vec![node("ConvTranspose", &["x", "w"], "y", vec![])]);
+    transposed(&[4, 4, 3, 3], vec![ints("strides", &[2, 2]), string("auto_pad", "SAME_UPPER")]);
+    transposed(&[4, 4, 3, 3], vec![ints("strides", &[2, 2]), string("auto_pad", "SAME_LOWER")]);
+}
+
+#[test]
+fn recurrent_layers() {
+    let weights = |directions: i64, gates: i64| {
+        vec![
+            w("w", &[directions, gates * 3, 4], 1),
+            w("r", &[directions, gates * 3, 3], 2),
+            w("b", &[directions, gates * 6], 3),
+        ]
+    };
+    for direction in ["forward", "bidirectional"] {
+        let directions = if direction == "bidirectional" { 2 } else { 1 };
+        for (operator, gates) in [("LSTM", 4), ("GRU", 3)] {
+            println!("{operator} {direction}");
+            let attributes = vec![int("hidden_size", 3), string("direction", direction)];
+            check(&[5, 2, 4], weights(directions, gates), vec![node(operator, &["x", "w", "r", "b"], "y", attributes)]);
+        }
+    }
+    // The last states, from given ones.
+    let mut given = weights(1, 4);
+    given.extend([w("h", &[1, 2, 3], 4), w("c", &[1, 2, 3], 5)]);
+    for wanted in 1..3 {
+        let mut lstm = node("LSTM", &["x", "w", "r", "b", "", "h", "c"], "", vec![int("hidden_size", 3)]);
+        lstm.output = (0..3).map(|i| if i == wanted { "y".into() } else { String::new() }).collect();
+        check(&[3, 2, 4], given.clone(), vec![lstm]);
+    }
+    given.push(w("p", &[1, 9], 6));
+    let peepholes = node("LSTM", &["x", "w", "r", "b", "", "h", "c", "p"], "y", vec![int("hidden_size", 3)]);
+    check(&[3, 2, 4], given, vec![peepholes]);
+    let after = vec![int("hidden_size", 3), int("linear_before_reset", 1)];
+    check(&[5, 2, 4], weights(1, 3), vec![node("GRU", &["x", "w", "r", "b"], "y", after)]);
+}
+
+#[test]
+fn shares_and_normalizations() {
+    for axis in [0, 1, -1] {
+        check(&[3, 4, 5], vec![], vec![node("Softmax", &["x"], "y", vec![int("axis", axis)])]);
+        check(&[3, 4, 5], vec![], vec![node("LogSoftmax", &["x"], "y", vec![int("axis", axis)])]);
+    }
+    // Logits so far apart that most exponentials are nothing.
+    let weights = || vec![floats("c", &[], vec![12.0])];
+    for operator in ["Softmax", "LogSoftmax"] {
+        check(&[3, 8], weights(), vec![node("Mul", &["x", "c"], "m", vec![]), node(operator, &["m"], "y", vec![])]);
+    }
+    // A hundred classes; and, in old operator sets, all axes from one on.
+    check(&[2, 100], vec![], vec![node("Softmax", &["x"], "y", vec![])]);
+    check(&[2, 100], vec![], vec![node("LogSoftmax", &["x"], "y", vec![])]);
+    let mut old = model(
+        vec![declared("x", &[2, 3, 4])],
+        vec![],
+        vec![node("Softmax", &["x"], "y", vec![int("axis", 1)])],
+        &["y"],
+    );
+    old.opset_import[0].version = 11;
+    let compiled = compile(&old, &[2, 3, 4], 2.0).unwrap();
+    assert!(compiled.report.largest_error_share < 0.004, "{}", compiled.report);
+
+    let factors = |count: i64| vec![w("s", &[count], 1), w("b", &[count], 2)];
+    let normalized = |shape: &[i64], weights, nodes| {
+        let mut model = model(vec![declared("x", shape)], weights, nodes, &["y"]);
+        model.opset_import[0].version = 18;
+        let compiled = compile(&model, shape, 2.0).unwrap();
+        assert!(compiled.report.largest_error_share < 0.004, "{}", compiled.report);
+        assert!(compiled.report.saturated.is_empty(), "{}", compiled.report);
+    };
+    let mut both = factors(20);
+    both.iter_mut().for_each(|tensor| tensor.dims = vec![4, 5]);
+    normalized(&[3, 4, 5], both, vec![node("LayerNormalization", &["x", "s", "b"], "y", vec![int("axis", 1)])]);
+    normalized(&[2, 256], factors(256), vec![node("LayerNormalization", &["x", "s", "b"], "y", vec![])]);
+    normalized(&[2, 6, 7], factors(6), vec![node("InstanceNormalization", &["x", "s", "b"], "y", vec![])]);
+}
+
+#[test]
+fn blocks_and_positions() {
+    for mode in ["DCR", "CRD"] {
+        let attributes = vec![int("blocksize", 2), string("mode", mode)];
+        check(&[1, 8, 3, 2], vec![], vec![node("DepthToSpace", &["x"], "y", attributes)]);
+    }
+    // What is whole becomes whole numbers, and those floats.
+    let at = node("ArgMax", &["x"], "p", vec![int("axis", 1)]);
+    check(
+        &[2, 5],
+        vec![],
+        vec![at, node("Cast", &["p"], "q", vec![int("to", 6)]), node("Cast", &["q"], "y", vec![int("to", 1)])],
+    );
 }

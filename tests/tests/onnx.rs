@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use ndarray::{ArrayD, IxDyn};
+use vouch_circuits::ir::{Origin, Tensor, TensorId};
+use vouch_circuits::lowering::lower;
 use vouch_models::{Calibration, CompileOptions, Model, Sample, quantize_all, supported_operators};
 use vouch_program::{Interval, Op, Program, execute};
 use vouch_prover::commit::Srs;
@@ -447,15 +449,33 @@ fn check_corners(program: &Program) {
     }
 }
 
-fn run(case: &Case) {
+/// A case's model, compiled with eight samples, which are last.
+fn compiled(case: &Case) -> (Model, Program, Vec<ArrayD<f32>>) {
     // The normalizations came later than the forms in which other operators are written here.
     let opset = if case.operators.iter().any(|operator| operator.ends_with("Normalization")) { 18 } else { 14 };
     let model = Model::from_bytes(&model(opset, &case.shape, &case.weights, &case.nodes)).unwrap();
     let samples: Vec<_> = (1..=8).map(|seed| sample(&case.shape, seed)).collect();
     let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
     let calibration = Calibration::from_array(ndarray::stack(ndarray::Axis(0), &views).expect("equal shapes"));
-    let compiled = model.compile(&calibration, &CompileOptions::default(), &mut |_| {}).unwrap();
-    let program = compiled.program;
+    let program = model.compile(&calibration, &CompileOptions::default(), &mut |_| {}).unwrap().program;
+    (model, program, samples)
+}
+
+/// An operator's committed cells for each element of the case's result: of the core's constraints, without multiplicities, inputs and padding.
+fn cells(case: &Case, operator: &str) -> f64 {
+    let (_, program, _) = compiled(case);
+    let system = lower(&program).unwrap().system;
+    let counters: BTreeSet<_> = system.tables.iter().map(|table| table.multiplicity).collect();
+    let source = format!("({operator})");
+    let is_cell = |(id, tensor): &(u32, &Tensor)| {
+        tensor.origin == Origin::Witness && tensor.name.contains(&source) && !counters.contains(&TensorId(*id))
+    };
+    let cells = (0..).zip(&system.tensors).filter(is_cell).map(|(_, tensor)| tensor.shape.iter().product::<usize>());
+    cells.sum::<usize>() as f64 / program.outputs[0].shape.iter().product::<usize>() as f64
+}
+
+fn run(case: &Case) {
+    let (model, program, samples) = compiled(case);
     check_corners(&program);
 
     let sample: Sample = vec![samples[3].clone()];
@@ -476,6 +496,26 @@ fn run(case: &Case) {
         let error = (proven - f64::from(*float)).abs();
         assert!(error <= 0.004 * largest, "{proven} is proven where the float model says {float}");
     }
+}
+
+/// The page says what each operator commits to in the first case here that has it alone, or else has it.
+#[test]
+fn the_page_counts_the_cells() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/OPERATORS.md")).unwrap();
+    let cases = cases();
+    let mut wrong = Vec::new();
+    for operator in supported_operators() {
+        let having = || cases.iter().filter(|case| case.operators.contains(&operator));
+        let case = having().min_by_key(|case| case.operators.len() > 1).expect("each operator has a case");
+        let count = cells(case, operator);
+        let count = if count.fract() == 0.0 { format!("{count}") } else { format!("{count:.1}") };
+        let row =
+            page.lines().find(|line| line.starts_with(&format!("| {operator} |"))).expect("each operator has a row");
+        if row.split('|').nth(4).map(str::trim) != Some(&count) {
+            wrong.push(format!("{operator}: {count}"));
+        }
+    }
+    assert!(wrong.is_empty(), "docs/OPERATORS.md has other cells: {wrong:#?}");
 }
 
 #[test]

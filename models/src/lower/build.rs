@@ -26,6 +26,14 @@ pub(crate) struct Layer {
     pub node: NodeId,
 }
 
+/// A lowered graph.
+pub(crate) struct Lowered {
+    pub program: Program,
+    pub layers: Vec<Layer>,
+    /// Activations whose clamp loses nothing.
+    pub clamps: BTreeSet<NodeId>,
+}
+
 /// A program under construction.
 pub(crate) struct Lowering<'g> {
     pub graph: &'g Graph,
@@ -41,6 +49,8 @@ pub(crate) struct Lowering<'g> {
     absorbed: BTreeSet<usize>,
     pub(super) tables: BTreeMap<String, u32>,
     layers: Vec<Layer>,
+    /// See [`Lowered`].
+    clamps: BTreeSet<NodeId>,
     /// The ONNX node being lowered, for messages.
     pub(super) source: String,
 }
@@ -73,12 +83,13 @@ impl<'g> Lowering<'g> {
             absorbed: BTreeSet::new(),
             tables: BTreeMap::new(),
             layers: Vec::new(),
+            clamps: BTreeSet::new(),
             source: String::new(),
         }
     }
 
     /// Lowers the whole graph.
-    pub fn run(mut self) -> Result<(Program, Vec<Layer>), ModelError> {
+    pub fn run(mut self) -> Result<Lowered, ModelError> {
         let graph = self.graph;
         for input in &graph.inputs {
             self.source = format!("input {}", input.name);
@@ -99,7 +110,14 @@ impl<'g> Lowering<'g> {
             self.source = format!("output {name}");
             self.output(name)?;
         }
-        Ok((self.program, self.layers))
+        Ok(Lowered { program: self.program, layers: self.layers, clamps: self.clamps })
+    }
+
+    /// Appends an activation whose clamp is part of how the operator is computed: what is beyond makes no difference to the result.
+    pub fn clamped(&mut self, op: Op, shape: &[usize], frac: i32) -> Result<NodeId, ModelError> {
+        let node = self.push(op, shape, frac)?;
+        self.clamps.insert(node);
+        Ok(node)
     }
 
     fn output(&mut self, name: &'g str) -> Result<(), ModelError> {

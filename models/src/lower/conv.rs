@@ -29,28 +29,10 @@ impl Windows {
         ceil: bool,
     ) -> Result<Self, ModelError> {
         let rank = spatial.len();
-        let list = |operands: &mut Operands, name: &str, count: usize, least: i64| {
-            let Some(values) = operands.ints(name)? else {
-                return Ok(None);
-            };
-            let fits = |&v: &i64| (least..1 << 20).contains(&v);
-            if values.len() != count || !values.iter().all(fits) {
-                return Err(operands.refuse(name, format!("needs {count} values of at least {least}")));
-            }
-            Ok(Some(values.iter().map(|&v| v as usize).collect::<Vec<_>>()))
-        };
-        let given = list(operands, "kernel_shape", rank, 1)?;
-        let kernel = match (given, kernel) {
-            (Some(given), Some(weights)) if given != weights => {
-                return Err(operands.refuse("kernel_shape", "differs from the weights' shape"));
-            }
-            (Some(given), _) => given,
-            (None, Some(weights)) => weights.to_vec(),
-            (None, None) => return Err(operands.refuse("kernel_shape", "is missing")),
-        };
-        let strides = list(operands, "strides", rank, 1)?.unwrap_or_else(|| vec![1; rank]);
-        let dilations = list(operands, "dilations", rank, 1)?.unwrap_or_else(|| vec![1; rank]);
-        let pads = list(operands, "pads", 2 * rank, 0)?;
+        let kernel = operands.kernel(rank, kernel)?;
+        let strides = operands.lengths("strides", rank, 1)?.unwrap_or_else(|| vec![1; rank]);
+        let dilations = operands.lengths("dilations", rank, 1)?.unwrap_or_else(|| vec![1; rank]);
+        let pads = operands.lengths("pads", 2 * rank, 0)?;
         let auto = operands.string("auto_pad")?.unwrap_or_default();
         let mut windows = Self {
             kernel,

@@ -98,22 +98,13 @@ fn read_axes(
     out: &[usize],
 ) -> Result<Vec<Axis>, ModelError> {
     let rank = spatial.len();
-    let list = |operands: &mut Operands, name: &str, count: usize, least: i64| {
-        let Some(values) = operands.ints(name)? else { return Ok(None) };
-        if values.len() != count || !values.iter().all(|v| (least..1 << 20).contains(v)) {
-            return Err(operands.refuse(name, format!("needs {count} values of at least {least}")));
-        }
-        Ok(Some(values.iter().map(|&v| v as usize).collect::<Vec<_>>()))
-    };
-    if list(operands, "kernel_shape", rank, 1)?.is_some_and(|given| given != kernel) {
-        return Err(operands.refuse("kernel_shape", "differs from the weights' shape"));
-    }
-    let strides = list(operands, "strides", rank, 1)?.unwrap_or_else(|| vec![1; rank]);
-    let dilations = list(operands, "dilations", rank, 1)?.unwrap_or_else(|| vec![1; rank]);
-    let pads = list(operands, "pads", 2 * rank, 0)?;
+    let kernel = operands.kernel(rank, Some(kernel))?;
+    let strides = operands.lengths("strides", rank, 1)?.unwrap_or_else(|| vec![1; rank]);
+    let dilations = operands.lengths("dilations", rank, 1)?.unwrap_or_else(|| vec![1; rank]);
+    let pads = operands.lengths("pads", 2 * rank, 0)?;
     let auto = operands.string("auto_pad")?.unwrap_or_default();
-    let given = list(operands, "output_shape", rank, 1)?;
-    let extra = list(operands, "output_padding", rank, 0)?.unwrap_or_else(|| vec![0; rank]);
+    let given = operands.lengths("output_shape", rank, 1)?;
+    let extra = operands.lengths("output_padding", rank, 0)?.unwrap_or_else(|| vec![0; rank]);
     let mut axes = Vec::with_capacity(rank);
     for axis in 0..rank {
         let reach = strides[axis] * (spatial[axis] - 1) + (kernel[axis] - 1) * dilations[axis] + 1;
@@ -128,6 +119,10 @@ fn read_axes(
         };
         if given.as_ref().is_some_and(|given| given[axis] != out[axis]) {
             return Err(operands.refuse("output_shape", "is not the shape that was inferred"));
+        }
+        // The float model that calibration and the report rest on cuts off another part.
+        if given.is_some() && reach + extra[axis] > out[axis] {
+            return Err(operands.refuse("output_shape", "cuts the result off; say so by \"pads\" instead"));
         }
         let (len, taps, stride, dilation) = (spatial[axis], kernel[axis], strides[axis], dilations[axis]);
         axes.push(Axis { len, taps, stride, dilation, begin, out: out[axis] });

@@ -31,7 +31,7 @@ mod slicing;
 mod softmax;
 mod value;
 
-pub(crate) use build::{FRACS, Layer, Lowering};
+pub(crate) use build::{FRACS, Layer, Lowered, Lowering};
 
 use crate::error::ModelError;
 use crate::onnx::GraphNode;

@@ -150,25 +150,25 @@ struct Normalized {
 fn normalized(low: &mut Lowering, x: &Value, axes: &[bool], epsilon: f64) -> Result<Normalized, ModelError> {
     let x = low.addressed(x)?;
     let shape = x.shape.clone();
-    let centred = centred(low, &x, axes)?;
-    let squares = squares(low, centred, axes, x.frac)?;
-    let (root, root_frac) = root(low, squares, axes, &shape, x.frac, epsilon)?;
+    let (centred, centred_frac) = centred(low, &x, axes)?;
+    let squares = squares(low, centred, axes, centred_frac)?;
+    let (root, root_frac) = root(low, squares, axes, &shape, centred_frac, epsilon)?;
     // As many bits as the quotient of the largest and the least leaves.
     let least = low.interval(root).lo.max(1).ilog2() as i32;
-    let shift = (QUOTIENT_FRAC + root_frac - x.frac).min(14 + least).clamp(0, 24);
+    let shift = (QUOTIENT_FRAC + root_frac - centred_frac).min(14 + least).clamp(0, 24);
     let den = View {
         node: root,
         axes: (0..shape.len())
             .map(|axis| if axes[axis] && shape[axis] > 1 { AxisIndex::fixed(0) } else { AxisIndex::var(axis) })
             .collect(),
     };
-    let frac = x.frac + shift - root_frac;
+    let frac = centred_frac + shift - root_frac;
     let node = low.push(Op::Divide { num: centred, den, shift: shift as u32 }, &shape, frac)?;
     Ok(Normalized { value: Value::stored(node, &shape, frac), root, root_frac })
 }
 
-/// `x − mean`, at the scale of `x`.
-fn centred(low: &mut Lowering, x: &Value, axes: &[bool]) -> Result<NodeId, ModelError> {
+/// `x − mean`, and its scale, which is that of `x` or, where that could lack a bit, half as fine.
+fn centred(low: &mut Lowering, x: &Value, axes: &[bool]) -> Result<(NodeId, i32), ModelError> {
     let shape = x.shape.clone();
     let Summed { vars, view, inner, size } = Summed::new(low, x, axes)?;
     let sum = low.push(Op::Contract { vars, lhs: view, rhs: None }, &inner, x.frac)?;
@@ -184,8 +184,13 @@ fn centred(low: &mut Lowering, x: &Value, axes: &[bool]) -> Result<NodeId, Model
         AffineTerm::Scaled { coef: -share, view: mean },
     ];
     let acc = low.push(Op::Affine { terms }, &shape, x.frac + bits as i32)?;
-    let saturate = !Interval::signed(BITS).covers(rescaled(low.interval(acc), bits));
-    low.push(Op::Apply { input: acc, shift: bits, func: Func::Identity, bits: BITS, saturate }, &shape, x.frac)
+    // No tensor of the graph says how far from its mean an element is: up to twice as far as from zero, which takes one bit more.
+    let coarser = u32::from(!Interval::signed(BITS).covers(rescaled(low.interval(acc), bits)));
+    let shift = bits + coarser;
+    let saturate = !Interval::signed(BITS).covers(rescaled(low.interval(acc), shift));
+    let apply = Op::Apply { input: acc, shift, func: Func::Identity, bits: BITS, saturate };
+    let frac = x.frac - coarser as i32;
+    Ok((low.push(apply, &shape, frac)?, frac))
 }
 
 /// The sums of squares, wide.
@@ -223,7 +228,7 @@ fn root(
             format!("root over {size} + {epsilon} from {from}, 2^{} → 2^{}", shift as i32 - 2 * frac, -root_frac);
         let func = low.table_of_integers(name, (-half..half).map(value).collect());
         let saturate = !Interval::signed(BITS).covers(rescaled(low.interval(squares), shift));
-        nodes.push(low.push(Op::Apply { input: squares, shift, func, bits: BITS, saturate }, &out, root_frac)?);
+        nodes.push(low.clamped(Op::Apply { input: squares, shift, func, bits: BITS, saturate }, &out, root_frac)?);
     }
     Ok((tree(low, nodes, &out, root_frac)?, root_frac))
 }

@@ -50,6 +50,27 @@ impl<'g> Operands<'g> {
         value.map_err(|_| self.refuse(name, "is not a list of integers"))
     }
 
+    /// A list of so many lengths, each at least `least`.
+    pub fn lengths(&mut self, name: &str, count: usize, least: i64) -> Result<Option<Vec<usize>>, ModelError> {
+        let Some(values) = self.ints(name)? else { return Ok(None) };
+        if values.len() != count || !values.iter().all(|value| (least..1 << 20).contains(value)) {
+            return Err(self.refuse(name, format!("needs {count} values of at least {least}")));
+        }
+        Ok(Some(values.iter().map(|&value| value as usize).collect()))
+    }
+
+    /// The lengths of a kernel along its spatial axes, which the weights have too if there are any.
+    pub fn kernel(&mut self, rank: usize, weights: Option<&[usize]>) -> Result<Vec<usize>, ModelError> {
+        match (self.lengths("kernel_shape", rank, 1)?, weights) {
+            (Some(given), Some(weights)) if given != weights => {
+                Err(self.refuse("kernel_shape", "differs from the weights' shape"))
+            }
+            (Some(given), _) => Ok(given),
+            (None, Some(weights)) => Ok(weights.to_vec()),
+            (None, None) => Err(self.refuse("kernel_shape", "is missing")),
+        }
+    }
+
     pub fn float(&mut self, name: &str) -> Result<Option<f64>, ModelError> {
         let value = self.attributes.float(name);
         let value = value.map_err(|_| self.refuse(name, "is not a float"))?;

@@ -176,7 +176,10 @@ impl<'g> Recurrent<'g> {
         operands.ignore("hidden_size");
         let reverse: &[bool] = match operands.string("direction")?.as_deref() {
             None | Some("forward") => &[false],
-            Some("reverse") => &[true],
+            // The float model that calibration and the report rest on computes it forward.
+            Some("reverse") => {
+                return Err(operands.refuse("direction", "\"reverse\" alone is not supported; \"bidirectional\" is"));
+            }
             Some("bidirectional") => &[false, true],
             Some(other) => return Err(operands.refuse("direction", format!("\"{other}\" is not known"))),
         };

@@ -41,9 +41,9 @@ struct Axis {
     from: usize,
     to: usize,
     /// How many times as long the result is.
-    scale: f64,
+    scale: f32,
     /// Where the crop begins and ends, as shares of the axis.
-    crop: (f64, f64),
+    crop: (f32, f32),
 }
 
 struct Resize {
@@ -93,9 +93,9 @@ pub(super) fn resize(low: &mut Lowering, mut operands: Operands) -> Result<(), M
     let extrapolation = operands.float("extrapolation_value")?.unwrap_or(0.0);
     let axes = operands.ints("axes")?;
     let how = Resize { coordinates, interpolation, exclude_outside, extrapolation };
-    let list = |operands: &Operands, position| -> Result<Option<Vec<f64>>, ModelError> {
+    let list = |operands: &Operands, position| -> Result<Option<Vec<f32>>, ModelError> {
         let given = operands.optional_constant(position)?.filter(|given| !given.is_empty());
-        Ok(given.map(|given| given.iter().map(|&x| f64::from(x)).collect()))
+        Ok(given.map(|given| given.iter().copied().collect()))
     };
     // Two operands are those of the operator set 10.
     let old = operands.node().inputs.len() == 2;
@@ -108,8 +108,8 @@ fn resized(
     low: &mut Lowering,
     operands: Operands,
     how: &Resize,
-    scales: Option<Vec<f64>>,
-    region: Option<Vec<f64>>,
+    scales: Option<Vec<f32>>,
+    region: Option<Vec<f32>>,
     axes: Option<Vec<i64>>,
 ) -> Result<(), ModelError> {
     let x = low.value(operands.required(0)?)?;
@@ -127,8 +127,6 @@ fn resized(
     if scales.as_ref().is_some_and(|scales| scales.len() != axes.len()) {
         return Err(operands.refuse("operand 2", "needs one number for each axis"));
     }
-    operands.finish()?;
-    let mut x = low.addressed(&x)?;
     let mut all: Vec<Axis> = x.shape.iter().zip(&shape).map(|(&from, &to)| Axis::new(from, to)).collect();
     for (i, &axis) in axes.iter().enumerate() {
         if let Some(scales) = &scales {
@@ -138,6 +136,18 @@ fn resized(
             all[axis].crop = (region[i], region[axes.len() + i]);
         }
     }
+    // Where ONNX's text and its reference implementation differ, runtimes do.
+    let is_by_length = matches!(how.coordinates, Coordinates::AlignCorners | Coordinates::CropAndResize);
+    if is_by_length && scales.is_some() && all.iter().any(|axis| axis.scale * axis.from as f32 != axis.to as f32) {
+        return Err(operands.refuse("operand 2", "needs scales that give whole lengths; give the lengths instead"));
+    }
+    let is_cubic = matches!(how.interpolation, Interpolation::Cubic { .. });
+    let is_halved = how.coordinates == Coordinates::PytorchHalfPixel && is_cubic;
+    if is_halved && all.iter().any(|axis| axis.to == 1 && axis.from > 1) {
+        return Err(operands.refuse("operand 2", "makes an axis a single element, whose place ONNX leaves open"));
+    }
+    operands.finish()?;
+    let mut x = low.addressed(&x)?;
     let changed: Vec<usize> = (0..rank).filter(|&axis| all[axis].changes(crop)).collect();
     if let Interpolation::Nearest(_) = how.interpolation
         && !changed.iter().any(|&axis| (0..all[axis].to).any(|o| all[axis].is_beyond(how, o)))
@@ -208,16 +218,16 @@ fn along(
 
 impl Axis {
     fn new(from: usize, to: usize) -> Self {
-        Self { from, to, scale: to as f64 / from as f64, crop: (0.0, 1.0) }
+        Self { from, to, scale: to as f32 / from as f32, crop: (0.0, 1.0) }
     }
 
     fn changes(&self, crop: bool) -> bool {
         self.from != self.to || self.scale != 1.0 || (crop && self.crop != (0.0, 1.0))
     }
 
-    /// The place of result `o` on the operand's axis.
-    fn place(&self, how: &Resize, o: usize) -> f64 {
-        let (o, from, to) = (o as f64, self.from as f64, self.to as f64);
+    /// The place of result `o` on the operand's axis, in the precision of float models: where it is whole, rounding decides.
+    fn place(&self, how: &Resize, o: usize) -> f32 {
+        let (o, from, to) = (o as f32, self.from as f32, self.to as f32);
         match how.coordinates {
             Coordinates::HalfPixel => (o + 0.5) / self.scale - 0.5,
             Coordinates::HalfPixelSymmetric => {
@@ -243,12 +253,12 @@ impl Axis {
     /// Whether it falls outside the operand, where the extrapolation's value stands.
     fn is_beyond(&self, how: &Resize, o: usize) -> bool {
         let place = self.place(how, o);
-        how.coordinates == Coordinates::CropAndResize && (place < 0.0 || place > (self.from - 1) as f64)
+        how.coordinates == Coordinates::CropAndResize && (place < 0.0 || place > (self.from - 1) as f32)
     }
 
     /// Which elements result `o` is a sum of, and their weights. Elements outside count as the outermost ones.
     fn weights(&self, how: &Resize, o: usize) -> Vec<(usize, f64)> {
-        let place = self.place(how, o);
+        let place = f64::from(self.place(how, o));
         let last = self.from as i64 - 1;
         let clamped = |i: i64| i.clamp(0, last) as usize;
         let floor = place.floor();

@@ -60,13 +60,18 @@ pub(super) fn not(low: &mut Lowering, operands: Operands) -> Result<(), ModelErr
     Ok(())
 }
 
+/// The result, both operands, and the shape that they broadcast to.
+fn two<'g>(low: &Lowering, operands: Operands<'g>) -> Result<(&'g str, Operand, Operand, Vec<usize>), ModelError> {
+    let (a, b) = (Operand::read(low, &operands, 0)?, Operand::read(low, &operands, 1)?);
+    let shape = check_rank(&operands, a.shape(), b.shape())?;
+    let tensor = operands.result()?;
+    operands.finish()?;
+    Ok((tensor, a, b, shape))
+}
+
 /// What the difference of two tensors, at the finer scale of both, says.
 fn compared(low: &mut Lowering, operands: Operands, name: &str, says: fn(i64) -> bool) -> Result<(), ModelError> {
-    let tensor = operands.result()?;
-    let [a, b] = [0, 1].map(|position| Operand::read(low, &operands, position));
-    let (a, b) = (a?, b?);
-    let shape = check_rank(&operands, a.shape(), b.shape())?;
-    operands.finish()?;
+    let (tensor, a, b, shape) = two(low, operands)?;
     let fracs = [&a, &b].map(|operand| match operand {
         Operand::Computed(value) => value.frac,
         // As fine as 16 bits allow, but no finer than the other could tell.
@@ -87,11 +92,7 @@ fn compared(low: &mut Lowering, operands: Operands, name: &str, says: fn(i64) ->
 
 /// What the number of true ones among two says.
 fn combined(low: &mut Lowering, operands: Operands, name: &str, says: fn(i64) -> bool) -> Result<(), ModelError> {
-    let tensor = operands.result()?;
-    let [a, b] = [0, 1].map(|position| Operand::read(low, &operands, position));
-    let (a, b) = (a?, b?);
-    let shape = check_rank(&operands, a.shape(), b.shape())?;
-    operands.finish()?;
+    let (tensor, a, b, shape) = two(low, operands)?;
     let terms = vec![term(low, a, 1, 0, shape.len())?, term(low, b, 1, 0, shape.len())?];
     let acc = low.push(Op::Affine { terms }, &shape, 0)?;
     truth(low, acc, name, says, tensor, &shape)

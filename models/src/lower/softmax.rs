@@ -61,7 +61,7 @@ fn logarithms(low: &mut Lowering, sum: NodeId, most: usize) -> Result<Vec<NodeId
     let octaves = most.next_power_of_two().trailing_zeros().max(1);
     let part = |shift| {
         let saturate = !Interval::signed(BITS).covers(rescaled(low.interval(sum), shift));
-        low.push(Op::Apply { input: sum, shift, func, bits: BITS, saturate }, &shape, SHARE_FRAC)
+        low.clamped(Op::Apply { input: sum, shift, func, bits: BITS, saturate }, &shape, SHARE_FRAC)
     };
     (0..octaves).map(part).collect()
 }
@@ -131,7 +131,8 @@ fn differences(low: &mut Lowering, x: &Value, largest: &Value, axis: usize) -> R
     let acc = low.push(Op::Affine { terms }, &shape, x.frac + finer)?;
     let shift = u32::try_from(x.frac + finer - DIFFERENCE_FRAC).unwrap_or(0);
     let saturate = !Interval::signed(BITS).covers(rescaled(low.interval(acc), shift));
-    low.push(Op::Apply { input: acc, shift, func: Func::Identity, bits: BITS, saturate }, &shape, DIFFERENCE_FRAC)
+    let apply = Op::Apply { input: acc, shift, func: Func::Identity, bits: BITS, saturate };
+    low.clamped(apply, &shape, DIFFERENCE_FRAC)
 }
 
 /// The exponentials of what is not above zero.

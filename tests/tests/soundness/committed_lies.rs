@@ -12,39 +12,19 @@ use vouch_circuits::files::FileError;
 use vouch_circuits::ir::{TensorId, Visibility};
 use vouch_circuits::key::InvalidKey;
 use vouch_circuits::tensor_opening::TensorOpening;
-use vouch_program::Program;
-use vouch_prover::commit::Srs;
 use vouch_prover::openings::ReuseError;
 use vouch_prover::prove::prove_witness;
 use vouch_prover::witness::{Witness, generate, model_values};
-use vouch_prover::{
-    KeyMismatch, Needs, ProveError, ProveOptions, Proven, ProvingKey, SetupOptions, prove, prove_with, setup,
-    verify_key,
-};
+use vouch_prover::{KeyMismatch, ProveError, ProveOptions, Proven, ProvingKey, prove, prove_with, verify_key};
 use vouch_verifier::{OpeningRefused, PreparedKey, Refused, verify_opening};
 
 use crate::contract::verify;
 use crate::programs::*;
-use crate::scene::CHUNK_BITS;
 use crate::wrapped::Wrapped;
 
 /// Keys with all inputs and outputs committed.
-fn committed(program: &Program) -> Wrapped {
-    let names =
-        |ports: &[vouch_program::Port]| ports.iter().map(|port| (port.name.clone(), Visibility::Committed)).collect();
-    let options = SetupOptions {
-        inputs: names(&program.inputs),
-        outputs: names(&program.outputs),
-        ..SetupOptions::chunk_bits(CHUNK_BITS)
-    };
-    let needs = Needs::of(program, &options).unwrap();
-    let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
-    let key = setup(program.clone(), &options, srs, [1; 32], &mut |_| {}).unwrap();
-    let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
-    Wrapped { key, prepared }
-}
-
-static COMMITTED: LazyLock<Wrapped> = LazyLock::new(|| committed(&WIDE.program));
+static COMMITTED: LazyLock<Wrapped> =
+    LazyLock::new(|| Wrapped::showing(&WIDE.program, Visibility::Committed, Visibility::Committed, None));
 
 fn proven(key: &ProvingKey, inputs: &[Vec<i64>], openings: &[TensorOpening]) -> Result<Proven, ProveError> {
     prove_with(key, inputs, &ProveOptions { openings, ..ProveOptions::default() }, &mut |_| {})
@@ -275,7 +255,7 @@ fn keys_say_which_chunks_are_a_tensors_own() {
 #[test]
 fn committed_tensors_lie_alone() {
     for case in [&*DENSE, &*ARGMAX, &*GATHER] {
-        let wrapped = committed(&case.program);
+        let wrapped = Wrapped::showing(&case.program, Visibility::Committed, Visibility::Committed, None);
         let core = &wrapped.key.core;
         let (system, layout) = (&core.lowered().system, core.layout());
         for public in &system.publics {

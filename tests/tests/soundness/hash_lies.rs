@@ -14,16 +14,15 @@ use vouch_circuits::key::{InvalidKey, Proof};
 use vouch_circuits::lowering::{LowerError, MAX_LIMB_BITS, Style, lower_with};
 use vouch_circuits::tensor_hash::HashOpening;
 use vouch_evm::VouchVerifier::{PublicValueOutOfRange, WrongProof, WrongPublicLength};
-use vouch_program::{AffineTerm, Op, Port, Program};
-use vouch_prover::commit::Srs;
+use vouch_program::{AffineTerm, Op, Program};
 use vouch_prover::openings::ReuseError;
-use vouch_prover::{KeyMismatch, Needs, ProveError, ProveOptions, Proven, SetupOptions, prove_with, setup, verify_key};
+use vouch_prover::{KeyMismatch, ProveError, ProveOptions, Proven, prove_with, verify_key};
 use vouch_verifier::{OpeningRefused, PreparedKey, Refused, verify_hash_opening};
 
 use crate::cheat::{Cheat, Hashed};
 use crate::contract::{refusal_of_values, verify};
 use crate::programs::*;
-use crate::scene::{CHUNK_BITS, Scene};
+use crate::scene::Scene;
 use crate::values::Values;
 use crate::wrapped::Wrapped;
 
@@ -165,22 +164,8 @@ fn outputs_of_more_bits_cannot_be_hashed() {
 }
 
 /// Keys with all inputs and outputs hashed.
-static HASHED: LazyLock<Wrapped> = LazyLock::new(|| hashed(&WIDE.program, Visibility::Hashed, 1));
-
-fn hashed(program: &Program, inputs: Visibility, lanes: usize) -> Wrapped {
-    let names = |ports: &[Port], visibility| ports.iter().map(|port| (port.name.clone(), visibility)).collect();
-    let options = SetupOptions {
-        inputs: names(&program.inputs, inputs),
-        outputs: names(&program.outputs, Visibility::Hashed),
-        lanes: Some(lanes),
-        ..SetupOptions::chunk_bits(CHUNK_BITS)
-    };
-    let needs = Needs::of(program, &options).unwrap();
-    let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
-    let key = setup(program.clone(), &options, srs, [1; 32], &mut |_| {}).unwrap();
-    let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
-    Wrapped { key, prepared }
-}
+static HASHED: LazyLock<Wrapped> =
+    LazyLock::new(|| Wrapped::showing(&WIDE.program, Visibility::Hashed, Visibility::Hashed, Some(1)));
 
 fn proven(inputs: &[Vec<i64>], hashes: &[HashOpening]) -> Result<Proven, ProveError> {
     prove_with(&HASHED.key, inputs, &ProveOptions { hashes, ..ProveOptions::default() }, &mut |_| {})
@@ -211,7 +196,7 @@ fn whole_proofs_state_hashes_that_open_to_the_runs_values() {
     assert!(again.proof.hashes.iter().all(|hash| !proof.hashes.contains(hash)));
     // In several lanes every sponge is cut into as many parts; beside public inputs, hashes come first.
     for lanes in [2, 4] {
-        let mixed = hashed(&WIDE.program, Visibility::Public, lanes);
+        let mixed = Wrapped::showing(&WIDE.program, Visibility::Public, Visibility::Hashed, Some(lanes));
         let proof = mixed_proof(&mixed);
         assert_eq!((proof.hashes.len(), proof.publics[0].len(), proof.publics[2].len()), (2, 150, 0));
         verify(&mixed.prepared, &proof).unwrap();

@@ -3,9 +3,11 @@
 use std::sync::LazyLock;
 
 use vouch_circuits::argument::key::CoreProof;
+use vouch_circuits::ir::Visibility;
 use vouch_circuits::key::Proof;
 use vouch_circuits::lowering::MAX_LIMB_BITS;
 use vouch_circuits::shell::Recording;
+use vouch_program::{Port, Program};
 use vouch_prover::commit::Srs;
 use vouch_prover::shell::record_proof;
 use vouch_prover::{Needs, ProvingKey, SetupOptions, prove, setup};
@@ -46,6 +48,22 @@ impl Wrapped {
         let mut srs = SRS.clone();
         srs.ensure_lagrange(needs(layer).k);
         let key = setup(DENSE.program.clone(), &options(layer), srs, [salt; 32], &mut |_| {}).unwrap();
+        let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
+        Self { key, prepared }
+    }
+
+    /// Any program's, all its inputs and all its outputs as visible as this, with what a setup picks for the rest.
+    pub fn showing(program: &Program, inputs: Visibility, outputs: Visibility, lanes: Option<usize>) -> Self {
+        let names = |ports: &[Port], visibility| ports.iter().map(|port| (port.name.clone(), visibility)).collect();
+        let options = SetupOptions {
+            inputs: names(&program.inputs, inputs),
+            outputs: names(&program.outputs, outputs),
+            lanes,
+            ..SetupOptions::chunk_bits(CHUNK_BITS)
+        };
+        let needs = Needs::of(program, &options).unwrap();
+        let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
+        let key = setup(program.clone(), &options, srs, [1; 32], &mut |_| {}).unwrap();
         let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
         Self { key, prepared }
     }
