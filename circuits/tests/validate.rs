@@ -44,8 +44,12 @@ fn program() -> Program {
         node(Op::Gather { input: NodeId(6), index: (0..15).rev().collect() }, &[15]),
         node(Op::ArgMax { input: NodeId(7), axis: 0 }, &[1]),
     ];
-    let port =
-        |name: &str, node, shape: &[usize]| Port { name: name.into(), node: NodeId(node), shape: shape.to_vec() };
+    let port = |name: &str, node, shape: &[usize]| Port {
+        name: name.into(),
+        node: NodeId(node),
+        shape: shape.to_vec(),
+        integer: false,
+    };
     Program {
         name: "all kinds".into(),
         nodes,

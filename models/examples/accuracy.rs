@@ -47,6 +47,7 @@ fn summary(program: &Program) -> String {
             Op::Divide { .. } => "quotient",
             Op::Store { .. } => "store",
             Op::Gather { .. } => "gather",
+            Op::Pick { .. } => "pick",
             Op::ArgMax { .. } => "argmax",
         };
         *counts.entry(kind).or_insert(0) += 1;

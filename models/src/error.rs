@@ -95,6 +95,14 @@ pub enum ModelError {
         /// Largest real value.
         hi: f64,
     },
+    /// A fraction in an input of integers.
+    #[error("input \"{tensor}\", position {position:?}: the value is not whole, and the model takes integers there")]
+    NotWhole {
+        /// The input's name.
+        tensor: String,
+        /// Where in it.
+        position: Vec<usize>,
+    },
     /// A NaN or infinity in an input.
     #[error("input \"{tensor}\", position {position:?}: the value is NaN or infinite")]
     NotFiniteInput {

@@ -9,7 +9,7 @@ use crate::error::ModelError;
 ///
 /// # Errors
 ///
-/// If the shape is not the port's, or a value is not finite or outside the declared range.
+/// If the shape is not the port's, or a value is not finite, outside the declared range, or a fraction where the model takes integers.
 pub fn quantize(program: &Program, port: &Port, input: &ArrayD<f32>) -> Result<Vec<i64>, ModelError> {
     if input.shape() != port.shape {
         return Err(ModelError::data(
@@ -32,6 +32,9 @@ pub fn quantize(program: &Program, port: &Port, input: &ArrayD<f32>) -> Result<V
             });
         }
         let q = (f64::from(x) * scale).round();
+        if port.integer && q != f64::from(x) {
+            return Err(ModelError::NotWhole { tensor: port.name.clone(), position: position(flat, &port.shape) });
+        }
         if q < -limit as f64 || q >= limit as f64 {
             let (lo, hi) = (-limit as f64 / scale, (limit - 1) as f64 / scale);
             return Err(ModelError::OutOfRange {

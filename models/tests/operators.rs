@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use ndarray::{ArrayD, IxDyn};
-use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
+use tract_onnx::pb::{ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType};
 use vouch_models::{Calibration, CompileOptions, Compiled, Model, ModelError, supported_operators};
 use vouch_program::{Func, Op};
 
@@ -562,4 +562,109 @@ fn blocks_and_positions() {
         vec![],
         vec![at, node("Cast", &["p"], "q", vec![int("to", 6)]), node("Cast", &["q"], "y", vec![int("to", 1)])],
     );
+}
+
+/// Compiles a model of integer inputs, and compares on these.
+fn check_integers(
+    inputs: Vec<ValueInfoProto>,
+    arrays: Vec<ArrayD<f32>>,
+    weights: Vec<TensorProto>,
+    nodes: Vec<NodeProto>,
+) {
+    let names: Vec<String> = inputs.iter().map(|input| input.name.clone()).collect();
+    let what = format!("{:?}", nodes.iter().map(|node| &node.name).collect::<Vec<_>>());
+    let model = Model::from_bytes(&bytes(&model(inputs, weights, nodes, &["y"]))).unwrap();
+    let data = Calibration::from_named(names.into_iter().zip(arrays));
+    let compiled =
+        model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap_or_else(|e| panic!("{what}: {e}"));
+    assert!(compiled.report.largest_error_share < 0.001, "{what}: {}", compiled.report);
+    assert!(compiled.report.saturated.is_empty(), "{what}: {:?}", compiled.report.saturated);
+    assert!(compiled.program.inputs.iter().all(|port| port.integer && compiled.program.node(port.node).frac == 0));
+}
+
+/// Numbers below `below`, in samples of this shape.
+fn whole_numbers(shape: &[usize], below: u32, seed: u64) -> ArrayD<f32> {
+    let shape = [&[SAMPLES], shape].concat();
+    let data = noise(shape.iter().product(), seed).iter().map(|x| ((x + 1.0) / 2.0 * below as f32).floor()).collect();
+    ArrayD::from_shape_vec(IxDyn(&shape), data).unwrap().mapv(|x: f32| x.min(below as f32 - 1.0))
+}
+
+#[test]
+fn tokens_and_masks() {
+    let ids = |kind| vec![declared_as("x", &[2, 5], kind)];
+    let table = || w("w", &[7, 4], 1);
+    // Embeddings, by rows and by columns, of each type of integer; of what is computed.
+    for kind in [DataType::Int64, DataType::Int32, DataType::Int16, DataType::Int8, DataType::Uint8] {
+        let tokens = || vec![whole_numbers(&[2, 5], 7, 3)];
+        let rows = vec![node("Cast", &["x"], "i", vec![int("to", 7)]), node("Gather", &["w", "i"], "y", vec![])];
+        check_integers(ids(kind), tokens(), vec![table()], rows.clone());
+    }
+    let tokens = || vec![whole_numbers(&[2, 5], 7, 3)];
+    let columns = vec![node("Gather", &["w", "x"], "y", vec![int("axis", 1)])];
+    check_integers(ids(DataType::Int64), tokens(), vec![w("w", &[3, 7, 2], 1)], columns);
+    let few = vec![whole_numbers(&[2, 5], 6, 3)];
+    let next = vec![node("Add", &["x", "one"], "i", vec![]), node("Gather", &["w", "i"], "y", vec![])];
+    check_integers(ids(DataType::Int64), few, vec![table(), integers("one", vec![1])], next);
+    // A vector of weights, and a table that is computed from the same input.
+    check_integers(
+        ids(DataType::Int64),
+        tokens(),
+        vec![w("w", &[7], 1)],
+        vec![node("Gather", &["w", "x"], "y", vec![])],
+    );
+    let own = vec![
+        node("Cast", &["x"], "f", vec![int("to", 1)]),
+        node("MatMul", &["f", "w"], "m", vec![]),
+        node("ReduceMax", &["x"], "i", vec![ints("axes", &[1]), int("keepdims", 0)]),
+        node("Gather", &["m", "i"], "y", vec![int("axis", 1)]),
+    ];
+    check_integers(ids(DataType::Int64), tokens(), vec![w("w", &[5, 7], 1)], own);
+    // Two inputs: a mask beside the tokens, as integers or as truth values.
+    for kind in [DataType::Int64, DataType::Bool] {
+        let inputs = vec![declared_as("x", &[2, 5], DataType::Int64), declared_as("m", &[2, 5], kind)];
+        let arrays = vec![whole_numbers(&[2, 5], 7, 3), whole_numbers(&[2, 5], 2, 4)];
+        let masked = vec![
+            node("Gather", &["w", "x"], "e", vec![]),
+            node("Cast", &["m"], "c", vec![int("to", 9)]),
+            node("Where", &["c", "e", "z"], "y", vec![]),
+        ];
+        check_integers(inputs, arrays, vec![w("w", &[7], 1), floats("z", &[], vec![-2.0])], masked);
+    }
+}
+
+#[test]
+fn integers_that_are_none_are_refused() {
+    let model = model(
+        vec![declared_as("x", &[1, 3], DataType::Int64)],
+        vec![w("w", &[7, 4], 1)],
+        vec![node("Gather", &["w", "x"], "y", vec![])],
+        &["y"],
+    );
+    let model = Model::from_bytes(&bytes(&model)).unwrap();
+    let array = |data: [f32; 3]| ArrayD::from_shape_vec(IxDyn(&[1, 3]), data.to_vec()).unwrap();
+    let data = Calibration::from_array(array([6.0, 0.0, 3.0]));
+    let program = model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap().program;
+    let quantized = |data| vouch_models::quantize_all(&program, &[array(data)]);
+    assert_eq!(quantized([6.0, 0.0, 3.0]).unwrap(), [[6, 0, 3]]);
+    let text = quantized([6.0, 0.5, 3.0]).unwrap_err().to_string();
+    assert!(text.contains("position [0, 1]") && text.contains("not whole"), "{text}");
+    assert!(matches!(quantized([40000.0, 0.0, 0.0]), Err(ModelError::OutOfRange { .. })));
+    let error = vouch_program::execute(&program, &quantized([6.0, 7.0, 3.0]).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("Gather_y") && error.contains("from 0 to 6"), "{error}");
+    // The runtime's own words for the same, at compile time.
+    assert!(
+        model
+            .compile(&Calibration::from_array(array([9.0, 0.0, 0.0])), &CompileOptions::default(), &mut |_| {})
+            .is_err()
+    );
+    // Quotients of integers are cut off.
+    for (op, inputs) in [("Div", vec!["x", "two"]), ("ReduceMean", vec!["x"])] {
+        let nodes = vec![node(op, &inputs, "y", vec![])];
+        let weights = vec![integers("two", vec![2])];
+        let model = common::model(vec![declared_as("x", &[1, 3], DataType::Int64)], weights, nodes, &["y"]);
+        let data = Calibration::from_array(array([6.0, 0.0, 3.0]));
+        let model = Model::from_bytes(&bytes(&model)).unwrap();
+        let text = model.compile(&data, &CompileOptions::default(), &mut |_| {}).err().unwrap().to_string();
+        assert!(text.contains("holds integers"), "{text}");
+    }
 }

@@ -95,6 +95,30 @@ fn a_text_direction_classifier() {
 }
 
 #[test]
+fn a_reaction_mapper() {
+    let Some(path) = common::shared("models/rxnmapper_albert_seq25.onnx") else { return };
+    let Some(ids) = common::shared("models/rxn_ids.npy") else { return };
+    let data = Calibration::from_path(ids).unwrap();
+    let compiled = Model::from_path(path).unwrap().compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap();
+    println!("{}", compiled.report);
+    assert!(compiled.program.inputs[0].integer);
+    assert!(compiled.report.smallest_cosine > 0.99999, "{}", compiled.report.smallest_cosine);
+    assert!(compiled.report.largest_error_share < 0.005, "{}", compiled.report.largest_error_share);
+    assert!(compiled.report.saturated.is_empty());
+}
+
+#[test]
+fn a_word_splitter() {
+    let open = [("seq_len".to_string(), 32)].into();
+    // Characters of its alphabet.
+    let ids = common::noise(16 * 32, 5).iter().map(|x| ((x + 1.0) * 35.0).floor().clamp(0.0, 69.0)).collect();
+    let Some(report) = compile_with("models/attacut_c.onnx", &open, &[16, 32], ids) else { return };
+    assert_eq!(report.top1_agreement, 16);
+    assert!(report.smallest_cosine > 0.9999, "{}", report.smallest_cosine);
+    assert!(report.saturated.is_empty());
+}
+
+#[test]
 fn a_voice_detector() {
     let Some(path) = common::shared("models/silero_vad_openvino_16k.onnx") else { return };
     let array = |shape: &[usize], seed: u64, scale: f32| {

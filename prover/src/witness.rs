@@ -6,7 +6,7 @@ use serde::Serialize;
 use thiserror::Error;
 use vouch_circuits::ir::*;
 use vouch_circuits::lowering::{
-    ArgMaxFlags, Divide, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store,
+    ArgMaxFlags, Divide, Gather, Input, Limbs, Lowered, Max, Multiply, Pick, Recipe, Rescale, RescaleFunc, Store,
     padded_positions,
 };
 use vouch_program::{Op, Program, half};
@@ -41,6 +41,16 @@ pub enum WitnessError {
     #[error("{what}: row {row} is not the product that it should be")]
     Product {
         /// The first tensor of what should be the product.
+        what: String,
+        /// Position in the padded domain.
+        row: usize,
+    },
+    /// An index that names no row.
+    #[error(
+        "{what}: position {row} is picked by an index that names no row; use indices from 0 to one less than the rows' number"
+    )]
+    Index {
+        /// The tensor of what is picked.
         what: String,
         /// Position in the padded domain.
         row: usize,
@@ -233,6 +243,15 @@ fn follow(
         Recipe::Gather(Gather { input, index, out }) => {
             let (input, index) = (&values[input.0 as usize], &values[index.0 as usize]);
             values[out.0 as usize] = index.iter().map(|i| input[*i as usize]).collect();
+        }
+        Recipe::Pick(Pick { rows, position, end, out }) => {
+            let positions = evaluator.rows(position, values);
+            let rows = &values[rows.0 as usize];
+            let picked = positions.iter().enumerate().map(|(row, at)| {
+                let at = Some(*at).filter(|at| at < end).and_then(|at| usize::try_from(at).ok());
+                at.map(|at| rows[at]).ok_or_else(|| WitnessError::Index { what: name(out), row })
+            });
+            values[out.0 as usize] = picked.collect::<Result<_, _>>()?;
         }
         Recipe::ArgMaxFlags(ArgMaxFlags { input, axis, before }) => {
             values[before.0 as usize] = argmax_flags(&system.tensor(*input).shape, *axis, &values[input.0 as usize]);

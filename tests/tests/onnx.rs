@@ -403,6 +403,15 @@ fn movements() -> Vec<Case> {
         one("Gather", &[4, 5], &["x", "i"], vec![integers("i", &[3, 0, -1])], vec![int("axis", 1)]),
         one("Gather", &[4, 5], &["x", "i"], vec![integers("i", &[1, 3])], vec![]),
         Case {
+            operators: vec!["ArgMax", "Gather"],
+            shape: vec![4, 6],
+            weights: vec![weight("w", &[6, 3])],
+            nodes: vec![
+                node("ArgMax", &["x"], "p", &[int("axis", 1), int("keepdims", 0)]),
+                node("Gather", &["w", "p"], "y", &[]),
+            ],
+        },
+        Case {
             operators: vec!["Split", "Mul"],
             shape: vec![2, 6],
             weights: vec![integers("n", &[3, 3])],

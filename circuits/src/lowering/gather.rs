@@ -30,8 +30,7 @@ impl Lowering<'_> {
         let index = self.commit(Origin::Fixed, &node.shape, format!("index {}", node.source));
         self.fixed.push((index, padded));
         let out = self.commit(Origin::Witness, &node.shape, format!("gather {}", node.source));
-        let rows = vec![Virtual::zero(&input_shape).plus(1, Source::Position), Virtual::raw(input, &input_shape)];
-        let table = self.tables.rows(&mut self.system, format!("rows for {}", node.source), rows);
+        let table = self.rows_of(input, &node.source);
         self.lookup(vec![Virtual::raw(index, &node.shape), Virtual::raw(out, &node.shape)], table);
         self.plan.push(Recipe::Gather(Gather { input, index, out }));
         out

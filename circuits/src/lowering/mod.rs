@@ -12,6 +12,7 @@
 //! | [`max`] | `(a - b, y - b)` in the ReLU table, or `(y - a)·(y - b) = 0` and both in a range |
 //! | [`store`] | committed, equal to the virtual tensor |
 //! | [`gather`] | `(index, y)` among the rows `(position, x)` |
+//! | [`pick`] | the same, the index computed |
 //! | [`argmax`] | monotone flags and range checks of differences |
 //!
 //! Inputs and outputs are bound by [`ports`], lookups share [`tables`], wide ones are cut into limbs by [`range`].
@@ -25,6 +26,7 @@ mod divide;
 mod gather;
 mod input;
 mod max;
+mod pick;
 mod plan;
 mod ports;
 mod range;
@@ -46,6 +48,7 @@ pub use divide::Divide;
 pub use gather::Gather;
 pub use input::Input;
 pub use max::Max;
+pub use pick::Pick;
 pub use plan::{Lowered, Recipe};
 pub use range::Limbs;
 pub use rescale::{Clamp, Rescale, RescaleFunc};
@@ -193,6 +196,7 @@ impl Lowering<'_> {
             Op::Max { lhs, rhs } => Value::Stored(self.max(id, *lhs, *rhs)?),
             Op::Store { input } => Value::Stored(self.store(id, *input)?),
             Op::Gather { input, index } => Value::Stored(self.gather(id, *input, index)),
+            Op::Pick { rows, index } => Value::Stored(self.pick(id, *rows, *index)),
             Op::Divide { num, den, shift } => Value::Stored(self.divide(id, *num, den, *shift)?),
             Op::ArgMax { input, axis } => Value::Stored(self.argmax(id, *input, *axis)?),
         })

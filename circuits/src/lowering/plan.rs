@@ -4,7 +4,7 @@
 
 use vouch_program::NodeId;
 
-use super::{ArgMaxFlags, Divide, Gather, Input, Limbs, Max, Multiply, Rescale, Store, Style};
+use super::{ArgMaxFlags, Divide, Gather, Input, Limbs, Max, Multiply, Pick, Rescale, Store, Style};
 use crate::ir::{ConstraintSystem, TensorId};
 
 /// One step of witness generation; each operator's file says what its own does. All values are taken on padded domains.
@@ -24,6 +24,8 @@ pub enum Recipe {
     Divide(Divide),
     /// Elements picked by a fixed index.
     Gather(Gather),
+    /// Elements picked by a computed index.
+    Pick(Pick),
     /// The flags of a largest element.
     ArgMaxFlags(ArgMaxFlags),
     /// The digits of a value that is looked up in limbs.

@@ -142,6 +142,12 @@ pub enum Problem {
     IndexCount { expected: usize, found: usize },
     #[error("position {at} gathers element {index} of {len}")]
     IndexRange { at: usize, index: u32, len: usize },
+    #[error("picks from {read}, which has no axis")]
+    PickRows { read: NodeId },
+    #[error("has shape {found:?} where the picked rows have {expected:?}")]
+    PickShape { expected: Vec<usize>, found: Vec<usize> },
+    #[error("picks by {read}, whose scale is 2^-({frac}), not 2^0")]
+    PickFrac { read: NodeId, frac: i32 },
     #[error("searches axis {axis} of a tensor of rank {rank}")]
     ArgMaxAxis { axis: usize, rank: usize },
     #[error("has shape {found:?} where the position of the largest has {expected:?}")]
@@ -152,6 +158,8 @@ pub enum Problem {
     DivisorAxis { read: NodeId, axis: usize },
     #[error("divides by {read}, whose values may be as small as {lo}")]
     DivisorNotPositive { read: NodeId, lo: i64 },
+    #[error("has integers of scale 2^-({frac}), not 2^0")]
+    PortFrac { frac: i32 },
     #[error("names {node}, which the program does not have")]
     NoSuchNode { node: NodeId },
     #[error("names {node}, which is not an input")]
@@ -226,6 +234,18 @@ pub enum ExecuteError {
         lo: i64,
         /// Largest value allowed.
         hi: i64,
+    },
+    /// An index that names no row.
+    #[error("node {node} ({origin:?}): element {position} of what it picks by is no index from 0 to {last}")]
+    Index {
+        /// Position in the list of nodes.
+        node: usize,
+        /// The node's `source`.
+        origin: String,
+        /// Flat row-major position of the index.
+        position: usize,
+        /// The last row.
+        last: usize,
     },
     /// A divisor that is not positive: the program was run without [`crate::intervals`] having accepted it.
     #[error("node {node} ({origin:?}), element {position}: the divisor is not positive")]

@@ -120,13 +120,13 @@ impl<'p> Execution<'p> {
         &self.saturated
     }
 
-    /// Computes node `index` from those before it.
-    fn step(&mut self, index: usize) -> Result<(), ExecuteError> {
-        let node = &self.program.nodes[index];
+    /// Computes node `place` from those before it.
+    fn step(&mut self, place: usize) -> Result<(), ExecuteError> {
+        let node = &self.program.nodes[place];
         let values = match &node.op {
             Op::Input { .. } => return Ok(()),
             Op::Weight { .. } => {
-                self.values[index] = Values::Weight(OnceLock::new());
+                self.values[place] = Values::Weight(OnceLock::new());
                 return Ok(());
             }
             Op::Contract { vars, lhs, rhs } => {
@@ -147,9 +147,9 @@ impl<'p> Execution<'p> {
             Op::Apply { input, shift, func, bits, saturate } => {
                 let (out, outside) = self.apply(self.value(*input), *shift, *func, *bits);
                 if *saturate {
-                    self.saturated.push((NodeId(index as u32), outside));
+                    self.saturated.push((NodeId(place as u32), outside));
                 } else if outside > 0 {
-                    return Err(self.out_of_domain(index, *input, *shift, *bits));
+                    return Err(self.out_of_domain(place, *input, *shift, *bits));
                 }
                 out
             }
@@ -162,7 +162,7 @@ impl<'p> Execution<'p> {
                 let whole = AffineTerm::Scaled { coef: 1, view: den.clone() };
                 self.add_term(&mut divisors, &node.shape, &whole);
                 if let Some(position) = divisors.iter().position(|&d| d < 1) {
-                    return Err(ExecuteError::Divisor { node: index, origin: node.source.clone(), position });
+                    return Err(ExecuteError::Divisor { node: place, origin: node.source.clone(), position });
                 }
                 let pairs = self.value(*num).iter().zip(&divisors);
                 pairs.map(|(&n, &d)| quotient(n, d, *shift)).collect()
@@ -172,9 +172,25 @@ impl<'p> Execution<'p> {
                 let input = self.value(*input);
                 index.iter().map(|&i| input[i as usize]).collect()
             }
+            Op::Pick { rows, index } => {
+                let [count, ref row @ ..] = self.program.node(*rows).shape[..] else {
+                    unreachable!("validation found an axis")
+                };
+                let len: usize = row.iter().product();
+                let (rows, index) = (self.value(*rows), self.value(*index));
+                let mut out = Vec::with_capacity(node.len());
+                for (position, at) in index.iter().enumerate() {
+                    let Some(at) = usize::try_from(*at).ok().filter(|&at| at < count) else {
+                        let (origin, last) = (node.source.clone(), count - 1);
+                        return Err(ExecuteError::Index { node: place, origin, position, last });
+                    };
+                    out.extend_from_slice(&rows[at * len..(at + 1) * len]);
+                }
+                out
+            }
             Op::ArgMax { input, axis } => arg_max(self.value(*input), &self.program.node(*input).shape, *axis),
         };
-        self.values[index] = Values::Held(values);
+        self.values[place] = Values::Held(values);
         Ok(())
     }
 

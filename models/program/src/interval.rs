@@ -174,6 +174,12 @@ fn interval_of(program: &Program, known: &[Interval], node: &Node) -> Result<Int
         }
         Op::Store { input } => of(*input),
         Op::Gather { input, .. } => of(*input).with_zero(),
+        Op::Pick { rows, index } => {
+            // The position of what is picked must not leave 62 bits.
+            let len = program.node(*rows).len().next_power_of_two() as i128;
+            narrow(product((len, len), of(*index).with_zero()))?;
+            of(*rows).with_zero()
+        }
         Op::ArgMax { input, axis } => Interval { lo: 0, hi: program.node(*input).shape[*axis] as i64 - 1 },
     };
     Ok(interval)

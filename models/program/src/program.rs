@@ -48,6 +48,8 @@ pub struct Port {
     pub node: NodeId,
     /// The shape the ONNX file gives it; as many elements as the node has, in the same row-major order.
     pub shape: Vec<usize>,
+    /// Whether the ONNX file declares integers or booleans. The node's scale is then 2^0.
+    pub integer: bool,
 }
 
 /// One integer tensor and how it comes to be.
@@ -126,6 +128,14 @@ pub enum Op {
         input: NodeId,
         /// One flat position of `input` for each element of `out`.
         index: Vec<u32>,
+    },
+    /// `out[i, j] = rows[index[i], j]`, `i` and `j` each standing for any number of axes: the rows that a tensor's values name. An index that
+    /// names none ends the execution; there is no proof of it. Stored.
+    Pick {
+        /// A stored node of at least one axis, the first of which is picked from.
+        rows: NodeId,
+        /// A stored node of scale 2^0.
+        index: NodeId,
     },
     /// `out[o] = floor((2^(shift+1)·num[o] + den[o]) / (2·den[o]))`: the quotient with `shift` bits behind the point, to nearest, halves up. The interval
     /// analysis must have shown that the divisor is positive. Stored.
@@ -283,6 +293,7 @@ impl Op {
                 vec![*input]
             }
             Op::Max { lhs, rhs } => vec![*lhs, *rhs],
+            Op::Pick { rows, index } => vec![*rows, *index],
             Op::Divide { num, den, .. } => vec![*num, den.node],
         }
     }

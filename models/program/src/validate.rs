@@ -106,6 +106,9 @@ fn check_port<'p>(program: &'p Program, port: &Port) -> Result<&'p Node, Problem
     if checked_product(&port.shape) != Some(expected) {
         return Err(Problem::PortShape { expected, shape: port.shape.clone() });
     }
+    if port.integer && node.frac != 0 {
+        return Err(Problem::PortFrac { frac: node.frac });
+    }
     Ok(node)
 }
 
@@ -144,6 +147,9 @@ fn check_node(earlier: &[Node], tables: &[FunctionTable], node: &Node) -> Result
                 Some(at) => Err(Problem::IndexRange { at, index: index[at], len }),
                 None => Ok(()),
             }
+        }
+        Op::Pick { rows, index } => {
+            check_pick((*rows, stored(earlier, *rows)?), (*index, stored(earlier, *index)?), node)
         }
         Op::Divide { num, den, shift } => {
             stored(earlier, *num)?;
@@ -304,6 +310,20 @@ fn check_divisor(divisor: &Node, view: &View, node: &Node) -> Result<(), Problem
     match view.axes.iter().zip(&divisor.shape).position(|axis| !fits(axis)) {
         Some(axis) => Err(Problem::DivisorAxis { read, axis }),
         None => Ok(()),
+    }
+}
+
+fn check_pick((read, rows): (NodeId, &Node), (by, index): (NodeId, &Node), node: &Node) -> Result<(), Problem> {
+    let Some((_, row)) = rows.shape.split_first() else {
+        return Err(Problem::PickRows { read });
+    };
+    let expected = [&index.shape, row].concat();
+    if node.shape != expected {
+        return Err(Problem::PickShape { expected, found: node.shape.clone() });
+    }
+    match index.frac {
+        0 => Ok(()),
+        frac => Err(Problem::PickFrac { read: by, frac }),
     }
 }
 

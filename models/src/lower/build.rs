@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use vouch_program::interval::{Interval, node_interval};
-use vouch_program::{AffineTerm, AxisIndex, Node, NodeId, Op, Port, Program, View};
+use vouch_program::interval::{Interval, node_interval, rescaled};
+use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
 
 use super::operands::Operands;
 use super::rescale::Deferred;
@@ -93,9 +93,10 @@ impl<'g> Lowering<'g> {
         let graph = self.graph;
         for input in &graph.inputs {
             self.source = format!("input {}", input.name);
-            let frac = frac_for(self.ranges.largest(&input.name));
-            let node = self.push(Op::Input { bits: BITS }, &input.shape, frac)?;
-            self.program.inputs.push(Port { name: input.name.clone(), node, shape: input.shape.clone() });
+            let frac = if input.integer { 0 } else { frac_for(self.ranges.largest(&input.name)) };
+            let node = self.push(Op::Input { bits: input.bits.unwrap_or(BITS) }, &input.shape, frac)?;
+            let (name, shape, integer) = (input.name.clone(), input.shape.clone(), input.integer);
+            self.program.inputs.push(Port { name, node, shape, integer });
             self.values.insert(input.name.clone(), Value::stored(node, &input.shape, frac));
         }
         for (index, node) in graph.nodes.iter().enumerate() {
@@ -135,7 +136,7 @@ impl<'g> Lowering<'g> {
             let inner = value.inner.clone();
             node = self.push(Op::Store { input: node }, &inner, value.frac)?;
         }
-        self.program.outputs.push(Port { name: name.to_string(), node, shape });
+        self.program.outputs.push(Port { name: name.to_string(), node, shape, integer: false });
         Ok(())
     }
 
@@ -271,6 +272,23 @@ impl<'g> Lowering<'g> {
         let input = self.node_of(value)?;
         let node = self.push(Op::Store { input }, &value.inner, value.frac)?;
         Ok(Value { view: View::identity(node, value.inner.len()), ..value.clone() })
+    }
+
+    /// The value at scale 2^0, as the whole of a stored node of its shape; what is between two integers goes to the nearest.
+    pub fn integers(&mut self, value: &Value) -> Result<Value, ModelError> {
+        let Ok(shift) = u32::try_from(value.frac) else {
+            return Err(ModelError::invalid(format!("node {}: its indices may be beyond 16 bits", self.source)));
+        };
+        let mut whole = value.clone();
+        if shift > 0 {
+            let input = self.node_of(value)?;
+            let saturate = !Interval::signed(BITS).covers(rescaled(self.interval(input), shift));
+            let op = Op::Apply { input, shift, func: Func::Identity, bits: BITS, saturate };
+            let node = self.push(op, &value.inner, 0)?;
+            whole = Value::stored(node, &value.inner, 0).reshaped(&value.shape);
+        }
+        let whole = self.addressed(&whole)?;
+        self.materialised(&whole)
     }
 
     /// A legal view of the value at the given index; stores the value if its own view does not allow it.

@@ -207,6 +207,7 @@ pub(super) fn div(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
     let tensor = operands.result()?;
     let (x, divisor) = (Operand::read(low, &operands, 0)?, Operand::read(low, &operands, 1)?);
     let shape = check_rank(&operands, x.shape(), divisor.shape())?;
+    operands.refuse_integers(tensor)?;
     match (x, divisor) {
         (Operand::Computed(x), Operand::Constant(divisor)) => {
             if divisor.iter().any(|&d| d == 0.0) {

@@ -1,17 +1,19 @@
-//! Operators that pick or repeat elements: Gather by constant indices, Split, Expand, Tile, blocks to channels and back.
+//! Operators that pick or repeat elements: Gather, Split, Expand, Tile, blocks to channels and back.
 
 use vouch_program::{AxisIndex, Op};
 
 use super::build::Lowering;
 use super::layout::permuted;
+use super::operand::Operand;
 use super::operands::Operands;
 use super::value::Value;
+use crate::calibrate::frac_for;
 use crate::error::ModelError;
 
 pub(super) fn gather(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
     let axis = operands.int("axis")?.unwrap_or(0);
-    if low.graph.is_constant(operands.required(0)?) {
-        return Err(operands.refuse("operand 1", "depends on the model's input; only constant indices are supported"));
+    if !low.graph.is_constant(operands.required(1)?) {
+        return gather_by_computed(low, operands, axis);
     }
     let value = low.value(operands.required(0)?)?;
     let axis = operands.axis(axis, value.shape.len())?;
@@ -43,6 +45,39 @@ pub(super) fn gather(low: &mut Lowering, mut operands: Operands) -> Result<(), M
     let flat = (0..outside).flat_map(|o| picked.iter().map(move |&i| (o * len + i) * inside));
     let flat = flat.flat_map(|start| start..start + inside);
     picked_elements(low, &value, flat.collect(), tensor, &shape)
+}
+
+/// Of a table, such as embeddings, or of a computed tensor: the slices along the axis that computed indices name.
+fn gather_by_computed(low: &mut Lowering, operands: Operands, axis: i64) -> Result<(), ModelError> {
+    let data = Operand::read(low, &operands, 0)?;
+    let index = low.value(operands.required(1)?)?;
+    let rank = data.shape().len();
+    let axis = operands.axis(axis, rank)?;
+    let tensor = operands.result()?;
+    operands.finish()?;
+    let index = low.integers(&index)?;
+    let order: Vec<usize> = std::iter::once(axis).chain((0..rank).filter(|&other| other != axis)).collect();
+    let (rows, frac) = match data {
+        Operand::Constant(array) => {
+            let moved = array.permuted_axes(order);
+            let real: Vec<f64> = moved.iter().map(|&x| x.into()).collect();
+            let frac = frac_for(real.iter().fold(0.0, |most, x| x.abs().max(most)));
+            (low.push_weight(&real, moved.shape(), frac)?, frac)
+        }
+        Operand::Computed(value) => {
+            let moved = permuted(low, &value, &order)?;
+            (low.materialised(&moved)?.view.node, value.frac)
+        }
+    };
+    let row = low.program.node(rows).shape[1..].to_vec();
+    let shape = [&index.shape[..], &row].concat();
+    let node = low.push(Op::Pick { rows, index: index.view.node }, &shape, frac)?;
+    // The indices' axes stand where the axis was.
+    let (from, to) = (index.shape.len(), shape.len());
+    let order: Vec<usize> = (from..from + axis).chain(0..from).chain(from + axis..to).collect();
+    let picked = permuted(low, &Value::stored(node, &shape, frac), &order)?;
+    low.define_computed(tensor, picked);
+    Ok(())
 }
 
 /// The elements at flat positions, as a tensor.

@@ -8,6 +8,7 @@ use super::build::Lowering;
 use super::linear::power_of_two;
 use super::operand::Operand;
 use super::operands::Operands;
+use super::select;
 use super::value::Value;
 use crate::error::ModelError;
 
@@ -27,7 +28,7 @@ pub(super) fn dropout(low: &mut Lowering, mut operands: Operands) -> Result<(), 
     identity(low, operands)
 }
 
-/// To floats, or of what is whole as it is: truth values, positions.
+/// To floats, of integers to integers, and of anything to whether it is not zero.
 pub(super) fn cast(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
     let value = low.value(operands.required(0)?)?;
     let to = operands.int("to")?.and_then(|to| i32::try_from(to).ok());
@@ -35,13 +36,15 @@ pub(super) fn cast(low: &mut Lowering, mut operands: Operands) -> Result<(), Mod
     operands.ignore("saturate");
     let is_float = matches!(to, Some(DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16));
     let is_truth = Interval::new(0, 1).covers(low.interval(value.view.node));
+    let is_whole = value.frac <= 0 || low.graph.is_integer(operands.required(0)?);
     let stays = match to {
-        Some(DataType::Bool) => value.frac == 0 && is_truth,
-        Some(DataType::Int32 | DataType::Int64) => value.frac <= 0,
+        Some(DataType::Bool) if value.frac == 0 && is_truth => true,
+        Some(DataType::Bool) => return select::not_zero(low, operands),
+        Some(DataType::Int32 | DataType::Int64) => is_whole,
         _ => is_float,
     };
     if !stays {
-        return Err(operands.refuse("to", "only floats become floats, and what is whole whole numbers"));
+        return Err(operands.refuse("to", "only integers become integers (of 32 or 64 bits)"));
     }
     identity(low, operands)
 }

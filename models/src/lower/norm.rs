@@ -19,8 +19,12 @@ use crate::error::ModelError;
 
 /// Bits of the root behind those of what is divided by it.
 const ROOT_BITS: i32 = 8;
+/// The least root: half a step of what is divided by it, which is known no better than that.
+const LEAST_ROOT: f64 = (1 << (ROOT_BITS - 1)) as f64;
 /// Bits between the tables of the root: a value that one rounds to fewer than as many again is the next one's.
 const STEP: u32 = 7;
+/// The largest value that is clamped to 16 bits.
+const MAX_CLAMPED: i64 = (1 << (2 * BITS - 1)) - (1 << BITS);
 /// Scale that quotients have where it fits.
 const QUOTIENT_FRAC: i32 = 14;
 /// Bits of the factor by which a sum becomes a mean, beside those of the sum's length.
@@ -155,7 +159,7 @@ fn normalized(low: &mut Lowering, x: &Value, axes: &[bool], epsilon: f64) -> Res
     let (root, root_frac) = root(low, squares, axes, &shape, centred_frac, epsilon)?;
     // As many bits as the quotient of the largest and the least leaves.
     let least = low.interval(root).lo.max(1).ilog2() as i32;
-    let shift = (QUOTIENT_FRAC + root_frac - centred_frac).min(14 + least).clamp(0, 24);
+    let shift = (QUOTIENT_FRAC + root_frac - centred_frac).min(15 + least).clamp(0, 24);
     let den = View {
         node: root,
         axes: (0..shape.len())
@@ -201,7 +205,7 @@ fn squares(low: &mut Lowering, centred: NodeId, axes: &[bool], frac: i32) -> Res
     low.push(Op::Contract { vars, lhs: view.clone(), rhs: Some(view) }, &inner, 2 * frac)
 }
 
-/// `√(squares/size + epsilon)`, at least one step of its scale, and that scale.
+/// `√(squares/size + epsilon)`, no less than [`LEAST_ROOT`], and its scale.
 fn root(
     low: &mut Lowering,
     squares: NodeId,
@@ -214,10 +218,15 @@ fn root(
     let size: usize = shape.iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(len, _)| len).product();
     let root_frac = frac + ROOT_BITS;
     let (unit, scale) = (f64::from(-2 * frac).exp2() / size as f64, f64::from(root_frac).exp2());
-    let of = |sum: f64| ((sum * unit + epsilon).sqrt() * scale).round().clamp(1.0, f64::from(i32::MAX)) as i32;
+    let of = |sum: f64| ((sum * unit + epsilon).sqrt() * scale).round().clamp(LEAST_ROOT, f64::from(i32::MAX)) as i32;
     let most = low.interval(squares).hi.max(1);
     let coarsest = (i64::BITS - most.leading_zeros()).saturating_sub(BITS - 1);
-    let shifts: Vec<u32> = (0..=coarsest).rev().step_by(STEP as usize).collect();
+    // What is beyond all lookups' reach cannot be clamped.
+    let finest = (0..).find(|&shift| most >> shift <= MAX_CLAMPED).unwrap_or(0);
+    let mut shifts: Vec<u32> = (finest..=coarsest).rev().step_by(STEP as usize).collect();
+    if finest > 0 && shifts.last() != Some(&finest) {
+        shifts.push(finest);
+    }
     let mut nodes = Vec::new();
     for (number, &shift) in shifts.iter().enumerate() {
         let half = 1i64 << (BITS - 1);

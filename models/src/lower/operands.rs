@@ -32,6 +32,14 @@ impl<'g> Operands<'g> {
         }
     }
 
+    /// Refuses a quotient that is cut off to an integer.
+    pub fn refuse_integers(&self, tensor: &str) -> Result<(), ModelError> {
+        if self.graph.is_integer(tensor) {
+            return Err(self.refuse("operand 0", "holds integers, whose quotient is cut off; cast to floats before it"));
+        }
+        Ok(())
+    }
+
     /// Refuses attributes that nobody asked for.
     pub fn finish(self) -> Result<(), ModelError> {
         match self.attributes.leftover() {

@@ -72,6 +72,7 @@ impl Summed {
 }
 
 pub(super) fn reduce_mean(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    operands.refuse_integers(operands.result()?)?;
     let Reduction { x, tensor, axes, shape } = Reduction::read(low, operands)?;
     let x = low.addressed(&x)?;
     let Summed { vars, view, inner, size } = Summed::new(low, &x, &axes)?;

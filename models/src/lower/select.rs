@@ -90,6 +90,16 @@ fn compared(low: &mut Lowering, operands: Operands, name: &str, says: fn(i64) ->
     truth(low, acc, name, says, tensor, &shape)
 }
 
+/// Whether each element is not zero.
+pub(super) fn not_zero(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let value = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    operands.finish()?;
+    let value = low.addressed(&value)?;
+    let input = low.node_of(&value)?;
+    truth(low, input, "not zero", |d| d != 0, tensor, &value.shape)
+}
+
 /// What the number of true ones among two says.
 fn combined(low: &mut Lowering, operands: Operands, name: &str, says: fn(i64) -> bool) -> Result<(), ModelError> {
     let (tensor, a, b, shape) = two(low, operands)?;

@@ -15,12 +15,20 @@ use super::graph::InputSpec;
 use super::{MAX_ELEMENTS, guarded};
 use crate::error::ModelError;
 
+/// What is known of a tensor beforehand.
+#[derive(Clone, Debug)]
+pub(super) struct Fact {
+    pub shape: Vec<usize>,
+    /// Whether it holds integers or truth values.
+    pub integer: bool,
+}
+
 /// A float model that gives all its intermediate tensors.
 pub struct FloatModel {
     plan: Arc<TypedRunnableModel>,
     names: Vec<String>,
-    shapes: HashMap<String, Vec<usize>>,
-    double_inputs: Vec<bool>,
+    facts: HashMap<String, Fact>,
+    inputs: Vec<DatumType>,
 }
 
 impl FloatModel {
@@ -32,28 +40,27 @@ impl FloatModel {
         computed: Vec<String>,
     ) -> Result<Self, ModelError> {
         let fail = |reason: String| ModelError::Float { reason };
-        let double_inputs = inputs.iter().map(|i| i.double).collect::<Vec<_>>();
         let typed = guarded(|| {
             let onnx = onnx().with_ignore_value_info(true);
             let folder = folder.map(|f| if f.as_os_str().is_empty() { "." } else { f.to_str().unwrap_or(".") });
             let mut parsed = onnx.parse(model, folder)?;
             let outlets = computed.iter().map(|name| parsed.outlets_by_name[name]).collect::<Vec<_>>();
             for (index, input) in inputs.iter().enumerate() {
-                let kind = if input.double { f64::datum_type() } else { f32::datum_type() };
-                parsed.model.set_input_fact(index, InferenceFact::dt_shape(kind, input.shape.clone()))?;
+                parsed.model.set_input_fact(index, InferenceFact::dt_shape(input.kind, input.shape.clone()))?;
             }
             parsed.model.select_output_outlets(&outlets)?;
             parsed.model.into_typed()
         })
         .map_err(fail)?;
-        let shapes = shapes(&typed, &computed)?;
+        let facts = facts(&typed, &computed)?;
+        let inputs = inputs.iter().map(|input| input.kind).collect();
         // Optimising only makes it faster; models exist on which it fails.
         let optimized = guarded(|| typed.clone().into_optimized()?.into_runnable());
         let plan = match optimized {
             Ok(plan) => plan,
             Err(_) => guarded(|| typed.into_runnable()).map_err(fail)?,
         };
-        Ok(Self { plan, names: computed, shapes, double_inputs })
+        Ok(Self { plan, names: computed, facts, inputs })
     }
 
     /// The tensors that [`Self::run`] gives, in its order.
@@ -61,16 +68,15 @@ impl FloatModel {
         &self.names
     }
 
-    /// The shapes of these tensors.
-    pub(super) fn shapes(&self) -> &HashMap<String, Vec<usize>> {
-        &self.shapes
+    /// What is known of these tensors.
+    pub(super) fn facts(&self) -> &HashMap<String, Fact> {
+        &self.facts
     }
 
     pub(super) fn run_raw(&self, inputs: &[ArrayD<f32>]) -> Result<Vec<Arc<Tensor>>, ModelError> {
         let outcome = guarded(|| {
-            let values = inputs.iter().zip(&self.double_inputs).map(|(input, double)| -> TractResult<TValue> {
-                let tensor = Tensor::from(input.clone());
-                Ok(if *double { tensor.cast_to::<f64>()?.into_owned().into() } else { tensor.into() })
+            let values = inputs.iter().zip(&self.inputs).map(|(input, kind)| -> TractResult<TValue> {
+                Ok(Tensor::from(input.clone()).cast_to_dt(*kind)?.into_owned().into())
             });
             let values = values.collect::<TractResult<TVec<TValue>>>()?;
             Ok(self.plan.run(values)?.into_iter().map(TValue::into_arc_tensor).collect())
@@ -100,7 +106,7 @@ pub(super) fn integers(tensor: &Tensor) -> Option<Vec<i64>> {
     Some(cast.to_plain_array_view::<i64>().ok()?.iter().copied().collect())
 }
 
-fn shapes(model: &TypedModel, names: &[String]) -> Result<HashMap<String, Vec<usize>>, ModelError> {
+fn facts(model: &TypedModel, names: &[String]) -> Result<HashMap<String, Fact>, ModelError> {
     for node in model.nodes() {
         for output in &node.outputs {
             let size = output.fact.shape.as_concrete().map(|s| s.iter().try_fold(1usize, |n, &d| n.checked_mul(d)));
@@ -114,11 +120,12 @@ fn shapes(model: &TypedModel, names: &[String]) -> Result<HashMap<String, Vec<us
     }
     let outlets = guarded(|| model.output_outlets().map(<[OutletId]>::to_vec));
     let outlets = outlets.map_err(|reason| ModelError::Float { reason })?;
-    let mut shapes = HashMap::new();
+    let mut facts = HashMap::new();
     for (name, outlet) in names.iter().zip(outlets) {
         let fact = guarded(|| model.outlet_fact(outlet).cloned()).map_err(|reason| ModelError::Float { reason })?;
+        let integer = !fact.datum_type.is_float();
         match fact.shape.as_concrete() {
-            Some(shape) => shapes.insert(name.clone(), shape.to_vec()),
+            Some(shape) => facts.insert(name.clone(), Fact { shape: shape.to_vec(), integer }),
             None => {
                 return Err(ModelError::invalid(format!(
                     "the shape of tensor \"{name}\" depends on values that are only known at run time"
@@ -126,5 +133,5 @@ fn shapes(model: &TypedModel, names: &[String]) -> Result<HashMap<String, Vec<us
             }
         };
     }
-    Ok(shapes)
+    Ok(facts)
 }

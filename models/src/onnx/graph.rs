@@ -9,7 +9,7 @@ use tract_onnx::pb::{
     GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_proto::DataType,
     tensor_shape_proto::dimension::Value as Dim, type_proto::Value as Type,
 };
-use tract_onnx::prelude::Tensor;
+use tract_onnx::prelude::{Datum, DatumType, Tensor};
 
 use super::float::{FloatModel, floats, integers};
 use super::guarded;
@@ -22,15 +22,26 @@ pub struct InputSpec {
     pub name: String,
     /// Its shape, a symbolic batch axis fixed to 1.
     pub shape: Vec<usize>,
-    /// Whether the float model takes doubles.
-    pub(super) double: bool,
+    /// Whether it holds integers or truth values.
+    pub integer: bool,
+    /// Width of a fixed-point program's input, sign included, if its elements' type says one.
+    pub(crate) bits: Option<u32>,
+    /// The type that the float model takes.
+    pub(super) kind: DatumType,
 }
 
 impl InputSpec {
     /// What a compiled program expects of its inputs: enough to match a data file with them, without the ONNX file.
     pub fn of_program(program: &vouch_program::Program) -> Vec<Self> {
         let ports = program.inputs.iter();
-        ports.map(|port| Self { name: port.name.clone(), shape: port.shape.clone(), double: false }).collect()
+        let spec = |port: &vouch_program::Port| Self {
+            name: port.name.clone(),
+            shape: port.shape.clone(),
+            integer: port.integer,
+            bits: None,
+            kind: f32::datum_type(),
+        };
+        ports.map(spec).collect()
     }
 }
 
@@ -62,6 +73,8 @@ pub struct Graph {
     pub nodes: Vec<GraphNode>,
     constants: BTreeMap<String, Arc<Tensor>>,
     shapes: HashMap<String, Vec<usize>>,
+    /// Tensors of integers or truth values.
+    integers: HashSet<String>,
 }
 
 impl Graph {
@@ -112,7 +125,10 @@ impl Graph {
         computed.extend(proto.node.iter().flat_map(|n| n.output.iter().filter(|o| !o.is_empty()).cloned()));
         let mut constants = load_initializers(proto, folder)?;
         let float = FloatModel::new(&model, folder, &inputs, computed)?;
-        let mut shapes = float.shapes().clone();
+        let facts = float.facts().iter();
+        let mut shapes: HashMap<String, Vec<usize>> =
+            facts.map(|(name, fact)| (name.clone(), fact.shape.clone())).collect();
+        let integers = float.facts().iter().filter(|(_, fact)| fact.integer).map(|(name, _)| name.clone()).collect();
         if !folded.is_empty() {
             let zeros: Vec<_> = inputs.iter().map(|i| ArrayD::zeros(i.shape.clone())).collect();
             let wanted: HashSet<&String> = folded.iter().collect();
@@ -128,12 +144,17 @@ impl Graph {
         for spec in &inputs {
             shapes.insert(spec.name.clone(), spec.shape.clone());
         }
-        Ok((Self { name, opset, inputs, outputs, nodes, constants, shapes }, float))
+        Ok((Self { name, opset, inputs, outputs, nodes, constants, shapes, integers }, float))
     }
 
     /// A tensor's shape.
     pub fn shape(&self, tensor: &str) -> Option<&[usize]> {
         self.shapes.get(tensor).map(Vec::as_slice)
+    }
+
+    /// Whether a computed tensor holds integers or truth values.
+    pub fn is_integer(&self, tensor: &str) -> bool {
+        self.integers.contains(tensor)
     }
 
     /// Whether a tensor is known without any input.
@@ -217,11 +238,20 @@ fn input_spec<'d>(
     let Some(Type::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
         return fail("is not a tensor");
     };
-    let double = match DataType::try_from(tensor.elem_type) {
-        Ok(DataType::Float) => false,
-        Ok(DataType::Double) => true,
+    // Integers as wide as their type, or as an input can be.
+    let (kind, bits) = match DataType::try_from(tensor.elem_type) {
+        Ok(DataType::Float) => (f32::datum_type(), None),
+        Ok(DataType::Double) => (f64::datum_type(), None),
+        Ok(DataType::Int64) => (i64::datum_type(), Some(16)),
+        Ok(DataType::Int32) => (i32::datum_type(), Some(16)),
+        Ok(DataType::Int16) => (i16::datum_type(), Some(16)),
+        Ok(DataType::Int8) => (i8::datum_type(), Some(8)),
+        Ok(DataType::Uint8) => (u8::datum_type(), Some(9)),
+        Ok(DataType::Bool) => (bool::datum_type(), Some(2)),
         _ => {
-            return fail("does not hold floats (float32 or float64), which is all that is supported as an input");
+            return fail(
+                "holds neither floats (float32, float64) nor integers (int8 to int64, uint8) nor truth values, which is all that is supported as an input",
+            );
         }
     };
     let Some(shape) = &tensor.shape else {
@@ -252,7 +282,7 @@ fn input_spec<'d>(
             }
         }
     }
-    Ok(InputSpec { name: input.name.clone(), shape: lens, double })
+    Ok(InputSpec { name: input.name.clone(), shape: lens, integer: bits.is_some(), bits, kind })
 }
 
 fn load_initializers(graph: &GraphProto, folder: Option<&Path>) -> Result<BTreeMap<String, Arc<Tensor>>, ModelError> {

@@ -78,12 +78,16 @@ pub fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributePr
 
 /// A declared float tensor; negative lengths are symbolic.
 pub fn declared(name: &str, dims: &[i64]) -> ValueInfoProto {
+    declared_as(name, dims, DataType::Float)
+}
+
+/// A declared tensor of any type.
+pub fn declared_as(name: &str, dims: &[i64], kind: DataType) -> ValueInfoProto {
     let dim = dims.iter().map(|&len| Dimension {
         value: Some(if len < 0 { Dim::DimParam("batch".into()) } else { Dim::DimValue(len) }),
         ..Dimension::default()
     });
-    let tensor =
-        type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(TensorShapeProto { dim: dim.collect() }) };
+    let tensor = type_proto::Tensor { elem_type: kind as i32, shape: Some(TensorShapeProto { dim: dim.collect() }) };
     ValueInfoProto {
         name: name.into(),
         r#type: Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() }),

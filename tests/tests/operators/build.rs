@@ -95,7 +95,7 @@ impl Builder {
 }
 
 fn port(what: &str, node: NodeId, shape: &[usize]) -> Port {
-    Port { name: format!("{what}{}", node.0), node, shape: shape.to_vec() }
+    Port { name: format!("{what}{}", node.0), node, shape: shape.to_vec(), integer: false }
 }
 
 pub fn view(node: NodeId, axes: Vec<AxisIndex>) -> View {

@@ -229,7 +229,7 @@ impl Generator {
     }
 
     fn operator(&mut self, choices: &mut Choices) {
-        let added = match choices.below(13) {
+        let added = match choices.below(14) {
             0 => self.product(choices),
             1 => self.window(choices),
             2 => self.free_contraction(choices),
@@ -248,6 +248,7 @@ impl Generator {
             9 => self.gather(choices),
             10 => self.argmax(choices),
             11 => self.divide(choices),
+            12 => self.pick(choices),
             _ => {
                 let shape = choices.shape(3, self.scale.elements);
                 self.weight(choices, &shape)
@@ -453,6 +454,30 @@ impl Generator {
         let shape = choices.shape(3, self.scale.elements);
         let index = (0..shape.iter().product()).map(|_| choices.below(len) as u32).collect();
         self.add(choices, Op::Gather { input, index }, &shape)
+    }
+
+    /// Rows of a node by a position that another one found, or by weights.
+    fn pick(&mut self, choices: &mut Choices) -> Option<NodeId> {
+        let rows = self.stored(choices);
+        let shape = self.builder.shape(rows);
+        let (&count, row) = shape.split_first()?;
+        let program = &self.builder.program;
+        let names_a_row = |&i: &u32| {
+            let (node, known) = (&program.nodes[i as usize], self.known[i as usize]);
+            node.op.is_stored() && node.frac == 0 && known.lo >= 0 && known.hi < count as i64
+        };
+        let able: Vec<u32> = (0..program.nodes.len() as u32).filter(names_a_row).collect();
+        let index = if able.is_empty() || choices.one_in(3) {
+            let indices = choices.shape(1, self.scale.elements);
+            let data = (0..indices.iter().product()).map(|_| choices.below(count) as i32).collect();
+            let index = self.add(choices, Op::Weight { data }, &indices)?;
+            self.builder.program.nodes[index.index()].frac = 0;
+            index
+        } else {
+            NodeId(choices.pick(&able))
+        };
+        let shape = [&self.builder.shape(index)[..], row].concat();
+        self.add(choices, Op::Pick { rows, index }, &shape)
     }
 
     fn argmax(&mut self, choices: &mut Choices) -> Option<NodeId> {

@@ -103,6 +103,7 @@ fn kind(op: &Op) -> &'static str {
         Op::Divide { .. } => "quotient",
         Op::Store { .. } => "store",
         Op::Gather { .. } => "gather",
+        Op::Pick { .. } => "pick",
         Op::ArgMax { .. } => "argmax",
     }
 }
@@ -139,7 +140,7 @@ fn random_programs_hold_every_operator_often() {
             *counts.entry("three readers").or_insert(0) += read.iter().filter(|&&count| count >= 3).count();
         }
         println!("{lowerable} lowered, {refused} refused, {counts:?}");
-        assert_eq!(counts.len(), 16 + 4, "{counts:?}");
+        assert_eq!(counts.len(), 17 + 4, "{counts:?}");
         assert!(counts.values().all(|&count| count >= least), "{counts:?}");
         assert!(lowerable >= 450, "{lowerable} lowered");
         assert_eq!(refused > 0, scale.refusals);

@@ -9,7 +9,7 @@ use vouch_circuits::backend::Check;
 use vouch_circuits::ir::*;
 use vouch_circuits::layout::leaf_bits;
 use vouch_circuits::lowering::{
-    ArgMaxFlags, Divide, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store,
+    ArgMaxFlags, Divide, Gather, Input, Limbs, Lowered, Max, Multiply, Pick, Recipe, Rescale, RescaleFunc, Store,
 };
 
 use crate::cheat::Cheat;
@@ -101,7 +101,7 @@ fn written(recipe: &Recipe) -> TensorId {
     match recipe {
         Recipe::Input(Input { out, .. }) | Recipe::Max(Max { out, .. }) | Recipe::Store(Store { out, .. }) => *out,
         Recipe::Gather(Gather { out, .. }) | Recipe::Multiply(Multiply { out, .. }) => *out,
-        Recipe::Divide(Divide { out, .. }) => *out,
+        Recipe::Divide(Divide { out, .. }) | Recipe::Pick(Pick { out, .. }) => *out,
         Recipe::Rescale(rescale) => rescale.out,
         Recipe::ArgMaxFlags(ArgMaxFlags { before, .. }) => *before,
         Recipe::Limbs(Limbs { cells, .. }) => cells[0],

@@ -39,7 +39,7 @@ impl Builder {
 
     fn port(&self, node: NodeId) -> Port {
         let it = self.0.node(node);
-        Port { name: it.source.clone(), node, shape: it.shape.clone() }
+        Port { name: it.source.clone(), node, shape: it.shape.clone(), integer: false }
     }
 
     fn input(&mut self, name: &str, bits: u32, shape: &[usize]) -> NodeId {
@@ -218,6 +218,24 @@ pub static GATHER: LazyLock<Case> = LazyLock::new(|| {
     b.finish(&[copy], &[&[7, -5, 6]])
 });
 
+/// Rows that an input names, of another input; and weights at the largest element's position.
+pub static PICK: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("pick");
+    let (x, i) = (b.input("x", 4, &[3, 3]), b.input("i", 4, &[2]));
+    // What the input's range alone excludes names a row too.
+    let f = b.table("f", 5, |z| if (-8..8).contains(&z) { z } else { 0 });
+    let index = b.apply("at", i, (0, 5), f, false);
+    let picked = b.push("rows", Op::Pick { rows: x, index }, &[2, 3]);
+    let scaled = AffineTerm::Scaled { coef: 2, view: View::identity(picked, 2) };
+    let terms = vec![scaled, AffineTerm::Fill { coef: 3, ranges: vec![(1, 1, 3)] }];
+    let input = b.push("sum", Op::Affine { terms }, &[2, 3]);
+    let y = b.push("y", Op::Store { input }, &[2, 3]);
+    let largest = b.push("largest", Op::ArgMax { input: x, axis: 1 }, &[3, 1]);
+    let weight = b.weight("w", &[3], 1);
+    let z = b.push("z", Op::Pick { rows: weight, index: largest }, &[3, 1]);
+    b.finish(&[y, z], &[&[5, 5, 5, -2, 7, 1, 0, 1, 4], &[2, 0]])
+});
+
 /// A tensor `h` with three readers: two products, and a sum with its own shift.
 pub static FAN_OUT: LazyLock<Case> = LazyLock::new(|| {
     let mut b = Builder::new("fan-out");
@@ -268,6 +286,19 @@ pub static WIDE: LazyLock<Case> = LazyLock::new(|| {
 });
 
 /// All but [`LIMBS`], whose tables are large, and [`WIDE`].
-pub fn all() -> [&'static Case; 11] {
-    [&*DENSE, &*FRACTIONS, &*CLAMPS, &*TABLES, &*POOL, &*TALL, &*QUOTIENTS, &*ARGMAX, &*GATHER, &*FAN_OUT, &*PRODUCTS]
+pub fn all() -> Vec<&'static Case> {
+    vec![
+        &*DENSE,
+        &*FRACTIONS,
+        &*CLAMPS,
+        &*TABLES,
+        &*POOL,
+        &*TALL,
+        &*QUOTIENTS,
+        &*ARGMAX,
+        &*GATHER,
+        &*PICK,
+        &*FAN_OUT,
+        &*PRODUCTS,
+    ]
 }

@@ -9,7 +9,7 @@ use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
 use vouch_circuits::ir::*;
 use vouch_circuits::lowering::{
-    ArgMaxFlags, Divide, Gather, Input, Limbs, Lowered, Max, Multiply, Recipe, Rescale, RescaleFunc, Store,
+    ArgMaxFlags, Divide, Gather, Input, Limbs, Lowered, Max, Multiply, Pick, Recipe, Rescale, RescaleFunc, Store,
     padded_positions,
 };
 use vouch_program::half;
@@ -280,6 +280,13 @@ fn follow(system: &ConstraintSystem, recipe: &Recipe, inputs: &[Vec<i64>], value
         Recipe::Gather(Gather { input, index, out }) => {
             let (input, index) = (&values[input.0 as usize], &values[index.0 as usize]);
             values[out.0 as usize] = index.iter().map(|i| input[small(*i).unwrap_or(0) as usize]).collect();
+            *out
+        }
+        Recipe::Pick(Pick { rows, position, out, .. }) => {
+            let positions = whole(position, values);
+            let rows = &values[rows.0 as usize];
+            let at = |at: &i64| usize::try_from(*at).ok().and_then(|at| rows.get(at)).copied().unwrap_or_default();
+            values[out.0 as usize] = positions.iter().map(at).collect();
             *out
         }
         Recipe::ArgMaxFlags(ArgMaxFlags { input, axis, before }) => {

@@ -294,6 +294,31 @@ fn a_wrong_gather_is_refused() {
     }
 }
 
+/// An element of another row, or of none; and a row that is padding, is beyond all, or is before the first.
+#[test]
+fn a_wrong_pick_is_refused() {
+    for scene in [&PICK.scene, &PICK.joined, &PICK.narrow] {
+        let refused = |values: &Values| matches!(scene.refusal(values), Some(Check::LookupSum | Check::Batch));
+        let (picked, index) = (scene.tensor("pick rows"), scene.tensor("result at"));
+        for (row, value) in [(0, 5), (1, -2), (6, 100)] {
+            let values = scene.lied(&PICK.inputs, picked, |values| values[picked.0 as usize][row] = Fr::from(value));
+            assert!(refused(&values), "row {row}");
+        }
+        for at in [3, 4, 7, -1] {
+            let values = scene.honest(&[PICK.inputs[0].clone(), vec![at, 0]]);
+            let broken = violated(scene.system(), &mut values.clone(), &publics(scene.system(), &values));
+            assert!(broken.iter().all(|one| matches!(one, Constraint::Lookup(_))), "{broken:?}");
+            // A row of the padding is in the table, and a negative index below the range's end.
+            assert_eq!(broken.len(), if at == 3 || at == -1 { 1 } else { 2 }, "index {at}: {broken:?}");
+            assert!(refused(&values), "index {at}");
+        }
+        // Between two rows, where another element's position is met.
+        let quarter = Fr::from(4).inverse().unwrap();
+        let values = scene.lied(&PICK.inputs, index, |values| values[index.0 as usize][0] = Fr::from(1) + quarter);
+        assert!(refused(&values));
+    }
+}
+
 /// A copy that is none is stopped by an equality, at the leaves' point.
 #[test]
 fn a_wrong_copy_is_refused() {

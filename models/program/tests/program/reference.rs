@@ -96,6 +96,11 @@ impl Reference<'_> {
                 let from = indices(shape).nth(index[flat(&node.shape, o)] as usize).unwrap();
                 self.direct(*input, &from)
             }
+            Op::Pick { rows, index } if real => {
+                let (at, row) = o.split_at(self.program.node(*index).shape.len());
+                let at = usize::try_from(self.direct(*index, at)).unwrap();
+                self.direct(*rows, &[&[at], row].concat())
+            }
             Op::ArgMax { input, axis } if real => {
                 let lane: Vec<i64> = (0..self.program.node(*input).shape[*axis])
                     .map(|i| {
@@ -107,7 +112,7 @@ impl Reference<'_> {
                 let largest = lane.iter().max().unwrap();
                 lane.iter().position(|value| value == largest).unwrap() as i64
             }
-            Op::Weight { .. } | Op::Gather { .. } | Op::ArgMax { .. } => {
+            Op::Weight { .. } | Op::Gather { .. } | Op::Pick { .. } | Op::ArgMax { .. } => {
                 assert!(self.padded);
                 0
             }

@@ -29,11 +29,16 @@ fn valid() -> Program {
     let rows = builder.push(Op::Gather { input: w, index: vec![1, 0] }, &[2, 1]);
     let den = view(rows, vec![AxisIndex::var(0), AxisIndex::fixed(0)]);
     builder.push(Op::Divide { num: apply, den, shift: 3 }, &[2, 4]);
+    builder.push(Op::Pick { rows: w, index: gather }, &[2, 4]);
     validate(&builder.program).unwrap();
     builder.program
 }
 
 type Break = fn(&mut Program);
+
+fn pick(program: &mut Program, rows: u32, index: u32) {
+    program.nodes[11].op = Op::Pick { rows: NodeId(rows), index: NodeId(index) };
+}
 
 fn lhs(program: &mut Program) -> &mut View {
     match &mut program.nodes[2].op {
@@ -176,6 +181,19 @@ fn every_rule_is_checked() {
         }),
         ("has shape [2] where the position of the largest has [1]", |p| p.nodes[8].shape = vec![2]),
         ("a position has scale 2^0, not 2^-(1)", |p| p.nodes[8].frac = 1),
+        // Picked rows.
+        ("node 11 (\"source 11\"): reads node 3, which is virtual", |p| pick(p, 3, 7)),
+        ("node 11 (\"source 11\"): reads node 2, which is virtual", |p| pick(p, 1, 2)),
+        ("node 11 (\"source 11\"): reads node 11, which does not come before it", |p| pick(p, 1, 11)),
+        ("node 12 (\"source 11\"): picks from node 8, which has no axis", |p| {
+            let last = p.nodes[11].clone();
+            p.nodes[8].op = Op::Weight { data: vec![0] };
+            p.nodes[8].shape = vec![];
+            p.nodes.push(last);
+            p.nodes[12].op = Op::Pick { rows: NodeId(8), index: NodeId(7) };
+        }),
+        ("has shape [2, 4] where the picked rows have [2, 4, 4]", |p| pick(p, 1, 6)),
+        ("picks by node 7, whose scale is 2^-(3), not 2^0", |p| p.nodes[7].frac = 3),
         // Quotients.
         ("node 10 (\"source 10\"): reads node 3, which is virtual", |p| divide(p).0.0 = 3),
         ("node 10 (\"source 10\"): reads node 1 of shape [3, 4]", |p| divide(p).0.0 = 1),
@@ -190,7 +208,11 @@ fn every_rule_is_checked() {
         ("a view of node 9 has 1 axes where the node has 2", |p| divide(p).1.axes.truncate(1)),
         // Ports.
         ("input 0 (\"t0\"): names node 1, which is not an input", |p| {
-            p.inputs[0] = Port { name: "t0".into(), node: NodeId(1), shape: vec![12] };
+            p.inputs[0] = Port { name: "t0".into(), node: NodeId(1), shape: vec![12], integer: false };
+        }),
+        ("input 0 (\"t0\"): has integers of scale 2^-(5), not 2^0", |p| {
+            p.inputs[0].integer = true;
+            p.nodes[0].frac = 5;
         }),
         ("input 0 (\"t0\"): names node 99, which the program does not have", |p| p.inputs[0].node = NodeId(99)),
         ("input 0 (\"t0\"): shape [5] does not have the 6 elements", |p| p.inputs[0].shape = vec![5]),
@@ -204,7 +226,7 @@ fn every_rule_is_checked() {
             p.outputs[0].node = NodeId(3);
             p.outputs[0].shape = vec![8];
         }),
-        ("output 0 (\"t0\"): names node 11, which the program does not have", |p| p.outputs[0].node = NodeId(11)),
+        ("output 0 (\"t0\"): names node 12, which the program does not have", |p| p.outputs[0].node = NodeId(12)),
         ("output 1 (\"t1\"): shape [3] does not have the 12", |p| p.outputs[1].shape = vec![3]),
         ("program: has no outputs", |p| p.outputs.clear()),
     ];
@@ -312,6 +334,8 @@ fn break_something(program: &mut Program, choices: &mut Choices) {
             _ => break_view(den),
         },
         Op::Store { input } => *input = id,
+        Op::Pick { rows, .. } if which < 3 => *rows = id,
+        Op::Pick { index, .. } => *index = id,
         Op::Gather { input, .. } if which < 3 => *input = id,
         Op::Gather { index, .. } => index.push(extreme as u32),
         Op::ArgMax { axis, .. } => *axis = extreme as usize,
