@@ -56,6 +56,7 @@ fn program() -> Program {
         tables: vec![FunctionTable { name: "halve".into(), bits: 8, values: (-128..128).map(|z| z / 2).collect() }],
         inputs: vec![port("x", 0, &[1, 9])],
         outputs: vec![port("y", 7, &[15]), port("largest", 8, &[])],
+        batch: 1,
     }
 }
 

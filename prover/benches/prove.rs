@@ -1,9 +1,9 @@
 //! What a user waits for: setup, prove (by stage) and verify, with peak memory, for the sample models and for a multilayer perceptron of
-//! a million parameters (784-1024-256-10, random weights: only its shape matters for speed). First, how the shell grows with depth (`shapes`),
+//! a million parameters (784-1024-256-10, random weights: only its shape matters for speed); of the smallest sixteen inferences in one proof too. First, how the shell grows with depth (`shapes`),
 //! and what its circuit costs with more lanes (`lanes`).
 //!
 //! Each model runs in a process of its own, so that the peak memory is its own. Figures are medians.
-//! `cargo bench -p vouch-prover --bench prove [-- MODEL …]`
+//! `cargo bench -p vouch-prover --bench prove [-- MODEL …]`, or `-- FILE.onnx DATA [AXIS=LENGTH …]` for any other.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -11,22 +11,35 @@ use std::time::{Duration, Instant};
 
 use vouch_circuits::layout::Layout;
 use vouch_circuits::shell::{Shape, record_shape};
-use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
+use vouch_models::{Calibration, CompileOptions, Model};
+use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View, batched};
 use vouch_prover::commit::Srs;
 use vouch_prover::{Needs, ProvingKey, SetupOptions, constraints_of, prove, setup};
 use vouch_verifier::{PreparedKey, verify};
 
 const RUNS: usize = 5;
 const MILLION: &str = "mlp-1M";
+/// Sixteen inferences in one proof.
+const SIXTEEN: &str = "digits8x8_mlp x16";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     if let [flag, name] = &arguments[..]
         && flag == "--one"
     {
-        return measure(name);
+        let work = match name.as_str() {
+            MILLION => million(),
+            SIXTEEN => sixteen(),
+            name => sample(name),
+        };
+        return measure(name, work);
     }
-    let all = vouch_models::zoo::entries().iter().map(|m| m.name).chain([MILLION]);
+    if let [model, data, rest @ ..] = &arguments[..]
+        && model.ends_with(".onnx")
+    {
+        return measure(model, file(model, data, rest));
+    }
+    let all = vouch_models::zoo::entries().iter().map(|m| m.name).chain([SIXTEEN, MILLION]);
     let wanted = all.filter(|name| arguments.is_empty() || arguments.iter().any(|a| a == name));
     println!("medians of {RUNS} runs on {} threads; milliseconds\n", rayon::current_num_threads());
     if arguments.is_empty() || arguments.iter().any(|a| a == "shapes") {
@@ -42,8 +55,7 @@ fn main() {
     }
 }
 
-fn measure(name: &str) {
-    let (program, inputs) = if name == MILLION { million() } else { sample(name) };
+fn measure(name: &str, (program, inputs): (Program, Vec<Vec<i64>>)) {
     let needs = Needs::of(&program, &SetupOptions::default()).expect("the model lowers");
     let parameters = program.parameters();
     let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
@@ -113,6 +125,33 @@ fn sample(name: &str) -> (Program, Vec<Vec<i64>>) {
     let program = model.compile(&mut |_| {}).expect("sample models compile").program;
     let first = model.samples().expect("sample data is bundled").swap_remove(0);
     let inputs = vouch_models::quantize_all(&program, &first).expect("sample data is in range");
+    (program, inputs)
+}
+
+/// Sixteen digits.
+fn sixteen() -> (Program, Vec<Vec<i64>>) {
+    let (name, count) = SIXTEEN.split_once(" x").expect("a name and a number");
+    let count = count.parse().expect("a number");
+    let (program, _) = sample(name);
+    let samples = vouch_models::zoo::find(name).expect("a sample model has this name").samples();
+    let inputs = samples.expect("sample data is bundled").into_iter().take(count).flat_map(|sample| {
+        vouch_models::quantize_all(&program, &sample).expect("sample data is in range").swap_remove(0)
+    });
+    (batched(&program, count).expect("there is such a batch"), vec![inputs.collect()])
+}
+
+/// A model from a file, calibrated on data from another, of which it runs the first sample.
+fn file(model: &str, data: &str, dimensions: &[String]) -> (Program, Vec<Vec<i64>>) {
+    let open = dimensions.iter().map(|text| {
+        let (name, length) = text.split_once('=').expect("what follows are lengths of open axes, NAME=LENGTH");
+        (name.to_string(), length.parse().expect("a length is a number"))
+    });
+    let model = Model::from_path_with(model, &open.collect()).unwrap_or_else(|error| panic!("{error}"));
+    let data = Calibration::from_path(data).unwrap_or_else(|error| panic!("{error}"));
+    let first = data.samples(model.inputs()).unwrap_or_else(|error| panic!("{error}")).swap_remove(0);
+    let compiled = model.compile(&data, &CompileOptions::default(), &mut |_| {});
+    let program = compiled.unwrap_or_else(|error| panic!("{error}")).program;
+    let inputs = vouch_models::quantize_all(&program, &first).expect("calibration data is in range");
     (program, inputs)
 }
 
@@ -189,5 +228,5 @@ fn perceptron(widths: &[usize]) -> (Program, Vec<Vec<i64>>) {
     let outputs = vec![port("output", last, widths[widths.len() - 1])];
     let inputs = vec![port("input", input, widths[0])];
     let values = (0..widths[0]).map(|_| random(1 << 12)).collect();
-    (Program { name: "perceptron".into(), nodes, tables: Vec::new(), inputs, outputs }, vec![values])
+    (Program { name: "perceptron".into(), nodes, tables: Vec::new(), inputs, outputs, batch: 1 }, vec![values])
 }

@@ -87,6 +87,7 @@ mod tests {
             tables: Vec::new(),
             inputs: vec![port("in")],
             outputs: vec![port("out")],
+            batch: 1,
             nodes: vec![Node { op, shape: shape.clone(), frac: 0, source }],
         };
         let needs = Needs::of(&program, &SetupOptions::chunk_bits(6)).unwrap();

@@ -244,7 +244,7 @@ fn perceptron(layers: usize) -> Program {
     }
     let port = |name: &str, node| Port { name: name.into(), node, shape: vec![1, 32], integer: false };
     let (inputs, outputs) = (vec![port("input", input)], vec![port("output", last)]);
-    Program { name: "perceptron".into(), nodes, tables: Vec::new(), inputs, outputs }
+    Program { name: "perceptron".into(), nodes, tables: Vec::new(), inputs, outputs, batch: 1 }
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn program(weights: impl Fn(i32) -> i32) -> Program {
         tables: Vec::new(),
         inputs: vec![port("x", NodeId(0), &[1, 3])],
         outputs: vec![port("largest", NodeId(4), &[1])],
+        batch: 1,
     }
 }
 

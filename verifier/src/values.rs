@@ -11,6 +11,8 @@ use vouch_circuits::tensor_opening::commitment_id;
 
 /// How many values people are shown.
 const SHOWN: usize = 12;
+/// Of how many rows at most each one's largest value.
+const MOST_ROWS: usize = 64;
 
 /// One input or output of a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -66,10 +68,16 @@ impl TensorValues {
     }
 }
 
-/// The line, and the largest value where there are several.
+/// The line, and the largest value where there are several; of several rows, each one's.
 impl fmt::Display for TensorValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.line())?;
+        let row = self.shape.last().copied().unwrap_or(1);
+        let rows = self.integers.len() / row.max(1);
+        if row > 1 && (2..=MOST_ROWS).contains(&rows) {
+            let largest: Vec<_> = self.integers.chunks(row).map(|row| argmax(row).to_string()).collect();
+            return write!(f, "\n  largest of each row: position {}", largest.join(", "));
+        }
         match self.values.get(self.argmax) {
             Some(largest) if self.values.len() > 1 => {
                 write!(f, "\n  largest: position {}, {largest:.4}", self.argmax)
@@ -238,6 +246,8 @@ mod tests {
         let scores = TensorValues::new("scores", &[1, 3], 2, &[-6, 5, 5]);
         assert_eq!((&scores.values[..], scores.argmax), (&[-1.5, 1.25, 1.25][..], 1));
         assert_eq!(scores.to_string(), "\"scores\" [1, 3]: -1.5000  1.2500  1.2500\n  largest: position 1, 1.2500");
+        let rows = TensorValues::new("rows", &[2, 1, 3], 0, &[1, 2, 3, 6, 5, 4]);
+        assert!(rows.to_string().ends_with("\n  largest of each row: position 2, 0"));
         let one = TensorValues::new("class\x1b[2J", &[], -1, &[7]);
         assert_eq!(one.to_string(), "\"class\u{fffd}[2J\" []: 14.0000");
         let none = TensorValues::new("none", &[0], 0, &[]);

@@ -172,6 +172,14 @@ pub enum Problem {
     VirtualOutput { node: NodeId },
     #[error("shape {shape:?} does not have the {expected} elements of its node")]
     PortShape { expected: usize, shape: Vec<usize> },
+    #[error(
+        "a batch of {count} cannot be made of a program for {batch}; it needs one for 1, and at least one inference"
+    )]
+    Batch { batch: usize, count: usize },
+    #[error("picks rows of {read}, which is computed from an input: there is no batch of that")]
+    BatchPick { read: NodeId },
+    #[error("is for no inference at all")]
+    EmptyBatch,
     #[error("has no outputs")]
     NoOutputs,
     #[error("the rescaled value can be anything in {lo}..={hi}, which is not within {bits} bits")]

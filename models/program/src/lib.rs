@@ -3,6 +3,7 @@
 //! - [`program`]: nodes, operators, views and their exact integer semantics.
 //! - [`validate`](mod@validate): every structural rule that the other modules rely on, checked once.
 //! - [`interval`]: worst-case ranges of every tensor, for every input in the declared range.
+//! - [`batch`]: several inferences as one program.
 //! - [`execute`](mod@execute): the integer executor.
 //! - [`error`]: what can be wrong, in words.
 //!
@@ -12,6 +13,7 @@
 #![warn(missing_docs)]
 
 mod address;
+pub mod batch;
 pub mod error;
 pub mod execute;
 pub mod interval;
@@ -19,6 +21,7 @@ mod kernel;
 pub mod program;
 pub mod validate;
 
+pub use batch::batched;
 pub use error::{ExecuteError, Place, Problem, ProgramError};
 pub use execute::{Execution, Keep, execute, execute_keeping};
 pub use interval::{Interval, intervals, node_interval, quotient, rescale, rescaled};

@@ -37,6 +37,8 @@ pub struct Program {
     pub inputs: Vec<Port>,
     /// The model's outputs, in its own order; each is a stored node.
     pub outputs: Vec<Port>,
+    /// How many inferences it does at once: see [`crate::batched`].
+    pub batch: usize,
 }
 
 /// A named input or output.

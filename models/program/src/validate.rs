@@ -50,6 +50,9 @@ pub fn validate(program: &Program) -> Result<(), ProgramError> {
     for (index, node) in program.nodes.iter().enumerate() {
         validate_node(program, index, node)?;
     }
+    if program.batch == 0 {
+        return Err(Place::Program.error(Problem::EmptyBatch));
+    }
     check_ports(program)
 }
 

@@ -69,6 +69,7 @@ impl<'g> Lowering<'g> {
             tables: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            batch: 1,
         };
         Self {
             graph,

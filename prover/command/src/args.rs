@@ -163,6 +163,9 @@ pub struct KeyOptions {
     /// Entries of a commitment, as a power of two; picked by what proofs then cost if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=26))]
     pub chunk_bits: Option<u8>,
+    /// How many inferences one proof is of, each on an input of its own: they share what the weights cost
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536), default_value = "1")]
+    pub batch: u32,
     /// What proofs show of the inputs, or of one by its name; may be given several times
     #[arg(long, value_name = "[NAME=]public|committed|hashed|private", value_parser = visibility)]
     pub input: Vec<Shows>,
@@ -218,7 +221,8 @@ fn visibility(text: &str) -> Result<Shows, String> {
 #[command(after_help = "Example:
   vouch prove lenet --input images.npy --index 3 --out three.proof
 
-The input has the form of calibration data, and the scaling of training. The proof is verified before it is written. It
+The input has the form of calibration data, and the scaling of training; of a batch (`vouch setup --batch`), so many samples along the first axis.
+The proof is verified before it is written. It
 shows the outputs and inputs as far as setup was told to show them, and nothing else of what was computed.
 
 What opens a committed or hashed input or output is written beside the proof, as PROOF.NAME.opening: keep it as secret as the values.

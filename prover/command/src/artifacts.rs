@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::{Proof, VerifyingKey};
-use vouch_program::Program;
+use vouch_program::{Program, batched};
 use vouch_prover::ProvingKey;
 use vouch_verifier::Opening;
 
@@ -93,7 +93,8 @@ pub fn read_proving_key(dir: &Path) -> Result<ProvingKey, Failure> {
     let path = dir.join(PROVING_KEY);
     let bytes = read(&path, "the proving key")?;
     let key = ProvingKey::from_bytes(&bytes).map_err(|error| unusable(&path, "proving key", &error))?;
-    if dir.join(MODEL).exists() && read_model(dir)? != *key.program() {
+    let of_model = |model: Program| batched(&model, key.program().batch).is_ok_and(|program| program == *key.program());
+    if dir.join(MODEL).exists() && !of_model(read_model(dir)?) {
         return Err(Failure::unusable(format!(
             "{} is the key of another model than {MODEL} beside it",
             path.display()

@@ -10,7 +10,9 @@ pub struct Builder {
 impl Builder {
     pub fn new() -> Self {
         let (nodes, tables) = (Vec::new(), Vec::new());
-        Self { program: Program { name: "test".into(), nodes, tables, inputs: Vec::new(), outputs: Vec::new() } }
+        Self {
+            program: Program { name: "test".into(), nodes, tables, inputs: Vec::new(), outputs: Vec::new(), batch: 1 },
+        }
     }
 
     pub fn push(&mut self, op: Op, shape: &[usize]) -> NodeId {

@@ -29,7 +29,7 @@ struct Builder(Program);
 impl Builder {
     fn new(name: &str) -> Self {
         let (nodes, tables, inputs, outputs) = Default::default();
-        Self(Program { name: name.into(), nodes, tables, inputs, outputs })
+        Self(Program { name: name.into(), nodes, tables, inputs, outputs, batch: 1 })
     }
 
     fn push(&mut self, source: &str, op: Op, shape: &[usize]) -> NodeId {

@@ -27,6 +27,7 @@ pub fn program() -> Program {
         tables: Vec::new(),
         inputs: vec![port("x", NodeId(0), &[1, 3])],
         outputs: vec![port("y", NodeId(3), &[1, 5])],
+        batch: 1,
     }
 }
 

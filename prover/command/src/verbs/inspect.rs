@@ -143,6 +143,7 @@ fn inspect(path: &Path) -> Result<Facts, Failure> {
             key_facts(&key.verifying_key, &mut facts);
             system_facts(&key.core.lowered().system, &mut facts);
             facts.add("parameters", "parameters (not shown)", key.program().parameters());
+            facts.add("batch", "inferences in a proof", key.program().batch);
             facts.add("powers", "powers of the reference string", key.core.srs.powers.len());
         }
         Kind::VerifyingKey => key_facts(&VerifyingKey::from_bytes(&bytes).map_err(|e| bad(&e))?, &mut facts),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vouch_prover::SetupOptions;
 
-use super::setup::{PUBLISHED_SALT, make, options_of};
+use super::setup::{PUBLISHED_SALT, batch_of, make, options_of};
 use crate::args::ModelId;
 use crate::artifacts::{read_model, read_verifying_key};
 use crate::failure::Failure;
@@ -13,7 +13,7 @@ use crate::progress::Progress;
 pub fn run(args: &ModelId, out: &Output) -> Result<Value, Failure> {
     let mut progress = Progress::new(out);
     progress.begin("reading the model");
-    let program = read_model(&args.dir)?;
+    let program = batch_of(read_model(&args.dir)?, &args.options)?;
     let published = args.key.as_deref().map(read_verifying_key).transpose()?;
     let options = published.as_ref().map_or_else(|| options_of(&args.options, &program), SetupOptions::of);
     let salt = args.salt.unwrap_or(PUBLISHED_SALT);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vouch_circuits::key::{Proof, VerifyingKey};
@@ -13,7 +14,7 @@ use vouch_verifier::{Opening, PreparedKey, Verified, printable, verify};
 use crate::args::Prove;
 use crate::artifacts::{NewFile, VERIFYING_KEY, expect_writable, read_opening, read_proving_key, write_folder};
 use crate::failure::Failure;
-use crate::output::{Output, size};
+use crate::output::{Output, size, time};
 use crate::progress::Progress;
 use crate::values::{pick, read_samples, to_integers};
 
@@ -34,7 +35,9 @@ pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
     let sample = pick(samples, args.input.index, &args.input.input)?;
     let inputs = to_integers(key.program(), &sample)?;
     let options = ProveOptions { context: args.context, openings: &earlier, hashes: &earlier_hashes };
+    let start = Instant::now();
     let Proven { proof, openings, hashes } = make(&key, &inputs, &options, &mut progress)?;
+    let proving = start.elapsed().as_secs_f64();
     let openings = numbered(openings, hashes);
     progress.begin("verifying");
     // A proof that does not verify is worth nothing: better to know now.
@@ -48,6 +51,15 @@ pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
     let publics = &key.verifying_key.publics;
     verified.shown.outputs.iter().for_each(|output| out.say(format!("output {output}")));
     out.say(&table);
+    let batch = key.program().batch;
+    let each = proving / batch as f64;
+    if batch > 1 {
+        let each = time(Duration::from_secs_f64(each));
+        out.say(format!(
+            "{batch} inferences, {each} of proving and {} of proof each",
+            size(bytes.len() as u64 / batch as u64)
+        ));
+    }
     out.say(format!("wrote {} ({}), a zero-knowledge proof", args.out.display(), size(bytes.len() as u64)));
     for ((tensor, opening), file) in openings.iter().zip(&files) {
         let (name, (what, _)) = (printable(&publics[*tensor].name), opening.public_part());
@@ -61,6 +73,8 @@ pub fn run(args: &Prove, out: &Output) -> Result<Value, Failure> {
     Ok(json!({
         "command": "prove",
         "model": key.program().name,
+        "batch": batch,
+        "seconds_each": each,
         "model_id": hex::encode(key.verifying_key.model_id()),
         "context": args.context.map(hex::encode),
         "development": key.verifying_key.development,

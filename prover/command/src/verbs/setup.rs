@@ -8,7 +8,7 @@ use vouch_circuits::architecture::Architecture;
 use vouch_circuits::ir::Visibility;
 use vouch_circuits::lowering::LowerError;
 use vouch_circuits::shell::poseidon::CELLS;
-use vouch_program::{Port, Program};
+use vouch_program::{Port, Program, batched};
 use vouch_prover::{Price, ProvingKey, SetupError, SetupOptions, price, setup};
 use vouch_verifier::printable;
 
@@ -22,7 +22,7 @@ use crate::reference;
 pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
     let mut progress = Progress::new(out);
     progress.begin("reading the model");
-    let program = read_model(&args.dir)?;
+    let program = batch_of(read_model(&args.dir)?, &args.options)?;
     let options = options_of(&args.options, &program);
     let salt = if args.published_weights { Some(PUBLISHED_SALT) } else { args.salt };
     let key = make(program, &options, args.options.srs.as_deref(), salt, out, &mut progress)?;
@@ -62,6 +62,7 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
     Ok(json!({
         "command": "setup",
         "model": key.program().name,
+        "batch": key.program().batch,
         "model_id": model_id,
         "key_digest": hex::encode(key.core.key_digest),
         "chunk_bits": key.verifying_key.cuts.chunk_bits,
@@ -90,6 +91,14 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
 
 /// The salt of models whose weights are published.
 pub const PUBLISHED_SALT: [u8; 32] = [0; 32];
+
+/// So many inferences of the model as the command line says.
+pub fn batch_of(program: Program, said: &KeyOptions) -> Result<Program, Failure> {
+    batched(&program, said.batch as usize).map_err(|error| {
+        let failure = Failure::unusable(format!("no proof can be of {} inferences of this model", said.batch));
+        failure.because(&error).advice("make a smaller batch, or keys without --batch")
+    })
+}
 
 /// What the command line says, of this program.
 pub fn options_of(said: &KeyOptions, program: &Program) -> SetupOptions {

@@ -262,6 +262,30 @@ fn the_whole_way() {
     fails(folder, &["verify", "--key", "m", "--proof", "p"], REFUSED, &["made for another verifying key"]);
 }
 
+/// Four inferences in one proof say what one in one says, and tokens go the same way as pixels.
+#[test]
+fn batches_are_proven() {
+    let folder = workplace();
+    let folder = folder.path();
+    let alone = |index: &str| {
+        let proven = json(folder, &["prove", "m", "--input", "data.json", "--index", index, "--out", "one"]);
+        assert_eq!(proven["batch"], 1);
+        proven["outputs"][0]["integers"].as_array().unwrap().clone()
+    };
+    let wanted = ["4", "5", "6", "7"].map(alone).concat();
+    let id = json(folder, &["setup", "m", "--batch", "4", "--salt", &"5a".repeat(32)])["model_id"].clone();
+    assert_eq!(json(folder, &["model-id", "m", "--batch", "4", "--salt", &"5a".repeat(32)])["model_id"], id);
+    let proven = json(folder, &["prove", "m", "--input", "data.json", "--index", "1", "--out", "four"]);
+    assert_eq!(proven["batch"], 4);
+    assert!(proven["seconds_each"].as_f64().unwrap() > 0.0);
+    let verified = json(folder, &["verify", "--key", "m", "--proof", "four", "--model-id", id.as_str().unwrap()]);
+    let output = &verified["verified"]["outputs"][0];
+    assert_eq!(output["shape"], serde_json::json!([4, 10]));
+    assert_eq!(output["integers"], Value::Array(wanted));
+    assert_eq!(json(folder, &["inspect", "m/proving.key"])["batch"], 4);
+    fails(folder, &["prove", "m", "--input", "x.json", "--out", "few"], UNUSABLE, &["[4, 64]", "does not fit"]);
+}
+
 #[test]
 fn secrets_are_their_owners() {
     let folder = workplace();
