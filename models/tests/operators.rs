@@ -668,3 +668,75 @@ fn integers_that_are_none_are_refused() {
         assert!(text.contains("holds integers"), "{text}");
     }
 }
+
+/// Operators between integers and floats, as exporters place them: around each operator, its weights as integers too.
+#[test]
+fn quantized_chains() {
+    let bytes_of = |name: &str, dims: &[i64], kind: DataType, data: Vec<i32>| TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: kind as i32,
+        int32_data: data,
+        ..TensorProto::default()
+    };
+    let scalar = |name: &str, value: f32| floats(name, &[], vec![value]);
+    let zero = |name: &str, kind: DataType, value: i32| bytes_of(name, &[], kind, vec![value]);
+    let quantize =
+        |x: &str, y: &str, of: &str| node("QuantizeLinear", &[x, &format!("{of}s"), &format!("{of}z")], y, vec![]);
+    let back =
+        |x: &str, y: &str, of: &str| node("DequantizeLinear", &[x, &format!("{of}s"), &format!("{of}z")], y, vec![]);
+    for (kind, at) in [(DataType::Uint8, 128), (DataType::Int8, -3)] {
+        let own = || vec![scalar("xs", 0.02), zero("xz", kind, at)];
+        // There and back is one table; apart, both are exact.
+        let both = vec![quantize("x", "q", "x"), back("q", "y", "x")];
+        let both = check(&[3, 5], own(), both);
+        assert_eq!(count(&both, |op| matches!(op, Op::Apply { .. })), 1);
+        let apart = vec![quantize("x", "q", "x"), back("q", "d", "x"), node("Cast", &["q"], "c", vec![int("to", 1)])];
+        let apart = [apart, vec![node("Add", &["d", "c"], "y", vec![])]].concat();
+        check(&[3, 5], own(), apart);
+        // A layer with weights of a scale for each column, and a bias of 32 bits.
+        let mut weights = own();
+        let matrix = noise(6 * 4, 3).iter().map(|x| (x * 127.0).round() as i32).collect();
+        weights.extend([
+            bytes_of("w", &[6, 4], DataType::Int8, matrix),
+            floats("ws", &[4], vec![0.01, 0.02, 0.005, 0.03]),
+            bytes_of("wz", &[4], DataType::Int8, vec![0; 4]),
+            bytes_of("b", &[4], DataType::Int32, vec![500, -700, 20, 0]),
+            floats("bs", &[4], vec![2e-4, 4e-4, 1e-4, 6e-4]),
+            bytes_of("bz", &[4], DataType::Int32, vec![0; 4]),
+            scalar("ys", 0.05),
+            zero("yz", kind, at),
+        ]);
+        let layer = vec![
+            quantize("x", "q", "x"),
+            back("q", "d", "x"),
+            node("DequantizeLinear", &["w", "ws", "wz"], "wd", vec![int("axis", 1)]),
+            node("DequantizeLinear", &["b", "bs", "bz"], "bd", vec![int("axis", 0)]),
+            node("Gemm", &["d", "wd", "bd"], "g", vec![]),
+            node("Relu", &["g"], "r", vec![]),
+            quantize("r", "p", "y"),
+            back("p", "y", "y"),
+        ];
+        let layer = check_quantized(&[3, 6], weights, layer, 0.05);
+        assert_eq!(count(&layer, |op| matches!(op, Op::Apply { .. })), 3);
+    }
+    // Without a zero point bytes are meant; one for each channel of what is computed is refused.
+    check(&[3, 5], vec![scalar("s", 0.02)], vec![node("QuantizeLinear", &["x", "s"], "y", vec![])]);
+    let scales = floats("s", &[5], vec![0.1, 0.2, 0.3, 0.4, 0.5]);
+    let each = model(
+        vec![declared("x", &[3, 5])],
+        vec![scales],
+        vec![node("QuantizeLinear", &["x", "s"], "y", vec![])],
+        &["y"],
+    );
+    let text = compile(&each, &[3, 5], 2.0).err().unwrap().to_string();
+    assert!(text.contains("QuantizeLinear_y") && text.contains("not a scalar"), "{text}");
+}
+
+/// As [`check`], of a result that has so large a step: what lies between two goes to either.
+fn check_quantized(shape: &[i64], weights: Vec<TensorProto>, nodes: Vec<NodeProto>, step: f64) -> Compiled {
+    let compiled = compile(&model(vec![declared("x", shape)], weights, nodes, &["y"]), shape, 2.0).unwrap();
+    let output = &compiled.report.outputs[0];
+    assert!(output.largest_error <= 1.01 * step && output.mean_error < 0.02 * step, "{}", compiled.report);
+    compiled
+}

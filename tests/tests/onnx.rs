@@ -403,6 +403,12 @@ fn movements() -> Vec<Case> {
         one("Gather", &[4, 5], &["x", "i"], vec![integers("i", &[3, 0, -1])], vec![int("axis", 1)]),
         one("Gather", &[4, 5], &["x", "i"], vec![integers("i", &[1, 3])], vec![]),
         Case {
+            operators: vec!["QuantizeLinear", "DequantizeLinear"],
+            shape: vec![3, 5],
+            weights: vec![floats("s", &[], &[0.05])],
+            nodes: vec![node("QuantizeLinear", &["x", "s"], "q", &[]), node("DequantizeLinear", &["q", "s"], "y", &[])],
+        },
+        Case {
             operators: vec!["ArgMax", "Gather"],
             shape: vec![4, 6],
             weights: vec![weight("w", &[6, 3])],

@@ -1,12 +1,14 @@
 //! One-variable functions: each is one row of [`KINDS`], which has all that is known of it.
 
+use tract_onnx::prelude::Datum;
+
 use crate::error::ModelError;
 use crate::onnx::{Graph, GraphNode};
 
 use super::operands::Operands;
 
-/// Parameters of an activation, two at most; what is not used is 0.
-type Parameters = [f64; 2];
+/// Parameters of an activation, four at most; what is not used is 0.
+type Parameters = [f64; 4];
 
 /// How large the results of an activation's table are taken to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,29 +56,34 @@ impl Kind {
 const KINDS: &[Kind] = &[
     Kind::plain("Abs", |_, x| x.abs()),
     Kind::plain("Ceil", |_, x| x.ceil()),
-    Kind::plain("Celu", |[alpha, _], x| if x < 0.0 { alpha * (x / alpha).exp_m1() } else { x }).with(one_alpha),
+    Kind::plain("Celu", |[alpha, ..], x| if x < 0.0 { alpha * (x / alpha).exp_m1() } else { x }).with(one_alpha),
     // As ONNX says: the upper bound wins where the bounds cross.
-    Kind::plain("Clip", |[lo, hi], x| x.max(lo).min(hi))
+    Kind::plain("Clip", |[lo, hi, ..], x| x.max(lo).min(hi))
         .with(clip_bounds)
-        .settling(|[lo, hi]| (lo.is_finite() && hi.is_finite()).then(|| lo.abs().max(hi.abs()))),
-    Kind::plain("Elu", |[alpha, _], x| if x < 0.0 { alpha * x.exp_m1() } else { x }).with(one_alpha),
+        .settling(|[lo, hi, ..]| (lo.is_finite() && hi.is_finite()).then(|| lo.abs().max(hi.abs()))),
+    Kind::plain("DequantizeLinear", dequantized).with(quantization),
+    Kind::plain("Elu", |[alpha, ..], x| if x < 0.0 { alpha * x.exp_m1() } else { x }).with(one_alpha),
     Kind::plain("Erf", |_, x| libm::erf(x)).settling(|_| Some(3.9)),
     Kind::plain("Exp", |_, x| x.exp()).steep(),
     Kind::plain("Floor", |_, x| x.floor()),
     Kind::plain("Gelu", gelu).with(gelu_form),
-    Kind::plain("HardSigmoid", |[alpha, beta], x| (alpha * x + beta).clamp(0.0, 1.0))
-        .with(|operands| Ok([operands.float("alpha")?.unwrap_or(0.2), operands.float("beta")?.unwrap_or(0.5)]))
-        .settling(|[alpha, beta]| (alpha != 0.0).then(|| (beta / alpha).abs().max(((1.0 - beta) / alpha).abs()))),
+    Kind::plain("HardSigmoid", |[alpha, beta, ..], x| (alpha * x + beta).clamp(0.0, 1.0))
+        .with(|operands| {
+            Ok([operands.float("alpha")?.unwrap_or(0.2), operands.float("beta")?.unwrap_or(0.5), 0.0, 0.0])
+        })
+        .settling(|[alpha, beta, ..]| (alpha != 0.0).then(|| (beta / alpha).abs().max(((1.0 - beta) / alpha).abs()))),
     Kind::plain("HardSwish", |_, x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
-    Kind::plain("LeakyRelu", |[alpha, _], x| if x < 0.0 { alpha * x } else { x })
-        .with(|operands| Ok([operands.float("alpha")?.unwrap_or(0.01), 0.0])),
+    Kind::plain("LeakyRelu", |[alpha, ..], x| if x < 0.0 { alpha * x } else { x })
+        .with(|operands| Ok([operands.float("alpha")?.unwrap_or(0.01), 0.0, 0.0, 0.0])),
     Kind::plain("Log", |_, x| x.ln()),
     Kind::plain("Mish", |_, x| x * softplus(x).tanh()),
-    Kind::plain("Pow", |[exponent, _], x| x.powf(exponent)).with(exponent).steep(),
+    Kind::plain("Pow", |[exponent, ..], x| x.powf(exponent)).with(exponent).steep(),
+    Kind::plain("QuantizeLinear", quantized).with(quantization).settling(quantized_to),
     Kind::plain("Reciprocal", |_, x| 1.0 / x).steep(),
     Kind::plain(RELU, |_, x| x.max(0.0)),
     Kind::plain("Round", |_, x| x.round_ties_even()),
-    Kind::plain("Selu", |[alpha, gamma], x| gamma * if x < 0.0 { alpha * x.exp_m1() } else { x }).with(selu_factors),
+    Kind::plain("Selu", |[alpha, gamma, ..], x| gamma * if x < 0.0 { alpha * x.exp_m1() } else { x })
+        .with(selu_factors),
     Kind::plain("Sigmoid", |_, x| 1.0 / (1.0 + (-x).exp())).settling(|_| Some(15.9)),
     // A zero has a sign of its own, which ONNX's does not tell.
     Kind::plain("Sign", |_, x| if x == 0.0 { 0.0 } else { x.signum() }),
@@ -84,40 +91,78 @@ const KINDS: &[Kind] = &[
     Kind::plain("Softsign", |_, x| x / (1.0 + x.abs())),
     Kind::plain("Sqrt", |_, x| x.sqrt()),
     Kind::plain("Tanh", |_, x| x.tanh()).settling(|_| Some(7.9)),
-    Kind::plain("ThresholdedRelu", |[alpha, _], x| if x > alpha { x } else { 0.0 }).with(one_alpha),
+    Kind::plain("ThresholdedRelu", |[alpha, ..], x| if x > alpha { x } else { 0.0 }).with(one_alpha),
 ];
+
+/// To integers and back.
+const REQUANTIZED: Kind = Kind::plain("QuantizeLinear and DequantizeLinear", |of, x| dequantized(of, quantized(of, x)))
+    .settling(quantized_to);
 
 /// The one that needs no table.
 const RELU: &str = "Relu";
 
 fn none(_: &mut Operands) -> Result<Parameters, ModelError> {
-    Ok([0.0; 2])
+    Ok([0.0; 4])
+}
+
+/// A scale, a zero point, and the least and the greatest integer.
+fn quantization(operands: &mut Operands) -> Result<Parameters, ModelError> {
+    // Of scales and zero points along it, which are refused below.
+    operands.ignore("axis");
+    let scale = match operands.optional_scalar(1)? {
+        Some(scale) if scale > 0.0 && scale.is_finite() => scale,
+        _ => return Err(operands.refuse("operand 1", "is not positive")),
+    };
+    let zero = operands.optional_scalar(2)?.unwrap_or(0.0);
+    let [lo, hi] = match operands.constant_type(2) {
+        None => [0.0, 255.0],
+        Some(kind) if kind == u8::datum_type() => [0.0, 255.0],
+        Some(kind) if kind == i8::datum_type() => [-128.0, 127.0],
+        Some(kind) if kind == i32::datum_type() && operands.node().op == "DequantizeLinear" => [f64::MIN, f64::MAX],
+        Some(kind) => {
+            return Err(operands.refuse("operand 2", format!("is of type {kind:?}; int8 and uint8 are supported")));
+        }
+    };
+    Ok([scale, zero, lo, hi])
+}
+
+fn quantized([scale, zero, lo, hi]: Parameters, x: f64) -> f64 {
+    ((x / scale).round_ties_even() + zero).clamp(lo, hi)
+}
+
+fn dequantized([scale, zero, ..]: Parameters, q: f64) -> f64 {
+    (q - zero) * scale
+}
+
+/// Where the last integers are reached.
+fn quantized_to([scale, zero, lo, hi]: Parameters) -> Option<f64> {
+    Some(scale * ((lo - zero).abs().max((hi - zero).abs()) + 1.0))
 }
 
 /// `alpha`, which is 1 if it is not given.
 fn one_alpha(operands: &mut Operands) -> Result<Parameters, ModelError> {
     match operands.float("alpha")?.unwrap_or(1.0) {
         0.0 => Err(operands.refuse("alpha", "is zero")),
-        alpha => Ok([alpha, 0.0]),
+        alpha => Ok([alpha, 0.0, 0.0, 0.0]),
     }
 }
 
 /// As the standard has them, to the last digit of a float.
 fn selu_factors(operands: &mut Operands) -> Result<Parameters, ModelError> {
     let alpha = operands.float("alpha")?.unwrap_or(1.673_263_192_176_818_8);
-    Ok([alpha, operands.float("gamma")?.unwrap_or(1.050_701_022_148_132_3)])
+    Ok([alpha, operands.float("gamma")?.unwrap_or(1.050_701_022_148_132_3), 0.0, 0.0])
 }
 
 /// Whether the approximation by a hyperbolic tangent is wanted, as 1.
 fn gelu_form(operands: &mut Operands) -> Result<Parameters, ModelError> {
     match operands.string("approximate")?.as_deref() {
-        None | Some("none") => Ok([0.0; 2]),
-        Some("tanh") => Ok([1.0, 0.0]),
+        None | Some("none") => Ok([0.0; 4]),
+        Some("tanh") => Ok([1.0, 0.0, 0.0, 0.0]),
         Some(other) => Err(operands.refuse("approximate", format!("\"{other}\" is not known"))),
     }
 }
 
-fn gelu([approximate, _]: Parameters, x: f64) -> f64 {
+fn gelu([approximate, ..]: Parameters, x: f64) -> f64 {
     if approximate == 0.0 {
         return 0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
     }
@@ -132,7 +177,7 @@ fn softplus(x: f64) -> f64 {
 /// A power's exponent, one number for all elements.
 fn exponent(operands: &mut Operands) -> Result<Parameters, ModelError> {
     match operands.optional_scalar(1)? {
-        Some(exponent) if exponent.is_finite() => Ok([exponent, 0.0]),
+        Some(exponent) if exponent.is_finite() => Ok([exponent, 0.0, 0.0, 0.0]),
         Some(_) => Err(operands.refuse("operand 1", "is not finite")),
         None => Err(operands.refuse("operand 1", "is missing")),
     }
@@ -149,7 +194,7 @@ fn clip_bounds(operands: &mut Operands) -> Result<Parameters, ModelError> {
     if lo.is_nan() || hi.is_nan() {
         return Err(operands.refuse("min/max", "a bound is NaN"));
     }
-    Ok([lo, hi])
+    Ok([lo, hi, 0.0, 0.0])
 }
 
 /// The operators that are activations, in alphabetical order.
@@ -172,6 +217,12 @@ impl Activation {
         let parameters = (kind.parameters)(&mut operands)?;
         operands.finish()?;
         Ok(Some(Self { kind, parameters }))
+    }
+
+    /// Together with the activation behind it, where one takes to integers and the other back from the same.
+    pub fn joined(self, behind: Self) -> Option<Self> {
+        let fit = self.kind.op == "QuantizeLinear" && behind.kind.op == "DequantizeLinear";
+        (fit && self.parameters == behind.parameters).then_some(Self { kind: &REQUANTIZED, ..self })
     }
 
     /// Whether it is the ReLU, for which fixed point has a function of its own.
@@ -206,8 +257,9 @@ impl Activation {
 
     /// A name for its table, parameters included.
     pub fn name(self) -> String {
-        let [a, b] = self.parameters;
-        let given = if self.parameters == [0.0; 2] { String::new() } else { format!(" {a} {b}") };
+        // Not of those that none has.
+        let given = self.parameters.iter().rposition(|parameter| *parameter != 0.0).map_or(0, |last| (last + 1).max(2));
+        let given: String = self.parameters[..given].iter().map(|parameter| format!(" {parameter}")).collect();
         format!("{}{given}", self.kind.op)
     }
 }
@@ -223,11 +275,11 @@ mod tests {
 
     #[test]
     fn undefined_values_are_their_neighbours() {
-        assert_eq!(values("Log", [0.0; 2], -3.0, 6), [0.0, 0.0, 0.0, 0.0, 0.0, 2f64.ln()]);
-        assert_eq!(values("Sqrt", [0.0; 2], -2.0, 4), [0.0, 0.0, 0.0, 1.0]);
-        assert_eq!(values("Reciprocal", [0.0; 2], -2.0, 5), [-0.5, -1.0, -1.0, 1.0, 0.5]);
-        assert_eq!(values("Pow", [0.5, 0.0], -1.0, 3), [0.0, 0.0, 1.0]);
-        assert_eq!(values("Pow", [3.0, 0.0], -2.0, 4), [-8.0, -1.0, 0.0, 1.0]);
+        assert_eq!(values("Log", [0.0; 4], -3.0, 6), [0.0, 0.0, 0.0, 0.0, 0.0, 2f64.ln()]);
+        assert_eq!(values("Sqrt", [0.0; 4], -2.0, 4), [0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(values("Reciprocal", [0.0; 4], -2.0, 5), [-0.5, -1.0, -1.0, 1.0, 0.5]);
+        assert_eq!(values("Pow", [0.5, 0.0, 0.0, 0.0], -1.0, 3), [0.0, 0.0, 1.0]);
+        assert_eq!(values("Pow", [3.0, 0.0, 0.0, 0.0], -2.0, 4), [-8.0, -1.0, 0.0, 1.0]);
     }
 
     #[test]
@@ -238,8 +290,20 @@ mod tests {
     #[test]
     fn both_forms_of_gelu_are_close() {
         for x in [-3.0, -0.5, 0.0, 0.7, 2.5] {
-            assert!((gelu([0.0; 2], x) - gelu([1.0, 0.0], x)).abs() < 1e-3);
+            assert!((gelu([0.0; 4], x) - gelu([1.0, 0.0, 0.0, 0.0], x)).abs() < 1e-3);
         }
-        assert_eq!(gelu([0.0; 2], 0.0), 0.0);
+        assert_eq!(gelu([0.0; 4], 0.0), 0.0);
+    }
+
+    #[test]
+    fn quantization_is_onnxs() {
+        // Ties go to the even integer, before the zero point is added.
+        let of = [0.5, 3.0, 0.0, 255.0];
+        let found: Vec<f64> = [-10.0, -1.5, -0.25, 0.25, 0.75, 1.0, 200.0].map(|x| quantized(of, x)).to_vec();
+        assert_eq!(found, [0.0, 0.0, 3.0, 3.0, 5.0, 5.0, 255.0]);
+        assert_eq!([0.0, 3.0, 255.0].map(|q| dequantized(of, q)), [-1.5, 0.0, 126.0]);
+        assert_eq!(quantized_to(of), Some(126.5));
+        let both = Activation { kind: &REQUANTIZED, parameters: of };
+        assert_eq!(both.values(-2.0, 0.5, 6), [-1.5, -1.5, -1.0, -0.5, 0.0, 0.5]);
     }
 }

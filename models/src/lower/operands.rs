@@ -1,6 +1,7 @@
 //! The operands and attributes of one ONNX node, and errors that name them.
 
 use ndarray::ArrayD;
+use tract_onnx::prelude::DatumType;
 
 use crate::error::ModelError;
 use crate::onnx::{Attributes, Graph, GraphNode};
@@ -137,6 +138,11 @@ impl<'g> Operands<'g> {
             Some(value) if value.len() == 1 => Ok(value.first().map(|&x| x.into())),
             Some(_) => Err(self.refuse(&format!("operand {position}"), "is not a scalar")),
         }
+    }
+
+    /// The type of a constant operand's elements, if there is one.
+    pub fn constant_type(&self, position: usize) -> Option<DatumType> {
+        self.graph.constant_type(self.operand(position)?)
     }
 
     /// Integers given as a constant operand.

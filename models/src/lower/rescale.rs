@@ -62,6 +62,19 @@ impl<'g> Lowering<'g> {
         }
     }
 
+    /// The activation whose result is `tensor`, with the one behind it if both take to integers and back.
+    fn and_back(&mut self, activation: Activation, tensor: &str) -> Result<(Activation, String), ModelError> {
+        let behind = self.activation_behind(tensor)?;
+        let joined = behind.and_then(|(index, behind, result)| Some((index, activation.joined(behind)?, result)));
+        Ok(match joined {
+            Some((index, joined, result)) => {
+                self.absorb(index);
+                (joined, result.to_string())
+            }
+            None => (activation, tensor.to_string()),
+        })
+    }
+
     /// Chooses the scale of the operator's result `tensor`, whose real values are at most `worst` in size
     /// for any declared input, and takes in the activation that follows.
     pub fn plan(&mut self, tensor: &str, worst: f64) -> Result<Plan, ModelError> {
@@ -72,7 +85,8 @@ impl<'g> Lowering<'g> {
         Ok(match behind {
             Some((index, activation, result)) => {
                 self.absorb(index);
-                Plan { frac, activation: Some(activation), tensor: result.to_string() }
+                let (activation, tensor) = self.and_back(activation, result)?;
+                Plan { frac, activation: Some(activation), tensor }
             }
             None => Plan { frac, activation: None, tensor: tensor.to_string() },
         })
@@ -159,7 +173,8 @@ impl<'g> Lowering<'g> {
     /// Applies `activation` to a stored tensor at the scale it has.
     pub fn activate(&mut self, value: &Value, activation: Activation, tensor: &str) -> Result<(), ModelError> {
         let input = self.node_of(value)?;
-        let plan = Plan { frac: value.frac, activation: Some(activation), tensor: tensor.to_string() };
+        let (activation, tensor) = self.and_back(activation, tensor)?;
+        let plan = Plan { frac: value.frac, activation: Some(activation), tensor };
         let shape = value.shape.clone();
         self.finish(plan, input, value.frac, &shape)
     }

@@ -168,6 +168,11 @@ impl Graph {
         self.outputs.iter().any(|o| o == tensor) || self.nodes.iter().any(read)
     }
 
+    /// The type of a constant's elements.
+    pub fn constant_type(&self, tensor: &str) -> Option<DatumType> {
+        Some(self.constants.get(tensor)?.datum_type())
+    }
+
     /// A constant as floats.
     pub fn constant(&self, tensor: &str) -> Option<ArrayD<f32>> {
         let value = self.constants.get(tensor)?;
