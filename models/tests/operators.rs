@@ -5,6 +5,7 @@ mod common;
 use common::*;
 use ndarray::{ArrayD, IxDyn};
 use tract_onnx::pb::{ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType};
+use tract_onnx::prelude::*;
 use vouch_models::{Calibration, CompileOptions, Compiled, Model, ModelError, supported_operators};
 use vouch_program::{Func, Op};
 
@@ -669,18 +670,79 @@ fn integers_that_are_none_are_refused() {
     }
 }
 
-/// Operators between integers and floats, as exporters place them: around each operator, its weights as integers too.
-#[test]
-fn quantized_chains() {
-    let bytes_of = |name: &str, dims: &[i64], kind: DataType, data: Vec<i32>| TensorProto {
+/// A tensor of small integers.
+fn bytes_of(name: &str, dims: &[i64], kind: DataType, data: Vec<i32>) -> TensorProto {
+    TensorProto {
         name: name.into(),
         dims: dims.to_vec(),
         data_type: kind as i32,
         int32_data: data,
         ..TensorProto::default()
-    };
-    let scalar = |name: &str, value: f32| floats(name, &[], vec![value]);
-    let zero = |name: &str, kind: DataType, value: i32| bytes_of(name, &[], kind, vec![value]);
+    }
+}
+
+fn scalar(name: &str, value: f32) -> TensorProto {
+    floats(name, &[], vec![value])
+}
+
+fn zero(name: &str, kind: DataType, value: i32) -> TensorProto {
+    bytes_of(name, &[], kind, vec![value])
+}
+
+/// Operators of integers are what ONNX says: the runtime's own, which know nothing of how they are written as others, give the same.
+#[test]
+fn operators_of_integers() {
+    let quantize = || node("QuantizeLinear", &["x", "xs", "xz"], "q", vec![]);
+    let back = || node("DequantizeLinear", &["p", "ys", "yz"], "y", vec![]);
+    for (kind, at) in [(DataType::Uint8, 120), (DataType::Int8, 5)] {
+        let mut own = vec![scalar("xs", 0.02), zero("xz", kind, at), scalar("ys", 0.1), zero("yz", kind, at + 2)];
+        let integers = |count: usize| noise(count, 3).iter().map(|x| (x * 127.0).round() as i32).collect();
+        own.extend([
+            bytes_of("w", &[4, 2, 3, 3], DataType::Int8, integers(72)),
+            scalar("ws", 0.01),
+            floats("wss", &[4], vec![0.01, 0.02, 0.005, 0.03]),
+            zero("wz", DataType::Int8, 0),
+            bytes_of("wzs", &[4], DataType::Int8, vec![0; 4]),
+            bytes_of("b", &[4], DataType::Int32, vec![500, -700, 20, 0]),
+            bytes_of("m", &[6, 4], DataType::Int8, integers(24)),
+        ]);
+        let conv = |inputs: &[&str]| {
+            let all = [&["q", "xs", "xz", "w"], inputs].concat();
+            vec![
+                quantize(),
+                node("QLinearConv", &all, "p", vec![ints("pads", &[1, 0, 1, 0]), ints("strides", &[2, 1])]),
+                back(),
+            ]
+        };
+        let product = node("QLinearMatMul", &["q", "xs", "xz", "m", "ws", "wz", "ys", "yz"], "p", vec![]);
+        let cases = [
+            (vec![1, 2, 5, 4], conv(&["ws", "wz", "ys", "yz"])),
+            (vec![1, 2, 5, 4], conv(&["ws", "wz", "ys", "yz", "b"])),
+            (vec![1, 2, 5, 4], conv(&["wss", "wzs", "ys", "yz", "b"])),
+            (vec![3, 6], vec![quantize(), product, back()]),
+        ];
+        for (shape, nodes) in cases {
+            let model = model(vec![declared("x", &shape)], own.clone(), nodes.clone(), &["y"]);
+            let given = samples(&shape, 2.0).samples(Model::from_bytes(&bytes(&model)).unwrap().inputs()).unwrap();
+            check_quantized(&shape, own.clone(), nodes, 0.1);
+            let runnable = onnx().model_for_proto_model(&model).unwrap().into_typed().unwrap().into_runnable();
+            let runnable = runnable.unwrap();
+            for sample in given {
+                let written = Model::from_bytes(&bytes(&model)).unwrap().run_float(&sample).unwrap().swap_remove(0);
+                let found = runnable.run(tvec!(Tensor::from(sample[0].clone()).into())).unwrap();
+                let found = found[0].to_plain_array_view::<f32>().unwrap();
+                let far = written.iter().zip(&found).filter(|(a, b)| (*a - *b).abs() > 1e-3).count();
+                let further = written.iter().zip(&found).filter(|(a, b)| (*a - *b).abs() > 0.101).count();
+                // Ties are rounded in another way.
+                assert!(further == 0 && far * 20 <= written.len(), "{written:?} {found}");
+            }
+        }
+    }
+}
+
+/// Operators between integers and floats, as exporters place them: around each operator, its weights as integers too.
+#[test]
+fn quantized_chains() {
     let quantize =
         |x: &str, y: &str, of: &str| node("QuantizeLinear", &[x, &format!("{of}s"), &format!("{of}z")], y, vec![]);
     let back =

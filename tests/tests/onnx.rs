@@ -13,7 +13,7 @@ use vouch_prover::commit::Srs;
 use vouch_prover::{SetupOptions, check, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
 
-use proto::{Message, attribute, floats, integers, model, node};
+use proto::{Message, attribute, bytes, floats, integers, model, node};
 
 /// The few messages of ONNX's format that tests write.
 mod proto {
@@ -63,6 +63,10 @@ mod proto {
 
     pub fn floats(name: &str, dims: &[i64], data: &[f32]) -> Message {
         tensor(name, dims, 1, &data.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+    }
+
+    pub fn bytes(name: &str, dims: &[i64], data: &[u8]) -> Message {
+        tensor(name, dims, 2, data)
     }
 
     pub fn integers(name: &str, data: &[i64]) -> Message {
@@ -408,6 +412,8 @@ fn movements() -> Vec<Case> {
             weights: vec![floats("s", &[], &[0.05])],
             nodes: vec![node("QuantizeLinear", &["x", "s"], "q", &[]), node("DequantizeLinear", &["q", "s"], "y", &[])],
         },
+        of_integers("QLinearConv", &[1, 2, 4, 4], &[3, 2, 3, 3]),
+        of_integers("QLinearMatMul", &[3, 4], &[4, 5]),
         Case {
             operators: vec!["ArgMax", "Gather"],
             shape: vec![4, 6],
@@ -433,6 +439,29 @@ fn movements() -> Vec<Case> {
         transposed(1, &[3, 2, 3, 2]),
         transposed(3, &[3, 1, 2, 2]),
     ]
+}
+
+/// An operator of bytes, between those that take to bytes and back.
+fn of_integers(operator: &'static str, shape: &[i64], weights: &[i64]) -> Case {
+    let count = weights.iter().product::<i64>();
+    let data: Vec<u8> = (0..count).map(|i| (i * i * 37 % 251) as u8).collect();
+    let scalar = |name: &str, value: f32| floats(name, &[], &[value]);
+    Case {
+        operators: vec![operator, "QuantizeLinear", "DequantizeLinear"],
+        shape: shape.to_vec(),
+        weights: vec![
+            scalar("s", 0.02),
+            scalar("t", 0.01),
+            scalar("u", 0.1),
+            bytes("z", &[], &[100]),
+            bytes("w", weights, &data),
+        ],
+        nodes: vec![
+            node("QuantizeLinear", &["x", "s", "z"], "q", &[]),
+            node(operator, &["q", "s", "z", "w", "t", "z", "u", "z"], "p", &[]),
+            node("DequantizeLinear", &["p", "u", "z"], "y", &[]),
+        ],
+    }
 }
 
 fn sample(shape: &[i64], seed: u32) -> ArrayD<f32> {

@@ -34,12 +34,12 @@ mod value;
 pub(crate) use build::{FRACS, Layer, Lowered, Lowering};
 
 use crate::error::ModelError;
-use crate::onnx::GraphNode;
+use crate::onnx::{GraphNode, REWRITTEN};
 use operands::Operands;
 
 type Lower = for<'a, 'g> fn(&'a mut Lowering<'g>, Operands<'g>) -> Result<(), ModelError>;
 
-/// Every operator but activations, with the function that lowers it.
+/// Every operator but activations and those that are written as others, with the function that lowers it.
 const OPERATORS: &[(&str, Lower)] = &[
     ("Add", elementwise::add),
     ("And", select::and),
@@ -104,7 +104,8 @@ const OPERATORS: &[(&str, Lower)] = &[
 
 /// The operators that can be compiled, in alphabetical order.
 pub fn supported_operators() -> impl Iterator<Item = &'static str> {
-    let mut all: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).chain(activation::operators()).collect();
+    let own = OPERATORS.iter().map(|(name, _)| *name).chain(activation::operators());
+    let mut all: Vec<&str> = own.chain(REWRITTEN).collect();
     all.sort_unstable();
     all.into_iter()
 }

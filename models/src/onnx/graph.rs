@@ -13,6 +13,7 @@ use tract_onnx::prelude::{Datum, DatumType, Tensor};
 
 use super::float::{FloatModel, floats, integers};
 use super::guarded;
+use super::rewrite::rewrite;
 use crate::error::ModelError;
 
 /// What the model expects of one input.
@@ -95,6 +96,7 @@ impl Graph {
         let Some(proto) = model.graph.as_mut() else {
             return Err(ModelError::invalid("it contains no graph"));
         };
+        rewrite(proto);
         keep_live(proto)?;
         let initializers: HashSet<&str> = proto.initializer.iter().map(|t| t.name.as_str()).collect();
         let inputs = proto.input.iter().filter(|i| !initializers.contains(i.name.as_str()));
