@@ -35,7 +35,7 @@ impl Lowering<'_> {
         let mut position = Virtual::zero(&shape).plus_virtual(1 << shape_bits(row), &read_index(&shape));
         if shape_bits(row) > 0 {
             let mut places = vec![0i32; 1 << shape_bits(row)];
-            // Fewer than 2^28 elements.
+            // A row lies in memory: its positions are far below 2^31.
             padded_positions(row).into_iter().for_each(|at| places[at] = at as i32);
             let fixed = self.commit(Origin::Fixed, row, format!("places {source}"));
             self.fixed.push((fixed, places));
