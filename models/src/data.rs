@@ -138,12 +138,12 @@ fn split(named: &Named, input: &InputSpec) -> Result<Vec<ArrayD<f32>>, String> {
     let batched = wanted.first() == Some(&1);
     let count = if found == wanted || (batched && found == &wanted[1..]) {
         1
-    } else if let ([all, rest @ ..], [one, own @ ..]) = (found, wanted)
+    } else if let ([all, rest @ ..], [batch, own @ ..]) = (found, wanted)
+        && input.is_batch
         && rest == own
-        && all % one == 0
+        && all % batch == 0
     {
-        // Along the input's own first axis, such as the batch of a program for several.
-        all / one
+        all / batch
     } else if !found.is_empty() && (found[1..] == *wanted || (batched && found[1..] == wanted[1..])) {
         found[0]
     } else if named.flat && found.len() == 1 && found[0] % size == 0 {

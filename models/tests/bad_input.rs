@@ -8,7 +8,7 @@ use common::*;
 use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::WriteNpyExt;
 use tract_onnx::pb::ModelProto;
-use vouch_models::{Calibration, CompileOptions, Model, ModelError, quantize, quantize_all, zoo};
+use vouch_models::{Calibration, CompileOptions, InputSpec, Model, ModelError, quantize, quantize_all, zoo};
 
 fn small() -> ModelProto {
     let weights = vec![floats("w", &[4, 3], noise(12, 1)), floats("b", &[3], noise(3, 2))];
@@ -176,6 +176,16 @@ fn calibration_data_that_does_not_fit() {
     for len in 0..whole.len() {
         samples_error(&whole[..len]);
     }
+    // Twice an input's own first axis is not two samples, but of a program for a batch.
+    let wide = model(vec![declared("x", &[3, 4])], vec![], vec![node("Relu", &["x"], "y", vec![])], &["y"]);
+    let wide = Model::from_bytes(&bytes(&wide)).unwrap();
+    let twice = Calibration::from_array(array(&[6, 4], vec![0.0; 24]));
+    assert!(twice.samples(wide.inputs()).unwrap_err().to_string().contains("does not fit"));
+    let once = Calibration::from_array(array(&[3, 4], vec![0.0; 12]));
+    let program = wide.compile(&once, &CompileOptions::default(), &mut |_| {}).unwrap().program;
+    assert!(twice.samples(&InputSpec::of_program(&program)).is_err());
+    let batch = vouch_program::Program { batch: 3, ..program };
+    assert_eq!(twice.samples(&InputSpec::of_program(&batch)).unwrap().len(), 2);
     // A header that promises far more than there is.
     let header = String::from_utf8_lossy(&whole[..128]).replace("(3, 4)", "(9999999999, 4)");
     assert!(samples_error(header.as_bytes()).len() > 10);

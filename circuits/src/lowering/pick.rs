@@ -55,11 +55,4 @@ impl Lowering<'_> {
         self.plan.push(Recipe::Pick(Pick { rows, position, end, out }));
         out
     }
-
-    /// The table of a tensor's padded positions and what is there.
-    pub(super) fn rows_of(&mut self, tensor: TensorId, source: &str) -> TableId {
-        let shape = self.system.tensor(tensor).shape.clone();
-        let rows = vec![Virtual::zero(&shape).plus(1, Source::Position), Virtual::raw(tensor, &shape)];
-        self.tables.rows(&mut self.system, format!("rows for {source}"), rows)
-    }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use vouch_program::interval::{Interval, node_interval, rescaled};
-use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View};
+use vouch_program::interval::{Interval, node_interval};
+use vouch_program::{AffineTerm, AxisIndex, Node, NodeId, Op, Port, Program, View};
 
 use super::operands::Operands;
 use super::rescale::Deferred;
@@ -273,23 +273,6 @@ impl<'g> Lowering<'g> {
         let input = self.node_of(value)?;
         let node = self.push(Op::Store { input }, &value.inner, value.frac)?;
         Ok(Value { view: View::identity(node, value.inner.len()), ..value.clone() })
-    }
-
-    /// The value at scale 2^0, as the whole of a stored node of its shape; what is between two integers goes to the nearest.
-    pub fn integers(&mut self, value: &Value) -> Result<Value, ModelError> {
-        let Ok(shift) = u32::try_from(value.frac) else {
-            return Err(ModelError::invalid(format!("node {}: its indices may be beyond 16 bits", self.source)));
-        };
-        let mut whole = value.clone();
-        if shift > 0 {
-            let input = self.node_of(value)?;
-            let saturate = !Interval::signed(BITS).covers(rescaled(self.interval(input), shift));
-            let op = Op::Apply { input, shift, func: Func::Identity, bits: BITS, saturate };
-            let node = self.push(op, &value.inner, 0)?;
-            whole = Value::stored(node, &value.inner, 0).reshaped(&value.shape);
-        }
-        let whole = self.addressed(&whole)?;
-        self.materialised(&whole)
     }
 
     /// A legal view of the value at the given index; stores the value if its own view does not allow it.

@@ -161,13 +161,30 @@ impl<'g> Lowering<'g> {
         let (func, frac) = match plan.activation {
             None => (Func::Identity, plan.frac),
             Some(activation) if activation.is_relu() => (Func::Relu, plan.frac),
-            Some(other) => self.table(other, plan.frac, &plan.tensor)?,
+            Some(other) => self.table(other, plan.frac, q.clamp_to(Interval::signed(BITS)), &plan.tensor)?,
         };
         let node = self.push(Op::Apply { input: acc, shift, func, bits: BITS, saturate }, &inner, frac)?;
         let mut value = Value::stored(node, &inner, frac);
         value = value.reshaped(shape);
         self.define_computed(&plan.tensor, value);
         Ok(())
+    }
+
+    /// The value at scale 2^0, as the whole of a stored node of its shape; what is between two integers goes to the nearest.
+    pub fn integers(&mut self, value: &Value) -> Result<Value, ModelError> {
+        let Ok(shift) = u32::try_from(value.frac) else {
+            return Err(ModelError::invalid(format!("node {}: its indices may be beyond 16 bits", self.source)));
+        };
+        let mut whole = value.clone();
+        if shift > 0 {
+            let input = self.node_of(value)?;
+            let saturate = !Interval::signed(BITS).covers(rescaled(self.interval(input), shift));
+            let op = Op::Apply { input, shift, func: Func::Identity, bits: BITS, saturate };
+            let node = self.push(op, &value.inner, 0)?;
+            whole = Value::stored(node, &value.inner, 0).reshaped(&value.shape);
+        }
+        let whole = self.addressed(&whole)?;
+        self.materialised(&whole)
     }
 
     /// Applies `activation` to a stored tensor at the scale it has.
@@ -179,12 +196,19 @@ impl<'g> Lowering<'g> {
         self.finish(plan, input, value.frac, &shape)
     }
 
-    /// The table of `activation` for arguments of scale `frac`, and the scale of its results, which `tensor` has.
-    fn table(&mut self, activation: Activation, frac: i32, tensor: &str) -> Result<(Func, i32), ModelError> {
+    /// The table of `activation` for arguments of scale `frac`, of which these are reached, and the scale of its results, which `tensor` has.
+    fn table(
+        &mut self,
+        activation: Activation,
+        frac: i32,
+        reached: Interval,
+        tensor: &str,
+    ) -> Result<(Func, i32), ModelError> {
         let half = 1i64 << (BITS - 1);
         let step = f64::from(-frac).exp2();
         let real = activation.values(-half as f64 * step, step, 1 << BITS);
-        let mut largest = real.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        let reached = &real[(reached.lo + half) as usize..=(reached.hi + half) as usize];
+        let mut largest = reached.iter().fold(0.0f64, |m, x| m.max(x.abs()));
         if !largest.is_finite() || real.iter().any(|x| x.is_nan()) {
             return Err(ModelError::invalid(format!("node {}: the function has no value anywhere", self.source)));
         }

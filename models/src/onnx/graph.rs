@@ -27,6 +27,8 @@ pub struct InputSpec {
     pub integer: bool,
     /// Width of a fixed-point program's input, sign included, if its elements' type says one.
     pub(crate) bits: Option<u32>,
+    /// Whether its first axis is that of several inferences.
+    pub(crate) is_batch: bool,
     /// The type that the float model takes.
     pub(super) kind: DatumType,
 }
@@ -40,6 +42,7 @@ impl InputSpec {
             shape: port.shape.clone(),
             integer: port.integer,
             bits: None,
+            is_batch: program.batch > 1,
             kind: f32::datum_type(),
         };
         ports.map(spec).collect()
@@ -289,7 +292,7 @@ fn input_spec<'d>(
             }
         }
     }
-    Ok(InputSpec { name: input.name.clone(), shape: lens, integer: bits.is_some(), bits, kind })
+    Ok(InputSpec { name: input.name.clone(), shape: lens, integer: bits.is_some(), bits, is_batch: false, kind })
 }
 
 fn load_initializers(graph: &GraphProto, folder: Option<&Path>) -> Result<BTreeMap<String, Arc<Tensor>>, ModelError> {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod compare;
+
 use std::path::PathBuf;
 
 use prost::Message;

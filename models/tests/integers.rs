@@ -1,0 +1,263 @@
+//! Integers: as inputs, as indices, and in quantized models, against the float model and the runtime's own operators.
+
+mod common;
+
+use common::compare::*;
+use common::*;
+use ndarray::{ArrayD, IxDyn};
+use tract_onnx::pb::{NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType};
+use tract_onnx::prelude::*;
+use vouch_models::{Calibration, CompileOptions, Compiled, Model, ModelError};
+use vouch_program::Op;
+
+/// Compiles a model of integer inputs, and compares on these.
+fn check_integers(
+    inputs: Vec<ValueInfoProto>,
+    arrays: Vec<ArrayD<f32>>,
+    weights: Vec<TensorProto>,
+    nodes: Vec<NodeProto>,
+) {
+    let names: Vec<String> = inputs.iter().map(|input| input.name.clone()).collect();
+    let what = format!("{:?}", nodes.iter().map(|node| &node.name).collect::<Vec<_>>());
+    let model = Model::from_bytes(&bytes(&model(inputs, weights, nodes, &["y"]))).unwrap();
+    let data = Calibration::from_named(names.into_iter().zip(arrays));
+    let compiled =
+        model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap_or_else(|e| panic!("{what}: {e}"));
+    assert!(compiled.report.largest_error_share < 0.001, "{what}: {}", compiled.report);
+    assert!(compiled.report.saturated.is_empty(), "{what}: {:?}", compiled.report.saturated);
+    assert!(compiled.program.inputs.iter().all(|port| port.integer && compiled.program.node(port.node).frac == 0));
+}
+
+/// Numbers below `below`, in samples of this shape.
+fn whole_numbers(shape: &[usize], below: u32, seed: u64) -> ArrayD<f32> {
+    let shape = [&[SAMPLES], shape].concat();
+    let data = noise(shape.iter().product(), seed).iter().map(|x| ((x + 1.0) / 2.0 * below as f32).floor()).collect();
+    ArrayD::from_shape_vec(IxDyn(&shape), data).unwrap().mapv(|x: f32| x.min(below as f32 - 1.0))
+}
+
+#[test]
+fn tokens_and_masks() {
+    let ids = |kind| vec![declared_as("x", &[2, 5], kind)];
+    let table = || w("w", &[7, 4], 1);
+    // Embeddings, by rows and by columns, of each type of integer; of what is computed.
+    for kind in [DataType::Int64, DataType::Int32, DataType::Int16, DataType::Int8, DataType::Uint8] {
+        let tokens = || vec![whole_numbers(&[2, 5], 7, 3)];
+        let rows = vec![node("Cast", &["x"], "i", vec![int("to", 7)]), node("Gather", &["w", "i"], "y", vec![])];
+        check_integers(ids(kind), tokens(), vec![table()], rows.clone());
+    }
+    let tokens = || vec![whole_numbers(&[2, 5], 7, 3)];
+    let columns = vec![node("Gather", &["w", "x"], "y", vec![int("axis", 1)])];
+    check_integers(ids(DataType::Int64), tokens(), vec![w("w", &[3, 7, 2], 1)], columns);
+    let few = vec![whole_numbers(&[2, 5], 6, 3)];
+    let next = vec![node("Add", &["x", "one"], "i", vec![]), node("Gather", &["w", "i"], "y", vec![])];
+    check_integers(ids(DataType::Int64), few, vec![table(), integers("one", vec![1])], next);
+    // A vector of weights, and a table that is computed from the same input.
+    check_integers(
+        ids(DataType::Int64),
+        tokens(),
+        vec![w("w", &[7], 1)],
+        vec![node("Gather", &["w", "x"], "y", vec![])],
+    );
+    let own = vec![
+        node("Cast", &["x"], "f", vec![int("to", 1)]),
+        node("MatMul", &["f", "w"], "m", vec![]),
+        node("ReduceMax", &["x"], "i", vec![ints("axes", &[1]), int("keepdims", 0)]),
+        node("Gather", &["m", "i"], "y", vec![int("axis", 1)]),
+    ];
+    check_integers(ids(DataType::Int64), tokens(), vec![w("w", &[5, 7], 1)], own);
+    // Two inputs: a mask beside the tokens, as integers or as truth values.
+    for kind in [DataType::Int64, DataType::Bool] {
+        let inputs = vec![declared_as("x", &[2, 5], DataType::Int64), declared_as("m", &[2, 5], kind)];
+        let arrays = vec![whole_numbers(&[2, 5], 7, 3), whole_numbers(&[2, 5], 2, 4)];
+        let masked = vec![
+            node("Gather", &["w", "x"], "e", vec![]),
+            node("Cast", &["m"], "c", vec![int("to", 9)]),
+            node("Where", &["c", "e", "z"], "y", vec![]),
+        ];
+        check_integers(inputs, arrays, vec![w("w", &[7], 1), floats("z", &[], vec![-2.0])], masked);
+    }
+}
+
+#[test]
+fn integers_become_floats_at_a_scale() {
+    for (kind, below) in [(DataType::Int32, 2000), (DataType::Uint8, 250), (DataType::Int8, 100)] {
+        let numbers = vec![whole_numbers(&[2, 5], below, 3)];
+        let back = vec![node("DequantizeLinear", &["x", "s", "z"], "y", vec![])];
+        let of = vec![scalar("s", 0.03), zero("z", kind, 7)];
+        check_integers(vec![declared_as("x", &[2, 5], kind)], numbers, of, back);
+    }
+}
+
+#[test]
+fn integers_that_are_none_are_refused() {
+    let model = model(
+        vec![declared_as("x", &[1, 3], DataType::Int64)],
+        vec![w("w", &[7, 4], 1)],
+        vec![node("Gather", &["w", "x"], "y", vec![])],
+        &["y"],
+    );
+    let model = Model::from_bytes(&bytes(&model)).unwrap();
+    let array = |data: [f32; 3]| ArrayD::from_shape_vec(IxDyn(&[1, 3]), data.to_vec()).unwrap();
+    let data = Calibration::from_array(array([6.0, 0.0, 3.0]));
+    let program = model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap().program;
+    let quantized = |data| vouch_models::quantize_all(&program, &[array(data)]);
+    assert_eq!(quantized([6.0, 0.0, 3.0]).unwrap(), [[6, 0, 3]]);
+    let text = quantized([6.0, 0.5, 3.0]).unwrap_err().to_string();
+    assert!(text.contains("position [0, 1]") && text.contains("not whole"), "{text}");
+    assert!(matches!(quantized([40000.0, 0.0, 0.0]), Err(ModelError::OutOfRange { .. })));
+    let error = vouch_program::execute(&program, &quantized([6.0, 7.0, 3.0]).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("Gather_y") && error.contains("from 0 to 6"), "{error}");
+    // The runtime's own words for the same, at compile time.
+    assert!(
+        model
+            .compile(&Calibration::from_array(array([9.0, 0.0, 0.0])), &CompileOptions::default(), &mut |_| {})
+            .is_err()
+    );
+    // Quotients of integers are cut off.
+    for (op, inputs) in [("Div", vec!["x", "two"]), ("ReduceMean", vec!["x"])] {
+        let nodes = vec![node(op, &inputs, "y", vec![])];
+        let weights = vec![integers("two", vec![2])];
+        let model = common::model(vec![declared_as("x", &[1, 3], DataType::Int64)], weights, nodes, &["y"]);
+        let data = Calibration::from_array(array([6.0, 0.0, 3.0]));
+        let model = Model::from_bytes(&bytes(&model)).unwrap();
+        let text = model.compile(&data, &CompileOptions::default(), &mut |_| {}).err().unwrap().to_string();
+        assert!(text.contains("holds integers"), "{text}");
+    }
+}
+
+/// A tensor of small integers.
+fn bytes_of(name: &str, dims: &[i64], kind: DataType, data: Vec<i32>) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: kind as i32,
+        int32_data: data,
+        ..TensorProto::default()
+    }
+}
+
+fn scalar(name: &str, value: f32) -> TensorProto {
+    floats(name, &[], vec![value])
+}
+
+fn zero(name: &str, kind: DataType, value: i32) -> TensorProto {
+    bytes_of(name, &[], kind, vec![value])
+}
+
+/// Operators of integers are what ONNX says: the runtime's own, which know nothing of how they are written as others, give the same.
+#[test]
+fn operators_of_integers() {
+    let quantize = || node("QuantizeLinear", &["x", "xs", "xz"], "q", vec![]);
+    let back = || node("DequantizeLinear", &["p", "ys", "yz"], "y", vec![]);
+    for (kind, at) in [(DataType::Uint8, 120), (DataType::Int8, 5)] {
+        let mut own = vec![scalar("xs", 0.02), zero("xz", kind, at), scalar("ys", 0.1), zero("yz", kind, at + 2)];
+        let integers = |count: usize| noise(count, 3).iter().map(|x| (x * 127.0).round() as i32).collect();
+        own.extend([
+            bytes_of("w", &[4, 2, 3, 3], DataType::Int8, integers(72)),
+            scalar("ws", 0.01),
+            floats("wss", &[4], vec![0.01, 0.02, 0.005, 0.03]),
+            zero("wz", DataType::Int8, 0),
+            bytes_of("wzs", &[4], DataType::Int8, vec![0; 4]),
+            bytes_of("b", &[4], DataType::Int32, vec![500, -700, 20, 0]),
+            bytes_of("m", &[6, 4], DataType::Int8, integers(24)),
+        ]);
+        let conv = |inputs: &[&str]| {
+            let all = [&["q", "xs", "xz", "w"], inputs].concat();
+            vec![
+                quantize(),
+                node("QLinearConv", &all, "p", vec![ints("pads", &[1, 0, 1, 0]), ints("strides", &[2, 1])]),
+                back(),
+            ]
+        };
+        let product = |scale: &str, zero: &str| {
+            node("QLinearMatMul", &["q", "xs", "xz", "m", scale, zero, "ys", "yz"], "p", vec![])
+        };
+        // A scale for each column: held to the runtime's DequantizeLinear, as its QLinearMatMul takes one alone.
+        check_quantized(&[3, 6], own.clone(), vec![quantize(), product("wss", "wzs"), back()], 0.1);
+        let cases = [
+            (vec![1, 2, 5, 4], conv(&["ws", "wz", "ys", "yz"])),
+            (vec![1, 2, 5, 4], conv(&["ws", "wz", "ys", "yz", "b"])),
+            (vec![1, 2, 5, 4], conv(&["wss", "wzs", "ys", "yz", "b"])),
+            (vec![3, 6], vec![quantize(), product("ws", "wz"), back()]),
+        ];
+        for (shape, nodes) in cases {
+            let model = model(vec![declared("x", &shape)], own.clone(), nodes.clone(), &["y"]);
+            let given = samples(&shape, 2.0).samples(Model::from_bytes(&bytes(&model)).unwrap().inputs()).unwrap();
+            check_quantized(&shape, own.clone(), nodes, 0.1);
+            let runnable = onnx().model_for_proto_model(&model).unwrap().into_typed().unwrap().into_runnable();
+            let runnable = runnable.unwrap();
+            for sample in given {
+                let written = Model::from_bytes(&bytes(&model)).unwrap().run_float(&sample).unwrap().swap_remove(0);
+                let found = runnable.run(tvec!(Tensor::from(sample[0].clone()).into())).unwrap();
+                let found = found[0].to_plain_array_view::<f32>().unwrap();
+                let far = written.iter().zip(&found).filter(|(a, b)| (*a - *b).abs() > 1e-3).count();
+                let further = written.iter().zip(&found).filter(|(a, b)| (*a - *b).abs() > 0.101).count();
+                // Ties are rounded in another way.
+                assert!(further == 0 && far * 20 <= written.len(), "{written:?} {found}");
+            }
+        }
+    }
+}
+
+/// Operators between integers and floats, as exporters place them: around each operator, its weights as integers too.
+#[test]
+fn quantized_chains() {
+    let quantize =
+        |x: &str, y: &str, of: &str| node("QuantizeLinear", &[x, &format!("{of}s"), &format!("{of}z")], y, vec![]);
+    let back =
+        |x: &str, y: &str, of: &str| node("DequantizeLinear", &[x, &format!("{of}s"), &format!("{of}z")], y, vec![]);
+    for (kind, at) in [(DataType::Uint8, 128), (DataType::Int8, -3)] {
+        let own = || vec![scalar("xs", 0.02), zero("xz", kind, at)];
+        // There and back is one table; apart, both are exact.
+        let both = vec![quantize("x", "q", "x"), back("q", "y", "x")];
+        let both = check(&[3, 5], own(), both);
+        assert_eq!(count(&both, |op| matches!(op, Op::Apply { .. })), 1);
+        let apart = vec![quantize("x", "q", "x"), back("q", "d", "x"), node("Cast", &["q"], "c", vec![int("to", 1)])];
+        let apart = [apart, vec![node("Add", &["d", "c"], "y", vec![])]].concat();
+        check(&[3, 5], own(), apart);
+        // A layer with weights of a scale for each column, and a bias of 32 bits.
+        let mut weights = own();
+        let matrix = noise(6 * 4, 3).iter().map(|x| (x * 127.0).round() as i32).collect();
+        weights.extend([
+            bytes_of("w", &[6, 4], DataType::Int8, matrix),
+            floats("ws", &[4], vec![0.01, 0.02, 0.005, 0.03]),
+            bytes_of("wz", &[4], DataType::Int8, vec![0; 4]),
+            bytes_of("b", &[4], DataType::Int32, vec![500, -700, 20, 0]),
+            floats("bs", &[4], vec![2e-4, 4e-4, 1e-4, 6e-4]),
+            bytes_of("bz", &[4], DataType::Int32, vec![0; 4]),
+            scalar("ys", 0.05),
+            zero("yz", kind, at),
+        ]);
+        let layer = vec![
+            quantize("x", "q", "x"),
+            back("q", "d", "x"),
+            node("DequantizeLinear", &["w", "ws", "wz"], "wd", vec![int("axis", 1)]),
+            node("DequantizeLinear", &["b", "bs", "bz"], "bd", vec![int("axis", 0)]),
+            node("Gemm", &["d", "wd", "bd"], "g", vec![]),
+            node("Relu", &["g"], "r", vec![]),
+            quantize("r", "p", "y"),
+            back("p", "y", "y"),
+        ];
+        let layer = check_quantized(&[3, 6], weights, layer, 0.05);
+        assert_eq!(count(&layer, |op| matches!(op, Op::Apply { .. })), 3);
+    }
+    // Without a zero point bytes are meant; one for each channel of what is computed is refused.
+    check(&[3, 5], vec![scalar("s", 0.02)], vec![node("QuantizeLinear", &["x", "s"], "y", vec![])]);
+    let scales = floats("s", &[5], vec![0.1, 0.2, 0.3, 0.4, 0.5]);
+    let each = model(
+        vec![declared("x", &[3, 5])],
+        vec![scales],
+        vec![node("QuantizeLinear", &["x", "s"], "y", vec![])],
+        &["y"],
+    );
+    let text = compile(&each, &[3, 5], 2.0).err().unwrap().to_string();
+    assert!(text.contains("QuantizeLinear_y") && text.contains("not a scalar"), "{text}");
+}
+
+/// As [`check`], of a result that has so large a step: what lies between two goes to either.
+fn check_quantized(shape: &[i64], weights: Vec<TensorProto>, nodes: Vec<NodeProto>, step: f64) -> Compiled {
+    let compiled = compile(&model(vec![declared("x", shape)], weights, nodes, &["y"]), shape, 2.0).unwrap();
+    let output = &compiled.report.outputs[0];
+    assert!(output.largest_error <= 1.01 * step && output.mean_error < 0.02 * step, "{}", compiled.report);
+    compiled
+}
