@@ -49,6 +49,8 @@ pub(crate) struct Lowering<'g> {
     absorbed: BTreeSet<usize>,
     pub(super) tables: BTreeMap<String, u32>,
     layers: Vec<Layer>,
+    /// Stored nodes that are there along one axis, too.
+    flat: HashMap<NodeId, NodeId>,
     /// See [`Lowered`].
     clamps: BTreeSet<NodeId>,
     /// The ONNX node being lowered, for messages.
@@ -84,6 +86,7 @@ impl<'g> Lowering<'g> {
             absorbed: BTreeSet::new(),
             tables: BTreeMap::new(),
             layers: Vec::new(),
+            flat: HashMap::new(),
             clamps: BTreeSet::new(),
             source: String::new(),
         }
@@ -249,6 +252,20 @@ impl<'g> Lowering<'g> {
         let input = self.node_of(value)?;
         let node = self.push(Op::Store { input }, &value.inner, value.frac)?;
         Ok(Value { view: View::identity(node, value.inner.len()), ..value.clone() })
+    }
+
+    /// A stored node of one axis with the value's elements in order; the same one each time.
+    pub fn flat(&mut self, value: &Value) -> Result<NodeId, ModelError> {
+        let whole = self.materialised(value)?;
+        let (node, shape) = (whole.view.node, [whole.inner.iter().product()]);
+        if let Some(flat) = self.flat.get(&node) {
+            return Ok(*flat);
+        }
+        let flat = whole.reshaped(&shape);
+        let flat = self.addressed(&flat)?;
+        let flat = self.materialised(&flat)?.view.node;
+        self.flat.insert(node, flat);
+        Ok(flat)
     }
 
     /// The value with `inner` equal to `shape`, so that views can address its axes.

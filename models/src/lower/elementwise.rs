@@ -95,7 +95,8 @@ fn sum(low: &mut Lowering, mut operands: Operands, signs: &[i64]) -> Result<(), 
         // The weights were quantized for this.
         plan.frac = plan.frac.max(accumulated - low.options.shift as i32);
         low.usual_frac(&plan).max(finest)
-    } else if finest == plan.frac {
+    } else if finest == plan.frac || (finest == 0 && plan.frac > 0 && low.graph.is_integer(tensor)) {
+        plan.frac = finest;
         // Exact where the result is as fine as its operands; else a rescale like all others.
         finest
     } else {
@@ -295,7 +296,13 @@ fn scaled(
     {
         return scalar(low, x, factor, tensor);
     }
-    pointwise(low, x, factor.iter().copied().collect(), vec![], vars, tensor, shape)
+    let mut weights: Vec<f64> = factor.iter().copied().collect();
+    let (&[axis], &[channels]) = (&vars[..], &own[..]) else {
+        return pointwise(low, x, weights, vec![], vars, tensor, shape);
+    };
+    let behind = low.absorb_channelwise(tensor, shape.len(), axis, channels)?;
+    weights.iter_mut().zip(&behind.scale).for_each(|(weight, scale)| *weight *= scale);
+    pointwise(low, x, weights, behind.shift, vars, &behind.tensor, shape)
 }
 
 /// `factor · x` for one number.

@@ -54,14 +54,12 @@ fn gather_by_computed(low: &mut Lowering, operands: Operands, axis: i64) -> Resu
     let rank = data.shape().len();
     let axis = operands.axis(axis, rank)?;
     let tensor = operands.result()?;
-    operands.finish()?;
     let index = low.integers(&index)?;
     let order: Vec<usize> = std::iter::once(axis).chain((0..rank).filter(|&other| other != axis)).collect();
     let (rows, frac) = match data {
         Operand::Constant(array) => {
             let moved = array.permuted_axes(order);
-            let real: Vec<f64> = moved.iter().map(|&x| x.into()).collect();
-            let frac = frac_for(real.iter().fold(0.0, |most, x| x.abs().max(most)));
+            let (real, frac) = table(&operands, moved.iter());
             (low.push_weight(&real, moved.shape(), frac)?, frac)
         }
         Operand::Computed(value) => {
@@ -72,11 +70,84 @@ fn gather_by_computed(low: &mut Lowering, operands: Operands, axis: i64) -> Resu
     let row = low.program.node(rows).shape[1..].to_vec();
     let shape = [&index.shape[..], &row].concat();
     let node = low.push(Op::Pick { rows, index: index.view.node }, &shape, frac)?;
+    operands.finish()?;
     // The indices' axes stand where the axis was.
     let (from, to) = (index.shape.len(), shape.len());
     let order: Vec<usize> = (from..from + axis).chain(0..from).chain(from + axis..to).collect();
     let picked = permuted(low, &Value::stored(node, &shape, frac), &order)?;
     low.define_computed(tensor, picked);
+    Ok(())
+}
+
+/// The constant that is picked from, and its scale: integers stay as they are.
+fn table<'a>(operands: &Operands, data: impl Iterator<Item = &'a f32>) -> (Vec<f64>, i32) {
+    let real: Vec<f64> = data.map(|&x| x.into()).collect();
+    let integer = operands.constant_type(0).is_some_and(|kind| !kind.is_float());
+    let frac = if integer { 0 } else { frac_for(real.iter().fold(0.0, |most, x| x.abs().max(most))) };
+    (real, frac)
+}
+
+/// For each index the element of which it is the place along the axis; the other places are the index's own.
+pub(super) fn gather_elements(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    let axis = operands.int("axis")?.unwrap_or(0);
+    let data = Operand::read(low, &operands, 0)?;
+    let own = data.shape().to_vec();
+    let axis = operands.axis(axis, own.len())?;
+    let tensor = operands.result()?;
+    let shape = operands.shape(operands.required(1)?)?;
+    let len = own[axis];
+    let inside = |a: usize| a == axis || shape[a] <= own[a];
+    if shape.len() != own.len() || !(0..own.len()).all(inside) {
+        return Err(operands.refuse("operand 1", "has an axis that is longer than the data's"));
+    }
+    let stride = |a: usize| own[a + 1..].iter().product::<usize>();
+    // Where each element would be picked with index 0.
+    let starts: Vec<usize> = (0..shape.iter().product())
+        .map(|flat: usize| {
+            let places = (0..shape.len()).filter(|&a| a != axis);
+            places.map(|a| flat / shape[a + 1..].iter().product::<usize>() % shape[a] * stride(a)).sum()
+        })
+        .collect();
+    let step = stride(axis);
+    if low.graph.is_constant(operands.required(1)?) {
+        let indices = operands.optional_integers(1)?.unwrap_or_default();
+        let from_front = |i: i64| usize::try_from(if i < 0 { i + len as i64 } else { i }).ok().filter(|&i| i < len);
+        let picked = indices.iter().zip(&starts).map(|(&i, start)| Some(start + step * from_front(i)?));
+        let picked: Option<Vec<usize>> = picked.collect();
+        let picked = picked.ok_or_else(|| operands.refuse("operand 1", "has an index outside the axis"))?;
+        operands.finish()?;
+        let Operand::Computed(value) = data else {
+            return Err(ModelError::invalid(format!("tensor \"{tensor}\" is constant but was not folded")));
+        };
+        return picked_elements(low, &value, picked, tensor, &shape);
+    }
+    let index = low.value(operands.required(1)?)?;
+    let index = low.integers(&index)?;
+    let mut position = index.view.node;
+    if step != 1 || starts.iter().any(|&start| start != 0) {
+        // Beyond the axis would be another row's element.
+        let range = low.interval(position);
+        if range.lo < 0 || range.hi >= len as i64 {
+            let reason =
+                format!("may be outside the axis, which has {len} places; only indices that cannot are supported");
+            return Err(operands.refuse("operand 1", reason));
+        }
+        let starts: Vec<f64> = starts.iter().map(|&start| start as f64).collect();
+        let vars: Vec<usize> = (0..shape.len()).collect();
+        let terms = vec![low.scaled_identity(position, step as i64), low.constant_term(&starts, &shape, &vars, 0)?];
+        let input = low.push(Op::Affine { terms }, &shape, 0)?;
+        position = low.push(Op::Store { input }, &shape, 0)?;
+    }
+    let (rows, frac) = match data {
+        Operand::Constant(array) => {
+            let (real, frac) = table(&operands, array.iter());
+            (low.push_weight(&real, &[real.len()], frac)?, frac)
+        }
+        Operand::Computed(value) => (low.flat(&value)?, value.frac),
+    };
+    operands.finish()?;
+    let node = low.push(Op::Pick { rows, index: position }, &shape, frac)?;
+    low.define_computed(tensor, Value::stored(node, &shape, frac));
     Ok(())
 }
 

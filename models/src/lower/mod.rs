@@ -34,7 +34,7 @@ mod value;
 pub(crate) use build::{FRACS, Layer, Lowered, Lowering};
 
 use crate::error::ModelError;
-use crate::onnx::{GraphNode, REWRITTEN};
+use crate::onnx::{GraphNode, rewritten};
 use operands::Operands;
 
 type Lower = for<'a, 'g> fn(&'a mut Lowering<'g>, Operands<'g>) -> Result<(), ModelError>;
@@ -59,6 +59,7 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("Flatten", layout::flatten),
     ("GRU", recurrent::gru),
     ("Gather", gather::gather),
+    ("GatherElements", gather::gather_elements),
     ("Gemm", matmul::gemm),
     ("GlobalAveragePool", pool::global_average_pool),
     ("GlobalMaxPool", extreme::global_max_pool),
@@ -105,7 +106,7 @@ const OPERATORS: &[(&str, Lower)] = &[
 /// The operators that can be compiled, in alphabetical order.
 pub fn supported_operators() -> impl Iterator<Item = &'static str> {
     let own = OPERATORS.iter().map(|(name, _)| *name).chain(activation::operators());
-    let mut all: Vec<&str> = own.chain(REWRITTEN).collect();
+    let mut all: Vec<&str> = own.chain(rewritten()).collect();
     all.sort_unstable();
     all.into_iter()
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use tract_onnx::pb::{AttributeProto, NodeProto, attribute_proto::AttributeType};
+use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto, attribute_proto::AttributeType};
 
 /// The attributes of one node that nobody has taken yet.
 pub struct Attributes {
@@ -44,6 +44,16 @@ impl Attributes {
     /// A float.
     pub fn float(&mut self, name: &str) -> Result<Option<f32>, WrongType> {
         Ok(self.take(name, AttributeType::Float)?.map(|a| a.f))
+    }
+
+    /// A list of floats.
+    pub fn floats(&mut self, name: &str) -> Result<Option<Vec<f32>>, WrongType> {
+        Ok(self.take(name, AttributeType::Floats)?.map(|a| a.floats))
+    }
+
+    /// A tensor.
+    pub fn tensor(&mut self, name: &str) -> Result<Option<TensorProto>, WrongType> {
+        Ok(self.take(name, AttributeType::Tensor)?.and_then(|a| a.t))
     }
 
     /// A string.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_proto::DataType,
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto, tensor_proto::DataType,
     tensor_shape_proto::dimension::Value as Dim, type_proto::Value as Type,
 };
 use tract_onnx::prelude::{Datum, DatumType, Tensor};
@@ -15,6 +15,9 @@ use super::float::{FloatModel, floats, integers};
 use super::guarded;
 use super::rewrite::rewrite;
 use crate::error::ModelError;
+
+/// Of ONNX's own operators, where a model does not say.
+const USUAL_OPSET: i64 = 15;
 
 /// What the model expects of one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,12 +97,11 @@ impl Graph {
         dimensions: &Dimensions,
         check: impl Fn(&GraphNode) -> Result<(), ModelError>,
     ) -> Result<(Self, FloatModel), ModelError> {
-        let opset =
-            model.opset_import.iter().find(|o| o.domain.is_empty() || o.domain == "ai.onnx").map_or(0, |o| o.version);
+        let opset = opset_of(&mut model);
         let Some(proto) = model.graph.as_mut() else {
             return Err(ModelError::invalid("it contains no graph"));
         };
-        rewrite(proto);
+        rewrite(proto, opset)?;
         keep_live(proto)?;
         let initializers: HashSet<&str> = proto.initializer.iter().map(|t| t.name.as_str()).collect();
         let inputs = proto.input.iter().filter(|i| !initializers.contains(i.name.as_str()));
@@ -188,6 +190,16 @@ impl Graph {
     pub fn integers(&self, tensor: &str) -> Option<Vec<i64>> {
         integers(self.constants.get(tensor)?)
     }
+}
+
+/// The version of ONNX's own operators. A model of other domains' alone need not say one, but what those are written as has one.
+fn opset_of(model: &mut ModelProto) -> i64 {
+    let stated = model.opset_import.iter().find(|o| o.domain.is_empty() || o.domain == "ai.onnx").map(|o| o.version);
+    stated.unwrap_or_else(|| {
+        let own = OperatorSetIdProto { domain: String::new(), version: USUAL_OPSET };
+        model.opset_import.push(own);
+        USUAL_OPSET
+    })
 }
 
 fn graph_node(proto: &NodeProto) -> GraphNode {

@@ -1,132 +1,9 @@
-//! Each supported ONNX operator, the whole way: a model's file, the fixed-point program, a proof, and what the
-//! verifier says next to the float model's answer.
+//! A small model of each supported operator.
 
-use std::collections::BTreeSet;
-use std::sync::OnceLock;
-
-use ndarray::{ArrayD, IxDyn};
-use vouch_circuits::ir::{Origin, Tensor, TensorId};
-use vouch_circuits::lowering::lower;
-use vouch_models::{Calibration, CompileOptions, Model, Sample, quantize_all, supported_operators};
-use vouch_program::{Interval, Op, Program, execute};
-use vouch_prover::commit::Srs;
-use vouch_prover::{SetupOptions, check, prove_core, setup_core};
-use vouch_verifier::{PreparedCore, verify_core};
-
-use proto::{Message, attribute, bytes, floats, integers, model, node};
-
-/// The few messages of ONNX's format that tests write.
-mod proto {
-    /// Fields, encoded.
-    #[derive(Clone, Default)]
-    pub struct Message(pub Vec<u8>);
-
-    impl Message {
-        fn varint(mut self, mut value: u64) -> Self {
-            while value >= 0x80 {
-                self.0.push(value as u8 | 0x80);
-                value >>= 7;
-            }
-            self.0.push(value as u8);
-            self
-        }
-
-        pub fn int(self, field: u64, value: i64) -> Self {
-            self.varint(field << 3).varint(value as u64)
-        }
-
-        pub fn float(self, field: u64, value: f32) -> Self {
-            let mut message = self.varint(field << 3 | 5);
-            message.0.extend(value.to_le_bytes());
-            message
-        }
-
-        pub fn bytes(self, field: u64, value: &[u8]) -> Self {
-            let mut message = self.varint(field << 3 | 2).varint(value.len() as u64);
-            message.0.extend(value);
-            message
-        }
-
-        pub fn text(self, field: u64, value: &str) -> Self {
-            self.bytes(field, value.as_bytes())
-        }
-
-        pub fn each(self, field: u64, values: &[Message]) -> Self {
-            values.iter().fold(self, |message, value| message.bytes(field, &value.0))
-        }
-    }
-
-    fn tensor(name: &str, dims: &[i64], kind: i64, raw: &[u8]) -> Message {
-        let message = dims.iter().fold(Message::default(), |message, dim| message.int(1, *dim));
-        message.int(2, kind).text(8, name).bytes(9, raw)
-    }
-
-    pub fn floats(name: &str, dims: &[i64], data: &[f32]) -> Message {
-        tensor(name, dims, 1, &data.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
-    }
-
-    pub fn bytes(name: &str, dims: &[i64], data: &[u8]) -> Message {
-        tensor(name, dims, 2, data)
-    }
-
-    pub fn integers(name: &str, data: &[i64]) -> Message {
-        let raw: Vec<u8> = data.iter().flat_map(|value| value.to_le_bytes()).collect();
-        tensor(name, &[data.len() as i64], 7, &raw)
-    }
-
-    /// Attributes by kind.
-    pub mod attribute {
-        use super::Message;
-
-        fn named(name: &str, kind: i64) -> Message {
-            Message::default().text(1, name).int(20, kind)
-        }
-
-        pub fn float(name: &str, value: f32) -> Message {
-            named(name, 1).float(2, value)
-        }
-
-        pub fn int(name: &str, value: i64) -> Message {
-            named(name, 2).int(3, value)
-        }
-
-        pub fn text(name: &str, value: &str) -> Message {
-            named(name, 3).text(4, value)
-        }
-
-        pub fn tensor(name: &str, value: Message) -> Message {
-            named(name, 4).bytes(5, &value.0)
-        }
-
-        pub fn ints(name: &str, values: &[i64]) -> Message {
-            values.iter().fold(named(name, 7), |message, value| message.int(8, *value))
-        }
-    }
-
-    pub fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Message]) -> Message {
-        let message = inputs.iter().fold(Message::default(), |message, input| message.text(1, input));
-        message.text(2, output).text(3, &format!("the {operator}")).text(4, operator).each(5, attributes)
-    }
-
-    fn declared(name: &str, shape: Option<&[i64]>) -> Message {
-        let message = Message::default().text(1, name);
-        let Some(shape) = shape else { return message };
-        let dims: Vec<Message> = shape.iter().map(|len| Message::default().int(1, *len)).collect();
-        let tensor = Message::default().int(1, 1).bytes(2, &Message::default().each(1, &dims).0);
-        message.bytes(2, &Message::default().bytes(1, &tensor.0).0)
-    }
-
-    /// From `x` to `y`.
-    pub fn model(opset: i64, shape: &[i64], weights: &[Message], nodes: &[Message]) -> Vec<u8> {
-        let graph = Message::default().each(1, nodes).text(2, "test").each(5, weights);
-        let graph = graph.each(11, &[declared("x", Some(shape))]).each(12, &[declared("y", None)]);
-        let opset = Message::default().text(1, "").int(2, opset);
-        Message::default().int(1, 8).bytes(7, &graph.0).bytes(8, &opset.0).0
-    }
-}
+use super::proto::{Message, attribute, bytes, floats, integers, node, table_node};
 
 /// From -1 to 1, the same everywhere.
-fn noise(count: usize, seed: u32) -> Vec<f32> {
+pub fn noise(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed;
     let mut step = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -140,12 +17,12 @@ fn weight(name: &str, dims: &[i64]) -> Message {
     floats(name, dims, &noise(dims.iter().product::<i64>() as usize, dims.len() as u32 + name.len() as u32))
 }
 
-struct Case {
+pub struct Case {
     /// The operators that it is about.
-    operators: Vec<&'static str>,
-    shape: Vec<i64>,
-    weights: Vec<Message>,
-    nodes: Vec<Message>,
+    pub operators: Vec<&'static str>,
+    pub shape: Vec<i64>,
+    pub weights: Vec<Message>,
+    pub nodes: Vec<Message>,
 }
 
 /// One operator alone.
@@ -165,7 +42,7 @@ fn plain(operator: &'static str, shape: &[i64]) -> Case {
     one(operator, shape, &["x"], vec![], vec![])
 }
 
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     use attribute::{float, int, ints, tensor};
     let image = [1, 3, 5, 6];
     let kernel = || ints("kernel_shape", &[3, 2]);
@@ -260,6 +137,7 @@ fn cases() -> Vec<Case> {
     cases.extend(steps());
     cases.extend(truths());
     cases.extend(movements());
+    cases.extend(tables());
     for operator in ["Add", "Sub", "Mul", "Div"] {
         cases.push(one(operator, &[2, 3], &["x", "c"], vec![floats("c", &[3], &[0.7, -1.3, 2.0])], vec![]));
         if operator != "Div" {
@@ -407,6 +285,15 @@ fn movements() -> Vec<Case> {
         one("Gather", &[4, 5], &["x", "i"], vec![integers("i", &[3, 0, -1])], vec![int("axis", 1)]),
         one("Gather", &[4, 5], &["x", "i"], vec![integers("i", &[1, 3])], vec![]),
         Case {
+            operators: vec!["ArgMax", "GatherElements"],
+            shape: vec![4, 6],
+            weights: vec![],
+            nodes: vec![
+                node("ArgMax", &["x"], "p", &[int("axis", 1)]),
+                node("GatherElements", &["x", "p"], "y", &[int("axis", 1)]),
+            ],
+        },
+        Case {
             operators: vec!["QuantizeLinear", "DequantizeLinear"],
             shape: vec![3, 5],
             weights: vec![floats("s", &[], &[0.05])],
@@ -441,6 +328,84 @@ fn movements() -> Vec<Case> {
     ]
 }
 
+/// Of rows of numbers: three rows, so that nothing is shared by accident.
+fn tables() -> Vec<Case> {
+    use attribute::{floats as list, int, ints, text, texts};
+    let shape = [3, 4];
+    let table = |operator: &'static str, attributes: Vec<Message>| {
+        let nodes = vec![table_node(operator, &["x"], &["y"], &attributes)];
+        Case { operators: vec![operator], shape: shape.to_vec(), weights: vec![], nodes }
+    };
+    let classified = |operator: &'static str, attributes: Vec<Message>| {
+        let scores = node("Identity", &["s"], "y", &[]);
+        let nodes = vec![table_node(operator, &["x"], &["class", "s"], &attributes), scores];
+        Case { operators: vec![operator], shape: shape.to_vec(), weights: vec![], nodes }
+    };
+    let linear = || list("coefficients", &[0.7, -1.2, 0.3, 0.4, -0.6, 0.9, 1.1, -0.2]);
+    // Two trees of five and three nodes. Each leaf names each of two targets or classes.
+    let trees = |kind: &str, mode: &str| {
+        let leaf = "LEAF";
+        vec![
+            ints("nodes_treeids", &[0, 0, 0, 0, 0, 1, 1, 1]),
+            ints("nodes_nodeids", &[0, 1, 2, 3, 4, 0, 1, 2]),
+            ints("nodes_featureids", &[2, 0, 0, 0, 0, 3, 0, 0]),
+            texts("nodes_modes", &[mode, leaf, mode, leaf, leaf, mode, leaf, leaf]),
+            list("nodes_values", &[0.31, 0.0, -0.52, 0.0, 0.0, 0.07, 0.0, 0.0]),
+            ints("nodes_truenodeids", &[1, 0, 3, 0, 0, 1, 0, 0]),
+            ints("nodes_falsenodeids", &[2, 0, 4, 0, 0, 2, 0, 0]),
+            ints(&format!("{kind}_treeids"), &[0, 0, 0, 0, 0, 0, 1, 1, 1, 1]),
+            ints(&format!("{kind}_nodeids"), &[1, 1, 3, 3, 4, 4, 1, 1, 2, 2]),
+            ints(&format!("{kind}_ids"), &[0, 1, 0, 1, 0, 1, 0, 1, 0, 1]),
+            list(&format!("{kind}_weights"), &[0.2, 0.8, 0.9, 0.1, 0.4, 0.6, 1.0, 0.0, 0.3, 0.7]),
+        ]
+    };
+    let with = |mut attributes: Vec<Message>, more: Vec<Message>| {
+        attributes.extend(more);
+        attributes
+    };
+    let labels = || ints("classlabels_int64s", &[7, -3]);
+    let mut zipped = classified("LinearClassifier", vec![linear(), ints("classlabels_ints", &[0, 1])]);
+    zipped.operators = vec!["LinearClassifier", "ZipMap"];
+    zipped.nodes[1] = table_node("ZipMap", &["s"], &["y"], &[ints("classlabels_int64s", &[0, 1])]);
+    let columns = vec![table_node("ArrayFeatureExtractor", &["x", "i"], &["y"], &[])];
+    vec![
+        table("Scaler", vec![list("offset", &[0.1, -0.4, 0.3, 0.0]), list("scale", &[0.5, 2.0, 1.5, 1.0])]),
+        table("Normalizer", vec![text("norm", "L2")]),
+        table("Normalizer", vec![text("norm", "L1")]),
+        table("Binarizer", vec![attribute::float("threshold", 0.25)]),
+        table("Imputer", vec![list("imputed_value_floats", &[0.5])]),
+        Case {
+            operators: vec!["FeatureVectorizer"],
+            shape: shape.to_vec(),
+            weights: vec![],
+            nodes: vec![table_node("FeatureVectorizer", &["x", "x"], &["y"], &[ints("inputdimensions", &[4, 4])])],
+        },
+        Case {
+            operators: vec!["ArrayFeatureExtractor"],
+            shape: shape.to_vec(),
+            weights: vec![integers("i", &[3, 1])],
+            nodes: columns,
+        },
+        table("LinearRegressor", vec![linear(), list("intercepts", &[0.2, -0.1]), int("targets", 2)]),
+        classified(
+            "LinearClassifier",
+            vec![linear(), list("intercepts", &[0.2, -0.1]), linear_labels(), text("post_transform", "SOFTMAX")],
+        ),
+        classified(
+            "LinearClassifier",
+            vec![list("coefficients", &[0.7, -1.2, 0.3, 0.4]), list("intercepts", &[0.2]), linear_labels()],
+        ),
+        zipped,
+        table("TreeEnsembleRegressor", with(trees("target", "BRANCH_LEQ"), vec![int("n_targets", 2)])),
+        classified("TreeEnsembleClassifier", with(trees("class", "BRANCH_LT"), vec![labels()])),
+        table("TreeEnsembleClassifier", with(trees("class", "BRANCH_LT"), vec![labels()])),
+    ]
+}
+
+fn linear_labels() -> Message {
+    attribute::ints("classlabels_ints", &[5, 9])
+}
+
 /// An operator of bytes, between those that take to bytes and back.
 fn of_integers(operator: &'static str, shape: &[i64], weights: &[i64]) -> Case {
     let count = weights.iter().product::<i64>();
@@ -461,114 +426,5 @@ fn of_integers(operator: &'static str, shape: &[i64], weights: &[i64]) -> Case {
             node(operator, &["q", "s", "z", "w", "t", "z", "u", "z"], "p", &[]),
             node("DequantizeLinear", &["p", "u", "z"], "y", &[]),
         ],
-    }
-}
-
-fn sample(shape: &[i64], seed: u32) -> ArrayD<f32> {
-    let shape: Vec<usize> = shape.iter().map(|len| *len as usize).collect();
-    let values = noise(shape.iter().product(), seed).iter().map(|value| 2.0 * value).collect();
-    ArrayD::from_shape_vec(IxDyn(&shape), values).expect("as many values as the shape has elements")
-}
-
-fn srs() -> Srs {
-    static SRS: OnceLock<Srs> = OnceLock::new();
-    SRS.get_or_init(|| Srs::development(1 << CHUNK_BITS, &mut rand::rng())).clone()
-}
-
-const CHUNK_BITS: usize = 9;
-
-/// Inputs at the ends of the declared range satisfy the constraints.
-fn check_corners(program: &Program) {
-    let corner = |pick: fn(usize, Interval) -> i64| -> Vec<Vec<i64>> {
-        let of = |node: &vouch_program::Node| match node.op {
-            Op::Input { bits } => (0..node.len()).map(|i| pick(i, Interval::signed(bits))).collect(),
-            _ => panic!("an input port names an input"),
-        };
-        program.inputs.iter().map(|port| of(program.node(port.node))).collect()
-    };
-    let picks: [fn(usize, Interval) -> i64; 3] =
-        [|_, range| range.lo, |_, range| range.hi, |i, range| if i % 3 == 0 { range.hi } else { range.lo }];
-    for pick in picks {
-        check(program, &corner(pick)).unwrap_or_else(|error| panic!("{error}"));
-    }
-}
-
-/// A case's model, compiled with eight samples, which are last.
-fn compiled(case: &Case) -> (Model, Program, Vec<ArrayD<f32>>) {
-    // The normalizations came later than the forms in which other operators are written here.
-    let opset = if case.operators.iter().any(|operator| operator.ends_with("Normalization")) { 18 } else { 14 };
-    let model = Model::from_bytes(&model(opset, &case.shape, &case.weights, &case.nodes)).unwrap();
-    let samples: Vec<_> = (1..=8).map(|seed| sample(&case.shape, seed)).collect();
-    let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
-    let calibration = Calibration::from_array(ndarray::stack(ndarray::Axis(0), &views).expect("equal shapes"));
-    let program = model.compile(&calibration, &CompileOptions::default(), &mut |_| {}).unwrap().program;
-    (model, program, samples)
-}
-
-/// An operator's committed cells for each element of the case's result: of the core's constraints, without multiplicities, inputs and padding.
-fn cells(case: &Case, operator: &str) -> f64 {
-    let (_, program, _) = compiled(case);
-    let system = lower(&program).unwrap().system;
-    let counters: BTreeSet<_> = system.tables.iter().map(|table| table.multiplicity).collect();
-    let source = format!("({operator})");
-    let is_cell = |(id, tensor): &(u32, &Tensor)| {
-        tensor.origin == Origin::Witness && tensor.name.contains(&source) && !counters.contains(&TensorId(*id))
-    };
-    let cells = (0..).zip(&system.tensors).filter(is_cell).map(|(_, tensor)| tensor.shape.iter().product::<usize>());
-    cells.sum::<usize>() as f64 / program.outputs[0].shape.iter().product::<usize>() as f64
-}
-
-fn run(case: &Case) {
-    let (model, program, samples) = compiled(case);
-    check_corners(&program);
-
-    let sample: Sample = vec![samples[3].clone()];
-    let inputs = quantize_all(&program, &sample).unwrap();
-    let options = SetupOptions::chunk_bits(CHUNK_BITS);
-    let key = setup_core(program, &options, srs(), [5; 32], &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
-    let proof = prove_core(&key, &inputs, None, &mut |_| {}).unwrap();
-    let prepared = PreparedCore::new(key.key.clone(), key.key_digest).unwrap();
-    let verified = verify_core(&prepared, &proof).unwrap();
-
-    let execution = execute(&key.program, &inputs).unwrap();
-    assert_eq!(verified.outputs[0].integers, execution.outputs()[0]);
-    let float = model.run_float(&sample).unwrap().swap_remove(0);
-    let proven = &verified.outputs[0].values;
-    assert_eq!(proven.len(), float.len());
-    let largest = float.iter().fold(0f64, |largest, value| largest.max(f64::from(value.abs())));
-    for (proven, float) in proven.iter().zip(&float) {
-        let error = (proven - f64::from(*float)).abs();
-        assert!(error <= 0.004 * largest, "{proven} is proven where the float model says {float}");
-    }
-}
-
-/// The page says what each operator commits to in the first case here that has it alone, or else has it.
-#[test]
-fn the_page_counts_the_cells() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/OPERATORS.md")).unwrap();
-    let cases = cases();
-    let mut wrong = Vec::new();
-    for operator in supported_operators() {
-        let having = || cases.iter().filter(|case| case.operators.contains(&operator));
-        let case = having().min_by_key(|case| case.operators.len() > 1).expect("each operator has a case");
-        let count = cells(case, operator);
-        let count = if count.fract() == 0.0 { format!("{count}") } else { format!("{count:.1}") };
-        let row =
-            page.lines().find(|line| line.starts_with(&format!("| {operator} |"))).expect("each operator has a row");
-        if row.split('|').nth(4).map(str::trim) != Some(&count) {
-            wrong.push(format!("{operator}: {count}"));
-        }
-    }
-    assert!(wrong.is_empty(), "docs/OPERATORS.md has other cells: {wrong:#?}");
-}
-
-#[test]
-fn every_supported_operator_is_proven() {
-    let cases = cases();
-    let covered: BTreeSet<&str> = cases.iter().flat_map(|case| case.operators.iter().copied()).collect();
-    assert_eq!(covered, supported_operators().collect());
-    for case in &cases {
-        println!("{:?} on {:?}", case.operators, case.shape);
-        run(case);
     }
 }

@@ -1,0 +1,69 @@
+//! Operators that are defined by others, written as those before anything else sees the graph.
+//!
+//! - [`quantized`]: `QLinearConv` and `QLinearMatMul`, by ONNX's own definition of them.
+//! - [`tables`]: scalers, normalizers and linear models of `ai.onnx.ml`; [`trees`]: its ensembles of trees.
+//! - [`node`]: what one node says, and what it becomes.
+//!
+//! It knows operators and their constants, no shapes: those are inferred of what is written here.
+
+mod node;
+mod quantized;
+mod tables;
+mod trees;
+
+use tract_onnx::pb::{GraphProto, NodeProto};
+
+use crate::error::ModelError;
+use node::Rewriting;
+
+type Rewrite = fn(&mut Rewriting) -> Result<(), ModelError>;
+
+/// The operators that are written as others, each with its domain and with what writes it.
+const OPERATORS: [(&str, &str, Rewrite); 13] = [
+    ("", "QLinearConv", quantized::convolution),
+    ("", "QLinearMatMul", quantized::product),
+    (TABLES, "ArrayFeatureExtractor", tables::columns),
+    (TABLES, "Binarizer", tables::binarizer),
+    (TABLES, "FeatureVectorizer", tables::side_by_side),
+    (TABLES, "Imputer", tables::imputer),
+    (TABLES, "LinearClassifier", tables::linear_classifier),
+    (TABLES, "LinearRegressor", tables::linear_regressor),
+    (TABLES, "Normalizer", tables::normalizer),
+    (TABLES, "Scaler", tables::scaler),
+    (TABLES, "TreeEnsembleClassifier", trees::classifier),
+    (TABLES, "TreeEnsembleRegressor", trees::regressor),
+    (TABLES, "ZipMap", tables::zip_map),
+];
+
+/// The domain of what scikit-learn and its like are exported to.
+const TABLES: &str = "ai.onnx.ml";
+
+/// Their names.
+pub fn rewritten() -> impl Iterator<Item = &'static str> {
+    OPERATORS.iter().map(|(_, name, _)| *name)
+}
+
+/// Replaces them all, in a graph of this version of ONNX's operators.
+///
+/// # Errors
+///
+/// If one says what is not supported, or makes no sense.
+pub fn rewrite(graph: &mut GraphProto, opset: i64) -> Result<(), ModelError> {
+    for node in std::mem::take(&mut graph.node) {
+        let Some((_, _, write)) = OPERATORS.iter().find(|(domain, name, _)| is(&node, domain, name)) else {
+            graph.node.push(node);
+            continue;
+        };
+        let mut rewriting = Rewriting::new(node, opset);
+        write(&mut rewriting)?;
+        let (nodes, constants) = rewriting.finish()?;
+        graph.node.extend(nodes);
+        graph.initializer.extend(constants);
+    }
+    Ok(())
+}
+
+fn is(node: &NodeProto, domain: &str, name: &str) -> bool {
+    let own = if node.domain == "ai.onnx" { "" } else { &node.domain };
+    own == domain && node.op_type == name
+}

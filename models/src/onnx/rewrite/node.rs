@@ -1,0 +1,245 @@
+//! One node that is being replaced: what it says, and the nodes and constants that it becomes.
+
+use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto, attribute_proto::AttributeType, tensor_proto::DataType};
+
+use super::super::attributes::{Attributes, WrongType};
+use super::super::float::floats;
+use super::super::guarded;
+use crate::error::ModelError;
+
+/// A node, and what has been written of it so far.
+pub(super) struct Rewriting {
+    node: NodeProto,
+    attributes: Attributes,
+    opset: i64,
+    nodes: Vec<NodeProto>,
+    constants: Vec<TensorProto>,
+}
+
+impl Rewriting {
+    pub fn new(node: NodeProto, opset: i64) -> Self {
+        let attributes = Attributes::of(&node);
+        Self { node, attributes, opset, nodes: Vec::new(), constants: Vec::new() }
+    }
+
+    /// What it became. Refuses attributes that nobody asked for.
+    pub fn finish(self) -> Result<(Vec<NodeProto>, Vec<TensorProto>), ModelError> {
+        match self.attributes.leftover() {
+            None => Ok((self.nodes, self.constants)),
+            Some(name) => Err(self.refuse(name, "not supported")),
+        }
+    }
+
+    /// An error about one attribute or operand.
+    pub fn refuse(&self, attribute: &str, reason: impl Into<String>) -> ModelError {
+        ModelError::UnsupportedAttribute {
+            operator: self.node.op_type.clone(),
+            node: self.name().to_string(),
+            attribute: format!("attribute \"{attribute}\""),
+            reason: reason.into(),
+        }
+    }
+
+    /// The node's name, or its first result's where it has none.
+    fn name(&self) -> &str {
+        let first = self.node.output.first().map_or("", String::as_str);
+        if self.node.name.is_empty() { first } else { &self.node.name }
+    }
+
+    /// The name of operand `position`, which must be there.
+    pub fn operand(&self, position: usize) -> Result<String, ModelError> {
+        let name = self.optional(position);
+        name.ok_or_else(|| self.refuse(&format!("operand {position}"), "is missing"))
+    }
+
+    /// The name of operand `position`; `None` where it is left out.
+    pub fn optional(&self, position: usize) -> Option<String> {
+        self.node.input.get(position).filter(|name| !name.is_empty()).cloned()
+    }
+
+    /// The names of all operands.
+    pub fn operands(&self) -> Vec<String> {
+        self.node.input.clone()
+    }
+
+    /// The name of result `position`; one of its own where nobody wants it.
+    pub fn result(&self, position: usize) -> String {
+        let name = self.node.output.get(position).filter(|name| !name.is_empty()).cloned();
+        name.unwrap_or_else(|| self.tensor(&format!("result {position}")))
+    }
+
+    /// A tensor between operands and results.
+    fn tensor(&self, what: &str) -> String {
+        let first = self.node.output.iter().find(|name| !name.is_empty());
+        format!("{}: {what}", first.map_or(self.node.name.as_str(), String::as_str))
+    }
+
+    fn taken<T>(&self, name: &str, value: Result<T, WrongType>, kind: &str) -> Result<T, ModelError> {
+        value.map_err(|_| self.refuse(name, format!("is not {kind}")))
+    }
+
+    /// An attribute that is an integer.
+    pub fn int(&mut self, name: &str) -> Result<Option<i64>, ModelError> {
+        let value = self.attributes.int(name);
+        self.taken(name, value, "an integer")
+    }
+
+    /// An attribute that is a list of integers; empty where it is left out.
+    pub fn ints(&mut self, name: &str) -> Result<Vec<i64>, ModelError> {
+        let value = self.attributes.ints(name);
+        Ok(self.taken(name, value, "a list of integers")?.unwrap_or_default())
+    }
+
+    /// An attribute that is a finite float.
+    pub fn float(&mut self, name: &str) -> Result<Option<f32>, ModelError> {
+        let value = self.any_float(name)?;
+        Ok(self.finite(name, value.into_iter().collect())?.first().copied())
+    }
+
+    /// An attribute that is a float of any kind.
+    pub fn any_float(&mut self, name: &str) -> Result<Option<f32>, ModelError> {
+        let value = self.attributes.float(name);
+        self.taken(name, value, "a float")
+    }
+
+    /// An attribute that is a list of finite floats, or a tensor of them under the name that newer operators have for that; empty
+    /// where it is left out.
+    pub fn floats(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
+        let value = self.attributes.floats(name);
+        if let Some(list) = self.taken(name, value, "a list of floats")?.filter(|list| !list.is_empty()) {
+            return self.finite(name, list);
+        }
+        let name = format!("{name}_as_tensor");
+        let value = self.attributes.tensor(&name);
+        let Some(tensor) = self.taken(&name, value, "a tensor")? else { return Ok(vec![]) };
+        let onnx = tract_onnx::onnx();
+        let read = guarded(|| tract_onnx::tensor::load_tensor(&*onnx.provider, &tensor, None));
+        let values = read.ok().and_then(|tensor| floats(&tensor));
+        let values = values.ok_or_else(|| self.refuse(&name, "is not a tensor of floats"))?;
+        self.finite(&name, values)
+    }
+
+    fn finite(&self, name: &str, values: Vec<f32>) -> Result<Vec<f32>, ModelError> {
+        if values.iter().all(|x| x.is_finite()) {
+            return Ok(values);
+        }
+        Err(self.refuse(name, "holds NaN or an infinity"))
+    }
+
+    /// An attribute that is a string.
+    pub fn string(&mut self, name: &str) -> Result<Option<String>, ModelError> {
+        let value = self.attributes.string(name);
+        self.taken(name, value, "a string")
+    }
+
+    /// An attribute that is a list of strings; empty where it is left out.
+    pub fn strings(&mut self, name: &str) -> Result<Vec<String>, ModelError> {
+        let value = self.attributes.strings(name);
+        Ok(self.taken(name, value, "a list of strings")?.unwrap_or_default())
+    }
+
+    /// Forgets an attribute that does not matter for the result.
+    pub fn ignore(&mut self, name: &str) {
+        self.attributes.ignore(name);
+    }
+
+    /// Gives all attributes to a node that is written.
+    pub fn hand_on(&mut self) -> Vec<AttributeProto> {
+        for attribute in &self.node.attribute {
+            self.attributes.ignore(&attribute.name);
+        }
+        self.node.attribute.clone()
+    }
+
+    /// A node whose result is the tensor `output`.
+    pub fn define(&mut self, operator: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) {
+        self.nodes.push(NodeProto {
+            op_type: operator.into(),
+            name: format!("{} ({}) {output}", self.name(), self.node.op_type),
+            input: inputs.iter().map(|name| name.to_string()).collect(),
+            output: vec![output.into()],
+            attribute,
+            ..NodeProto::default()
+        });
+    }
+
+    /// A node whose result is a tensor between others, called `what`.
+    pub fn compute(&mut self, operator: &str, inputs: &[&str], what: &str, attribute: Vec<AttributeProto>) -> String {
+        let output = self.tensor(what);
+        self.define(operator, inputs, &output, attribute);
+        output
+    }
+
+    /// The first operand as floats.
+    pub fn floats_of_operand(&mut self) -> Result<String, ModelError> {
+        let x = self.operand(0)?;
+        Ok(self.compute("Cast", &[&x], "as floats", vec![int("to", DataType::Float as i64)]))
+    }
+
+    /// A tensor as integers.
+    pub fn as_integers(&mut self, x: &str, what: &str) -> String {
+        self.compute("Cast", &[x], what, vec![int("to", DataType::Int64 as i64)])
+    }
+
+    /// A sum along an axis, which stays with length 1 or goes.
+    pub fn sum(&mut self, x: &str, axis: i64, keep: bool, what: &str) -> String {
+        let mut attributes = vec![int("keepdims", keep.into())];
+        if self.opset < 13 {
+            attributes.push(ints("axes", &[axis]));
+            return self.compute("ReduceSum", &[x], what, attributes);
+        }
+        let axes = self.integers(&format!("{what}, axes"), &[axis]);
+        self.compute("ReduceSum", &[x, &axes], what, attributes)
+    }
+
+    /// A tensor kept between two bounds.
+    pub fn clip(&mut self, x: &str, lo: f32, hi: f32, what: &str) -> String {
+        if self.opset < 11 {
+            return self.compute("Clip", &[x], what, vec![float("min", lo), float("max", hi)]);
+        }
+        let [min, max] =
+            [("least", lo), ("most", hi)].map(|(name, at)| self.numbers(&format!("{what}, {name}"), &[], &[at]));
+        self.compute("Clip", &[x, &min, &max], what, vec![])
+    }
+
+    /// A tensor of another shape.
+    pub fn reshape(&mut self, x: &str, shape: &[i64], what: &str) -> String {
+        let to = self.integers(&format!("{what}, shape"), shape);
+        self.compute("Reshape", &[x, &to], what, vec![])
+    }
+
+    /// A constant of floats.
+    pub fn numbers(&mut self, what: &str, dims: &[usize], data: &[f32]) -> String {
+        self.constant(what, dims, DataType::Float, data.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
+
+    /// A constant list of integers.
+    pub fn integers(&mut self, what: &str, data: &[i64]) -> String {
+        self.constant(what, &[data.len()], DataType::Int64, data.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
+
+    fn constant(&mut self, what: &str, dims: &[usize], kind: DataType, raw: Vec<u8>) -> String {
+        let name = self.tensor(what);
+        self.constants.push(TensorProto {
+            name: name.clone(),
+            dims: dims.iter().map(|&len| len as i64).collect(),
+            data_type: kind as i32,
+            raw_data: raw,
+            ..TensorProto::default()
+        });
+        name
+    }
+}
+
+pub(super) fn int(name: &str, i: i64) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i, ..AttributeProto::default() }
+}
+
+pub(super) fn ints(name: &str, ints: &[i64]) -> AttributeProto {
+    let r#type = AttributeType::Ints as i32;
+    AttributeProto { name: name.into(), r#type, ints: ints.to_vec(), ..AttributeProto::default() }
+}
+
+pub(super) fn float(name: &str, f: f32) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: AttributeType::Float as i32, f, ..AttributeProto::default() }
+}

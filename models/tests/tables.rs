@@ -1,0 +1,300 @@
+//! Models of tables (`ai.onnx.ml`) against plain evaluations of what their attributes say.
+
+mod common;
+
+use common::*;
+use ndarray::{ArrayD, IxDyn};
+use tract_onnx::pb::{AttributeProto, NodeProto, attribute_proto::AttributeType};
+use vouch_models::{Calibration, CompileOptions, Compiled, Model, ModelError};
+
+const ROWS: usize = 24;
+
+fn numbers(name: &str, values: Vec<f32>) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: AttributeType::Floats as i32, floats: values, ..Default::default() }
+}
+
+fn texts(name: &str, values: &[&str]) -> AttributeProto {
+    let strings = values.iter().map(|text| text.as_bytes().to_vec()).collect();
+    AttributeProto { name: name.into(), r#type: AttributeType::Strings as i32, strings, ..Default::default() }
+}
+
+fn table_node(op: &str, outputs: &[&str], attributes: Vec<AttributeProto>) -> NodeProto {
+    let mut made = node(op, &["x"], outputs[0], attributes);
+    made.domain = "ai.onnx.ml".into();
+    made.output = outputs.iter().map(|name| name.to_string()).collect();
+    made
+}
+
+/// Rows of multiples of 1/32 below 2, so that fixed point holds them as they are.
+fn rows(columns: usize, seed: u64) -> Vec<Vec<f32>> {
+    let data = noise(ROWS * columns, seed).iter().map(|x| (x * 64.0).round() / 32.0).collect::<Vec<_>>();
+    data.chunks(columns).map(<[f32]>::to_vec).collect()
+}
+
+fn read(columns: usize, outputs: &[&str], node: NodeProto) -> Result<Model, ModelError> {
+    Model::from_bytes(&bytes(&model(vec![declared("x", &[1, columns as i64])], vec![], vec![node], outputs)))
+}
+
+/// Compiles the node and compares the float model with what is expected of each row, and the fixed-point one with that.
+fn check(outputs: &[&str], node: NodeProto, rows: &[Vec<f32>], expected: impl Fn(&[f32]) -> Vec<Vec<f32>>) -> Compiled {
+    let (columns, name) = (rows[0].len(), node.op_type.clone());
+    let model = read(columns, outputs, node).unwrap_or_else(|e| panic!("{name}: {e}"));
+    for row in rows {
+        let input = ArrayD::from_shape_vec(IxDyn(&[1, columns]), row.clone()).unwrap();
+        for (found, expected) in model.run_float(&vec![input]).unwrap().iter().zip(expected(row)) {
+            let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * b.abs().max(1.0);
+            assert!(
+                found.len() == expected.len() && found.iter().zip(&expected).all(close),
+                "{name}: {found:?} {expected:?}"
+            );
+        }
+    }
+    let data = ArrayD::from_shape_vec(IxDyn(&[rows.len(), 1, columns]), rows.concat()).unwrap();
+    let compiled = model.compile(&Calibration::from_array(data), &CompileOptions::default(), &mut |_| {});
+    let compiled = compiled.unwrap_or_else(|e| panic!("{name}: {e}"));
+    assert!(compiled.report.largest_error_share < 0.001, "{name}: {}", compiled.report);
+    assert!(compiled.report.saturated.is_empty(), "{name}: {:?}", compiled.report.saturated);
+    compiled
+}
+
+/// An ensemble as its attributes have it.
+#[derive(Default, Clone)]
+struct Trees {
+    tree: Vec<i64>,
+    number: Vec<i64>,
+    column: Vec<i64>,
+    mode: Vec<&'static str>,
+    value: Vec<f32>,
+    yes: Vec<i64>,
+    no: Vec<i64>,
+    /// Tree, node, target, weight.
+    leaves: Vec<(i64, i64, i64, f32)>,
+}
+
+impl Trees {
+    /// Trees that split as long as a generator says so. Numbers of nodes are not in order, and have gaps.
+    fn random(trees: usize, depth: usize, columns: usize, targets: usize, modes: &[&'static str], seed: u64) -> Self {
+        let dice = noise(1 << 16, seed);
+        let mut dice = dice.iter().cycle();
+        let mut roll = |below: usize| ((dice.next().unwrap() + 1.0) / 2.0 * below as f32) as usize % below;
+        let mut made = Self::default();
+        for tree in 0..trees as i64 {
+            let (mut open, mut next) = (vec![(100, 0)], 100);
+            while let Some((number, level)) = open.pop() {
+                let splits = level < depth && (level == 0 || roll(4) > 0);
+                let mut children = [0, 0];
+                if splits {
+                    children = [next + 3, next + 7];
+                    next += 7;
+                    open.extend(children.map(|child| (child, level + 1)));
+                } else {
+                    for target in 0..targets as i64 {
+                        made.leaves.push((tree, number, target, roll(4000) as f32 / 1000.0 - 1.0));
+                    }
+                }
+                made.tree.push(tree);
+                made.number.push(number);
+                made.column.push(roll(columns) as i64);
+                made.mode.push(if splits { modes[roll(modes.len())] } else { "LEAF" });
+                // Some thresholds are what some rows have.
+                made.value.push((roll(128) as f32 - 64.0) / 64.0);
+                made.yes.push(children[0]);
+                made.no.push(children[1]);
+            }
+        }
+        made
+    }
+
+    fn attributes(&self, kind: &str) -> Vec<AttributeProto> {
+        let leaves = |name: &str, of: fn(&(i64, i64, i64, f32)) -> i64| {
+            ints(&format!("{kind}_{name}"), &self.leaves.iter().map(of).collect::<Vec<_>>())
+        };
+        vec![
+            ints("nodes_treeids", &self.tree),
+            ints("nodes_nodeids", &self.number),
+            ints("nodes_featureids", &self.column),
+            texts("nodes_modes", &self.mode),
+            numbers("nodes_values", self.value.clone()),
+            ints("nodes_truenodeids", &self.yes),
+            ints("nodes_falsenodeids", &self.no),
+            ints("nodes_missing_value_tracks_true", &vec![1; self.tree.len()]),
+            leaves("treeids", |leaf| leaf.0),
+            leaves("nodeids", |leaf| leaf.1),
+            leaves("ids", |leaf| leaf.2),
+            numbers(&format!("{kind}_weights"), self.leaves.iter().map(|leaf| leaf.3).collect()),
+        ]
+    }
+
+    /// The sums of the leaves that a row comes to.
+    fn sums(&self, row: &[f32], targets: usize) -> Vec<f32> {
+        let mut sums = vec![0.0; targets];
+        let trees: std::collections::BTreeSet<i64> = self.tree.iter().copied().collect();
+        for tree in trees {
+            let place = |number: i64| (0..self.tree.len()).find(|&i| (self.tree[i], self.number[i]) == (tree, number));
+            let mut at = place(100).unwrap();
+            while self.mode[at] != "LEAF" {
+                let (x, value) = (row[self.column[at] as usize], self.value[at]);
+                let yes = match self.mode[at] {
+                    "BRANCH_LEQ" => x <= value,
+                    "BRANCH_LT" => x < value,
+                    "BRANCH_GT" => x > value,
+                    _ => x >= value,
+                };
+                at = place(if yes { self.yes[at] } else { self.no[at] }).unwrap();
+            }
+            for (_, _, target, weight) in self.leaves.iter().filter(|leaf| (leaf.0, leaf.1) == (tree, self.number[at]))
+            {
+                sums[*target as usize] += weight;
+            }
+        }
+        sums
+    }
+}
+
+fn regressor(trees: &Trees, more: Vec<AttributeProto>) -> NodeProto {
+    table_node("TreeEnsembleRegressor", &["y"], [trees.attributes("target"), more].concat())
+}
+
+#[test]
+fn trees_are_walked() {
+    let strict: &[&str] = &["BRANCH_LEQ", "BRANCH_GT"];
+    let shapes = [(1, 1, 1, 1), (1, 5, 3, 1), (7, 4, 4, 1), (3, 6, 5, 3), (20, 3, 2, 2)];
+    for (i, (count, depth, columns, targets)) in shapes.into_iter().enumerate() {
+        for modes in [strict, &["BRANCH_LT", "BRANCH_GTE"], &["BRANCH_LEQ"]] {
+            let trees = Trees::random(count, depth, columns, targets, modes, i as u64 + 1);
+            let node = regressor(&trees, vec![int("n_targets", targets as i64)]);
+            check(&["y"], node, &rows(columns, 3), |row| vec![trees.sums(row, targets)]);
+        }
+    }
+    // The mean, and what is added to it.
+    let trees = Trees::random(4, 3, 3, 2, strict, 5);
+    let more =
+        vec![int("n_targets", 2), string("aggregate_function", "AVERAGE"), numbers("base_values", vec![0.5, -1.0])];
+    check(&["y"], regressor(&trees, more), &rows(3, 3), |row| {
+        let sums = trees.sums(row, 2);
+        vec![vec![sums[0] / 4.0 + 0.5, sums[1] / 4.0 - 1.0]]
+    });
+}
+
+/// More nodes than one walk can number.
+#[test]
+fn trees_are_walked_in_groups() {
+    let trees = Trees::random(100, 12, 4, 1, &["BRANCH_LEQ"], 9);
+    assert!(trees.tree.len() > 1 << 16, "{} nodes", trees.tree.len());
+    let input = ArrayD::from_shape_vec(IxDyn(&[1, 4]), vec![0.25, -0.5, 1.0, 0.125]).unwrap();
+    let model = read(4, &["y"], regressor(&trees, vec![])).unwrap();
+    let (found, expected) = (model.run_float(&vec![input]).unwrap(), trees.sums(&[0.25, -0.5, 1.0, 0.125], 1));
+    assert!((found[0][0] - expected[0]).abs() < 1e-3, "{found:?} {expected:?}");
+}
+
+#[test]
+fn trees_choose_classes() {
+    let softmax = |scores: &[f32]| {
+        let sum: f32 = scores.iter().map(|x| x.exp()).sum();
+        scores.iter().map(|x| x.exp() / sum).collect::<Vec<f32>>()
+    };
+    let largest = |scores: &[f32]| (0..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
+    let trees = Trees::random(5, 4, 3, 3, &["BRANCH_LEQ"], 2);
+    let labels = [40, 10, -2];
+    let more = vec![ints("classlabels_int64s", &labels), string("post_transform", "SOFTMAX")];
+    let node = table_node("TreeEnsembleClassifier", &["y", "scores"], [trees.attributes("class"), more].concat());
+    check(&["y", "scores"], node, &rows(3, 8), |row| {
+        let sums = trees.sums(row, 3);
+        vec![vec![labels[largest(&sums)] as f32], softmax(&sums)]
+    });
+    // Two classes by one score, their labels texts.
+    let mut trees = Trees::random(5, 4, 3, 1, &["BRANCH_LT"], 2);
+    let both = |trees: &Trees, how: &str| {
+        let more = vec![texts("classlabels_strings", &["no", "yes"]), string("post_transform", how)];
+        table_node("TreeEnsembleClassifier", &["y", "scores"], [trees.attributes("class"), more].concat())
+    };
+    let logistic = |x: f32| 1.0 / (1.0 + (-x).exp());
+    check(&["y", "scores"], both(&trees, "LOGISTIC"), &rows(3, 8), |row| {
+        let sum = trees.sums(row, 1)[0];
+        vec![vec![(sum > 0.0).into()], vec![logistic(-sum), logistic(sum)]]
+    });
+    check(&["y", "scores"], both(&trees, "NONE"), &rows(3, 8), |row| {
+        let sum = trees.sums(row, 1)[0];
+        vec![vec![(sum > 0.0).into()], vec![-sum, sum]]
+    });
+    // Shares, none of which is negative.
+    trees.leaves.iter_mut().for_each(|leaf| leaf.3 = (leaf.3 + 1.0) / 20.0);
+    check(&["y", "scores"], both(&trees, "NONE"), &rows(3, 8), |row| {
+        let sum = trees.sums(row, 1)[0];
+        vec![vec![(sum > 0.5).into()], vec![1.0 - sum, sum]]
+    });
+}
+
+#[test]
+fn linear_models_and_scaling() {
+    let (offset, scale) = (vec![0.5, -0.25, 1.0], vec![2.0, 0.125, 1.5]);
+    let node = table_node("Scaler", &["y"], vec![numbers("offset", offset.clone()), numbers("scale", scale.clone())]);
+    check(&["y"], node, &rows(3, 1), |row| vec![(0..3).map(|i| (row[i] - offset[i]) * scale[i]).collect()]);
+    let node = table_node("Scaler", &["y"], vec![numbers("offset", vec![0.5]), numbers("scale", scale.clone())]);
+    check(&["y"], node, &rows(3, 1), |row| vec![(0..3).map(|i| (row[i] - 0.5) * scale[i]).collect()]);
+    let node = table_node("Binarizer", &["y"], vec![float("threshold", 0.5)]);
+    check(&["y"], node, &rows(3, 1), |row| vec![row.iter().map(|&x| (x > 0.5).into()).collect()]);
+    for (norm, size) in [("L1", (|x| x.abs()) as fn(f32) -> f32), ("L2", |x| x * x)] {
+        let node = table_node("Normalizer", &["y"], vec![string("norm", norm)]);
+        check(&["y"], node, &rows(3, 1), |row| {
+            let sum: f32 = row.iter().map(|&x| size(x)).sum();
+            let norm = if norm == "L2" { sum.sqrt() } else { sum };
+            vec![row.iter().map(|x| x / norm.max(1e-6)).collect()]
+        });
+    }
+    let weights = [0.5, -1.0, 0.25, 1.5, 0.75, -0.5];
+    let dot = |row: &[f32], target: usize| (0..3).map(|i| weights[3 * target + i] * row[i]).sum::<f32>();
+    let node = table_node(
+        "LinearRegressor",
+        &["y"],
+        vec![numbers("coefficients", weights.to_vec()), numbers("intercepts", vec![0.5, 2.0]), int("targets", 2)],
+    );
+    check(&["y"], node, &rows(3, 1), |row| vec![vec![dot(row, 0) + 0.5, dot(row, 1) + 2.0]]);
+    let logistic = |x: f32| 1.0 / (1.0 + (-x).exp());
+    let node = table_node(
+        "LinearClassifier",
+        &["y", "scores"],
+        vec![
+            numbers("coefficients", weights.to_vec()),
+            numbers("intercepts", vec![0.5, 0.25]),
+            ints("classlabels_ints", &[1, 0]),
+            string("post_transform", "LOGISTIC"),
+        ],
+    );
+    check(&["y", "scores"], node, &rows(3, 1), |row| {
+        let scores = [dot(row, 0) + 0.5, dot(row, 1) + 0.25];
+        vec![vec![(scores[0] >= scores[1]).into()], scores.map(logistic).to_vec()]
+    });
+}
+
+#[test]
+fn what_is_no_ensemble_is_refused() {
+    let refused = |node: NodeProto| match read(3, &["y"], node) {
+        Err(ModelError::UnsupportedAttribute { operator, node, attribute, reason }) => {
+            assert_eq!((operator.as_str(), node.as_str()), ("TreeEnsembleRegressor", "TreeEnsembleRegressor_y"));
+            format!("{attribute} {reason}")
+        }
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("was accepted"),
+    };
+    let honest = || Trees::random(2, 3, 3, 1, &["BRANCH_LEQ"], 1);
+    let lie = |change: fn(&mut Trees)| {
+        let mut trees = honest();
+        change(&mut trees);
+        refused(regressor(&trees, vec![]))
+    };
+    read(3, &["y"], regressor(&honest(), vec![])).unwrap();
+    assert!(lie(|t| t.mode[0] = "BRANCH_EQ").contains("BRANCH_EQ"));
+    assert!(lie(|t| t.mode[0] = "BRANCH_LT").contains("equal to a threshold"));
+    assert!(lie(|t| t.yes[0] = 1).contains("is missing"));
+    assert!(lie(|t| t.yes[0] = 100).contains("not one tree"));
+    assert!(lie(|t| t.yes[0] = t.no[0]).contains("not one tree"));
+    assert!(lie(|t| t.number[1] = 100).contains("twice"));
+    assert!(lie(|t| t.column[0] = -1).contains("negative"));
+    assert!(lie(|t| t.value[0] = f32::NAN).contains("NaN"));
+    assert!(lie(|t| t.no.truncate(2)).contains("another length"));
+    assert!(lie(|t| t.leaves[0].1 = 100).contains("no leaf"));
+    assert!(lie(|t| t.leaves[0].2 = 1).contains("none of the targets"));
+    assert!(refused(regressor(&honest(), vec![string("post_transform", "PROBIT")])).contains("PROBIT"));
+    assert!(refused(regressor(&honest(), vec![int("unheard_of", 1)])).contains("unheard_of"));
+}
