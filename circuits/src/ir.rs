@@ -285,6 +285,8 @@ pub struct Public {
     pub shape: Vec<usize>,
     /// The real value of an integer `q` is `q · 2^-frac`.
     pub frac: i32,
+    /// Where columns have scales of their own: one `frac` for each place along the last axis of `shape`. Else empty.
+    pub column_fracs: Vec<i32>,
     /// Least and greatest value that an honest run can have.
     pub range: (i64, i64),
 }

@@ -18,12 +18,12 @@ use crate::layout::{Chunks, Cuts, Layout};
 use crate::points::encode_g2;
 use crate::shell::ShellKey;
 use crate::validate::{
-    InvalidSystem, MAX_CHUNK_BITS, MAX_SIZE_BITS, MIN_CHUNK_BITS, Problem, check_public_range, check_shape,
-    check_visibility,
+    InvalidSystem, MAX_CHUNK_BITS, MAX_SIZE_BITS, MIN_CHUNK_BITS, Problem, check_fracs, check_public_range,
+    check_shape, check_visibility,
 };
 
 /// Version of the protocol; part of every key's digest.
-pub const PROTOCOL_VERSION: u32 = 17;
+pub const PROTOCOL_VERSION: u32 = 18;
 /// Most chunks of one vector.
 pub const MAX_CHUNKS: usize = 1 << 20;
 
@@ -67,6 +67,8 @@ pub struct PublicTensor {
     pub shape: Vec<usize>,
     /// The real value of an integer `q` is `q · 2^-frac`.
     pub frac: i32,
+    /// Where columns have scales of their own: one `frac` for each place along the last axis of `shape`. Else empty.
+    pub column_fracs: Vec<i32>,
     /// Least and greatest value that an honest run can have.
     pub range: (i64, i64),
     /// The first chunk of `x` that holds it alone and the one after the last, if it is committed; else both 0.
@@ -85,6 +87,7 @@ impl PublicTensor {
             tensor_shape: system.tensor(public.tensor).shape.clone(),
             shape: public.shape.clone(),
             frac: public.frac,
+            column_fracs: public.column_fracs.clone(),
             range: public.range,
             chunks: if public.is_committed() { chunks(layout.chunks_of(public.tensor)) } else { (0, 0) },
         };
@@ -129,7 +132,8 @@ impl PublicTensor {
             return Err(Problem::Public);
         }
         check_visibility(self.role, self.visibility, self.range)?;
-        check_public_range(self.range, self.frac)?;
+        check_public_range(self.range)?;
+        check_fracs(&self.shape, self.frac, &self.column_fracs)?;
         let (chunks, bits) = (self.commitments(), shape_bits(&self.tensor_shape));
         let fits = match self.visibility {
             // The last one is the mask's.

@@ -218,9 +218,16 @@ pub(crate) fn check_visibility(
 }
 
 /// The bounds of a public tensor's values.
-pub(crate) fn check_public_range((least, greatest): (i64, i64), frac: i32) -> Result<(), Problem> {
+pub(crate) fn check_public_range((least, greatest): (i64, i64)) -> Result<(), Problem> {
     let fits = least <= greatest && i32::try_from(least).is_ok() && i32::try_from(greatest).is_ok();
-    if fits && frac.unsigned_abs() <= MAX_FRAC.unsigned_abs() { Ok(()) } else { Err(Problem::Range) }
+    if fits { Ok(()) } else { Err(Problem::Range) }
+}
+
+/// The scales of a public tensor's values.
+pub(crate) fn check_fracs(shape: &[usize], frac: i32, columns: &[i32]) -> Result<(), Problem> {
+    let fits = |frac: &i32| frac.unsigned_abs() <= MAX_FRAC.unsigned_abs();
+    let each = columns.is_empty() || columns.len() == shape.last().copied().unwrap_or(1);
+    if each && fits(&frac) && columns.iter().all(fits) { Ok(()) } else { Err(Problem::Range) }
 }
 
 /// The sum of `2^bits`, each at most [`MAX_SIZE_BITS`], is bounded.
@@ -353,7 +360,8 @@ impl Rules<'_> {
         if !alone {
             return Err(Problem::CommittedTwice);
         }
-        check_public_range(public.range, public.frac)
+        check_public_range(public.range)?;
+        check_fracs(&public.shape, public.frac, &public.column_fracs)
     }
 
     /// Bounds the steps of all automata of [`crate::mle::wiring`]. Before each bit the carry is `floor` of a sum that ranges over an interval no

@@ -49,6 +49,7 @@ fn program() -> Program {
         node: NodeId(node),
         shape: shape.to_vec(),
         integer: false,
+        column_fracs: vec![],
     };
     Program {
         name: "all kinds".into(),
@@ -153,6 +154,8 @@ fn each_broken_rule_is_named() {
         (&|s| s.publics[0].range = (1, 0), Problem::Range),
         (&|s| s.publics[0].range.1 = 1 << 31, Problem::Range),
         (&|s| s.publics[0].frac = i32::MIN, Problem::Range),
+        (&|s| s.publics[0].column_fracs = vec![1; s.publics[0].shape[0] + 1], Problem::Range),
+        (&|s| s.publics[0].column_fracs = vec![i32::MAX; s.publics[0].shape[0]], Problem::Range),
         (&|s| hash(s, (-(1 << 15) - 1, 0)), Problem::HashedRange),
         (&|s| hash(s, (0, 1 << 15)), Problem::HashedRange),
         (&|s| hash_all(s, 21), Problem::HashedSize),

@@ -10,6 +10,8 @@ use crate::onnx::{FloatModel, Graph};
 /// The largest absolute value of each tensor over the calibration samples.
 pub(crate) struct Ranges {
     largest: HashMap<String, f64>,
+    /// Of each input, for each place along its last axis.
+    by_column: HashMap<String, Vec<f64>>,
 }
 
 impl Ranges {
@@ -24,8 +26,15 @@ impl Ranges {
         samples: &[Vec<ArrayD<f32>>],
         mut done: impl FnMut(usize),
     ) -> Result<Self, ModelError> {
-        let mut largest = HashMap::new();
+        let (mut largest, mut by_column) = (HashMap::new(), HashMap::new());
         for (index, sample) in samples.iter().enumerate() {
+            for (input, array) in graph.inputs.iter().zip(sample) {
+                let columns = input.shape.last().copied().unwrap_or(1).max(1);
+                let most = by_column.entry(input.name.clone()).or_insert_with(|| vec![0.0f64; columns]);
+                array.iter().enumerate().for_each(|(flat, &x)| {
+                    most[flat % columns] = most[flat % columns].max(f64::from(x).abs());
+                });
+            }
             for (name, values) in float.names().iter().zip(float.run(sample)?) {
                 if graph.is_constant(name) {
                     // Such as a bound of Clip, which may be infinite.
@@ -45,7 +54,12 @@ impl Ranges {
             }
             done(index + 1);
         }
-        Ok(Self { largest })
+        Ok(Self { largest, by_column })
+    }
+
+    /// The largest absolute value in each place along the last axis of an input.
+    pub fn by_column(&self, input: &str) -> &[f64] {
+        self.by_column.get(input).map_or(&[], Vec::as_slice)
     }
 
     /// A tensor's largest absolute value.

@@ -5,7 +5,7 @@ use vouch_program::{Execution, Op, Port, Program};
 
 use crate::error::ModelError;
 
-/// A real input as integers: `round(x · 2^frac)`, halves away from zero.
+/// A real input as integers: `round(x · 2^frac)`, halves away from zero, with the scale of the element's column where columns have their own.
 ///
 /// # Errors
 ///
@@ -22,7 +22,6 @@ pub fn quantize(program: &Program, port: &Port, input: &ArrayD<f32>) -> Result<V
         return Err(ModelError::data(format!("input \"{}\"", port.name), "the program holds it in no input node"));
     };
     let limit = 1i64 << (bits - 1);
-    let scale = f64::from(node.frac).exp2();
     let mut integers = Vec::with_capacity(input.len());
     for (flat, &x) in input.iter().enumerate() {
         if !x.is_finite() {
@@ -31,6 +30,7 @@ pub fn quantize(program: &Program, port: &Port, input: &ArrayD<f32>) -> Result<V
                 position: position(flat, &port.shape),
             });
         }
+        let scale = f64::from(frac_at(program, port, flat)).exp2();
         let q = (f64::from(x) * scale).round();
         if port.integer && q != f64::from(x) {
             return Err(ModelError::NotWhole { tensor: port.name.clone(), position: position(flat, &port.shape) });
@@ -66,9 +66,15 @@ pub fn quantize_all(program: &Program, inputs: &[ArrayD<f32>]) -> Result<Vec<Vec
 
 /// The real values that a port's integers stand for, in the ONNX file's shape. `None` if their number is not the port's.
 pub fn dequantize(program: &Program, port: &Port, integers: &[i64]) -> Option<ArrayD<f32>> {
-    let scale = f64::from(-program.node(port.node).frac).exp2();
-    let real = integers.iter().map(|&q| (q as f64 * scale) as f32).collect();
+    let real = |(flat, &q): (usize, &i64)| (q as f64 * f64::from(-frac_at(program, port, flat)).exp2()) as f32;
+    let real = integers.iter().enumerate().map(real).collect();
     ArrayD::from_shape_vec(port.shape.clone(), real).ok()
+}
+
+/// The scale of a port's element.
+fn frac_at(program: &Program, port: &Port, flat: usize) -> i32 {
+    let columns = port.column_fracs.len().max(1);
+    port.column_fracs.get(flat % columns).copied().unwrap_or_else(|| program.node(port.node).frac)
 }
 
 /// The real outputs of an execution, in the program's own order.

@@ -267,6 +267,81 @@ fn linear_models_and_scaling() {
     });
 }
 
+/// Columns of very different sizes: a common scale would leave nothing of the small ones.
+#[test]
+fn columns_have_scales_of_their_own() {
+    let sizes = [0.001f32, 1.0, 40_000.0, 16.0];
+    let sized = |rows: Vec<Vec<f32>>| -> Vec<Vec<f32>> {
+        rows.iter().map(|row| row.iter().zip(sizes).map(|(x, size)| x * size).collect()).collect()
+    };
+    let own_scales = |compiled: &Compiled| {
+        let fracs = &compiled.program.inputs[0].column_fracs;
+        assert!(fracs.len() == 4 && fracs[0] > fracs[1] && fracs[1] > fracs[3] && fracs[3] > fracs[2], "{fracs:?}");
+    };
+    let (offset, scale) = (sizes.map(|s| s / 2.0), sizes.map(|s| 1.5 / s));
+    let scaler =
+        || table_node("Scaler", &["y"], vec![numbers("offset", offset.into()), numbers("scale", scale.into())]);
+    let scaled = |row: &[f32]| vec![(0..4).map(|i| (row[i] - offset[i]) * scale[i]).collect()];
+    own_scales(&check(&["y"], scaler(), &sized(rows(4, 1)), scaled));
+    let weights = [3000.0, 2.0, -4e-5, 0.125];
+    let node = table_node("LinearRegressor", &["y"], vec![numbers("coefficients", weights.into())]);
+    own_scales(&check(&["y"], node, &sized(rows(4, 1)), |row| {
+        vec![vec![weights.iter().zip(row).map(|(w, x)| w * x).sum()]]
+    }));
+    // Of a common scale of 1, which is what the third column would have, the first column would be always 0.
+    let mut trees = Trees::random(6, 4, 4, 1, &["BRANCH_LEQ"], 5);
+    for (value, &column) in trees.value.iter_mut().zip(&trees.column) {
+        // Between what rows have.
+        *value = ((*value * 32.0).floor() + 0.5) / 32.0 * sizes[column as usize];
+    }
+    own_scales(&check(&["y"], regressor(&trees, vec![]), &sized(rows(4, 3)), |row| vec![trees.sums(row, 1)]));
+
+    // A value is out of its own column's range.
+    let model = read(4, &["y"], scaler()).unwrap();
+    let data = ArrayD::from_shape_vec(IxDyn(&[ROWS, 1, 4]), sized(rows(4, 1)).concat()).unwrap();
+    let program =
+        model.compile(&Calibration::from_array(data), &CompileOptions::default(), &mut |_| {}).unwrap().program;
+    let input = |x: f32| vec![ArrayD::from_shape_vec(IxDyn(&[1, 4]), vec![x, 0.5, 30_000.0, 4.0]).unwrap()];
+    let integers = vouch_models::quantize_all(&program, &input(0.0007)).unwrap();
+    let back = vouch_models::dequantize(&program, &program.inputs[0], &integers[0]).unwrap();
+    assert!((back[[0, 0]] - 0.0007).abs() < 1e-6 && (back[[0, 2]] - 30_000.0).abs() < 8.0, "{back}");
+    match vouch_models::quantize_all(&program, &input(0.5)) {
+        Err(ModelError::OutOfRange { position, hi, .. }) => assert!(position == [0, 0] && hi < 0.01, "{hi}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Where anything but constants' products reads an input, all of it has one scale.
+#[test]
+fn columns_have_one_scale_where_something_else_reads_them() {
+    let rows: Vec<f32> = rows(2, 1).concat().iter().enumerate().map(|(i, x)| x * [0.01, 100.0][i % 2]).collect();
+    let data = Calibration::from_array(ArrayD::from_shape_vec(IxDyn(&[ROWS, 1, 2]), rows).unwrap());
+    let fracs = |nodes: Vec<NodeProto>, outputs: &[&str]| {
+        let constants = vec![
+            floats("c", &[2], vec![100.0, 0.01]),
+            floats("d", &[2], vec![0.01, 100.0]),
+            floats("w", &[2, 2], vec![1.0, 0.5, 0.25, 0.125]),
+            integers("i", vec![1, 0]),
+        ];
+        let model = model(vec![declared("x", &[1, 2])], constants, nodes, outputs);
+        let model = Model::from_bytes(&bytes(&model)).unwrap();
+        let compiled = model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap();
+        let columns = compiled.program.inputs[0].column_fracs.len();
+        assert!(columns == 0 || compiled.report.largest_error_share < 0.001, "{}", compiled.report);
+        columns
+    };
+    let product = |x: &str, y: &str| node("Mul", &[x, "c"], y, vec![]);
+    assert_eq!(fracs(vec![product("x", "y")], &["y"]), 2);
+    assert_eq!(fracs(vec![node("Identity", &["x"], "a", vec![]), product("a", "y")], &["y"]), 2);
+    let exchanged = node("Gather", &["x", "i"], "a", vec![int("axis", 1)]);
+    assert_eq!(fracs(vec![exchanged, node("Mul", &["a", "d"], "y", vec![])], &["y"]), 2);
+    assert_eq!(fracs(vec![node("Div", &["x", "d"], "y", vec![])], &["y"]), 2);
+    assert_eq!(fracs(vec![product("x", "a"), node("Sub", &["x", "a"], "y", vec![])], &["y"]), 0);
+    assert_eq!(fracs(vec![product("x", "y"), node("Identity", &["x"], "z", vec![])], &["y", "z"]), 0);
+    assert_eq!(fracs(vec![node("MatMul", &["x", "w"], "y", vec![])], &["y"]), 0);
+    assert_eq!(fracs(vec![node("Relu", &["x"], "a", vec![]), product("a", "y")], &["y"]), 0);
+}
+
 #[test]
 fn what_is_no_ensemble_is_refused() {
     let refused = |node: NodeProto| match read(3, &["y"], node) {

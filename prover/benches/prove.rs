@@ -227,7 +227,13 @@ fn perceptron(widths: &[usize]) -> (Program, Vec<Vec<i64>>) {
         let func = if layer + 2 == widths.len() { Func::Identity } else { Func::Relu };
         last = push(Op::Apply { input: sum, shift: 14, func, bits: 16, saturate: true }, vec![to]);
     }
-    let port = |name: &str, node, len| Port { name: name.into(), node, shape: vec![1, len], integer: false };
+    let port = |name: &str, node, len| Port {
+        name: name.into(),
+        node,
+        shape: vec![1, len],
+        integer: false,
+        column_fracs: vec![],
+    };
     let outputs = vec![port("output", last, widths[widths.len() - 1])];
     let inputs = vec![port("input", input, widths[0])];
     let values = (0..widths[0]).map(|_| random(1 << 12)).collect();

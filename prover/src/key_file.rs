@@ -81,7 +81,13 @@ mod tests {
 
     fn key(shape: Vec<usize>, salt: u8) -> ProvingKey {
         let (op, source) = (Op::Input { bits: 8 }, "in (test)".into());
-        let port = |name: &str| Port { name: name.into(), node: NodeId(0), shape: shape.clone(), integer: false };
+        let port = |name: &str| Port {
+            name: name.into(),
+            node: NodeId(0),
+            shape: shape.clone(),
+            integer: false,
+            column_fracs: vec![],
+        };
         let program = Program {
             name: "small".into(),
             tables: Vec::new(),

@@ -4,7 +4,7 @@ from types import SimpleNamespace as Struct
 
 from field import keccak
 
-VERSION = 12
+VERSION = 13
 KEY, ARCHITECTURE = 3, 7
 WITNESS, MODEL, FIXED = 0, 1, 2
 PUBLIC, COMMITTED, PRIVATE, HASHED = 0, 1, 2, 3
@@ -98,7 +98,8 @@ class Postcard(Bytes):
 
     def public(self):
         public = Struct(tensor=self.unsigned(), role=self.unsigned(), visibility=self.unsigned(), name=self.string())
-        public.shape, public.frac, public.range = self.shape(), self.signed(), (self.signed(), self.signed())
+        public.shape, public.frac, public.column_fracs = self.shape(), self.signed(), self.list(self.signed)
+        public.range = (self.signed(), self.signed())
         return public
 
     def system(self):

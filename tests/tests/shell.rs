@@ -242,7 +242,8 @@ fn perceptron(layers: usize) -> Program {
         let sums = push(Op::Affine { terms: terms.to_vec() }, &[32]);
         last = push(Op::Apply { input: sums, shift: 14, func: Func::Relu, bits: 16, saturate: true }, &[32]);
     }
-    let port = |name: &str, node| Port { name: name.into(), node, shape: vec![1, 32], integer: false };
+    let port =
+        |name: &str, node| Port { name: name.into(), node, shape: vec![1, 32], integer: false, column_fracs: vec![] };
     let (inputs, outputs) = (vec![port("input", input)], vec![port("output", last)]);
     Program { name: "perceptron".into(), nodes, tables: Vec::new(), inputs, outputs, batch: 1 }
 }

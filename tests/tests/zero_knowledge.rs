@@ -43,8 +43,13 @@ fn program(weights: impl Fn(i32) -> i32) -> Program {
         node(Op::Apply { input: NodeId(2), shift: 4, func: Func::Relu, bits: 8, saturate: true }, &[5]),
         node(Op::ArgMax { input: NodeId(3), axis: 0 }, &[1]),
     ];
-    let port =
-        |name: &str, node, shape: &[usize]| Port { name: name.into(), node, shape: shape.to_vec(), integer: false };
+    let port = |name: &str, node, shape: &[usize]| Port {
+        name: name.into(),
+        node,
+        shape: shape.to_vec(),
+        integer: false,
+        column_fracs: vec![],
+    };
     Program {
         name: "small".into(),
         nodes,

@@ -27,21 +27,37 @@ pub struct TensorValues {
     pub integers: Vec<i64>,
     /// A value is an integer times `2^-frac`.
     pub frac: i32,
+    /// Where columns have scales of their own: the `frac` of each place along the last axis.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub column_fracs: Vec<i32>,
     /// Position of the largest value, the first on ties.
     pub argmax: usize,
 }
 
 impl TensorValues {
-    /// From integers.
+    /// From integers that all have the same scale.
     pub fn new(name: &str, shape: &[usize], frac: i32, integers: &[i64]) -> Self {
-        let scale = f64::from(-frac).exp2();
+        Self::with_columns(name, shape, (frac, &[]), integers)
+    }
+
+    /// The values that a proof states of a public tensor.
+    pub fn of(public: &PublicTensor, integers: &[i64]) -> Self {
+        Self::with_columns(&public.name, &public.shape, (public.frac, &public.column_fracs), integers)
+    }
+
+    fn with_columns(name: &str, shape: &[usize], (frac, columns): (i32, &[i32]), integers: &[i64]) -> Self {
+        let frac_at = |flat: usize| columns.get(flat % columns.len().max(1)).copied().unwrap_or(frac);
+        let value = |(flat, &q): (usize, &i64)| q as f64 * f64::from(-frac_at(flat)).exp2();
+        let values: Vec<f64> = integers.iter().enumerate().map(value).collect();
+        let argmax = if columns.is_empty() { argmax(integers) } else { largest(&values) };
         Self {
             name: name.to_string(),
             shape: shape.to_vec(),
-            values: integers.iter().map(|&q| q as f64 * scale).collect(),
+            values,
             integers: integers.to_vec(),
             frac,
-            argmax: argmax(integers),
+            column_fracs: columns.to_vec(),
+            argmax,
         }
     }
 }
@@ -75,7 +91,11 @@ impl fmt::Display for TensorValues {
         let row = self.shape.last().copied().unwrap_or(1);
         let rows = self.integers.len() / row.max(1);
         if row > 1 && (2..=MOST_ROWS).contains(&rows) {
-            let largest: Vec<_> = self.integers.chunks(row).map(|row| argmax(row).to_string()).collect();
+            let largest: Vec<_> = if self.column_fracs.is_empty() {
+                self.integers.chunks(row).map(|row| argmax(row).to_string()).collect()
+            } else {
+                self.values.chunks(row).map(|row| largest(row).to_string()).collect()
+            };
             return write!(f, "\n  largest of each row: position {}", largest.join(", "));
         }
         match self.values.get(self.argmax) {
@@ -148,7 +168,7 @@ impl Shown {
         let stated = |role| {
             let stated = publics.iter().zip(values).filter(|(public, _)| public.is_stated());
             let publics = stated.filter(move |(public, _)| public.role == role);
-            publics.map(|(public, q)| TensorValues::new(&public.name, &public.shape, public.frac, q)).collect()
+            publics.map(|(public, q)| TensorValues::of(public, q)).collect()
         };
         let committed = |role| {
             let committed = publics.iter().filter(move |public| public.is_committed() && public.role == role);
@@ -232,6 +252,12 @@ pub fn argmax(values: &[i64]) -> usize {
     values.iter().enumerate().rev().max_by_key(|(_, value)| **value).map_or(0, |(position, _)| position)
 }
 
+/// Position of the largest of real values, the first on ties.
+fn largest(values: &[f64]) -> usize {
+    let positions = values.iter().enumerate().rev();
+    positions.max_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(position, _)| position)
+}
+
 /// A name that came from a file, without what could play tricks on a terminal.
 pub fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
@@ -252,6 +278,9 @@ mod tests {
         assert_eq!(one.to_string(), "\"class\u{fffd}[2J\" []: 14.0000");
         let none = TensorValues::new("none", &[0], 0, &[]);
         assert_eq!(none.to_string(), "\"none\" [0]: ");
+        let columns = TensorValues::with_columns("row", &[2, 2], (0, &[4, -3]), &[16, 2, -32, -1]);
+        assert_eq!((&columns.values[..], columns.argmax), (&[1.0, 16.0, -2.0, -8.0][..], 1));
+        assert!(columns.to_string().ends_with("\n  largest of each row: position 1, 0"));
         assert!(TensorValues::new("many", &[20], 0, &[0; 20]).to_string().contains('…'));
     }
 
@@ -264,6 +293,7 @@ mod tests {
             tensor_shape: shape.to_vec(),
             shape: shape.to_vec(),
             frac: 1,
+            column_fracs: vec![],
             range: (-9, 9),
             chunks: if visibility == Visibility::Committed { (0, 1) } else { (0, 0) },
         };

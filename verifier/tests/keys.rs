@@ -118,6 +118,10 @@ fn keys_that_make_no_sense_are_refused() {
     assert!(matches!(with(&|k| k.publics[0].tensor_shape = vec![1 << 31; 2]).0, InvalidKey::System(_)));
     assert!(matches!(with(&|k| k.publics[0].range = (1, 0)).0, InvalidKey::System(_)));
     assert!(matches!(with(&|k| k.publics[0].frac = 300).0, InvalidKey::System(_)));
+    let columns = |count: usize, frac: i32| with(&|k| k.publics[0].column_fracs = vec![frac; count]).0;
+    let last = good.publics[0].shape.last().copied().unwrap_or(1);
+    assert!(matches!(columns(last + 1, 3), InvalidKey::System(_)));
+    assert!(matches!(columns(last, -257), InvalidKey::System(_)));
 }
 
 trait Ignore {

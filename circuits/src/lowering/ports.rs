@@ -40,6 +40,7 @@ impl Lowering<'_> {
                 name: port.name.clone(),
                 shape: port.shape.clone(),
                 frac: node.frac,
+                column_fracs: port.column_fracs.clone(),
                 range: (range.lo, range.hi),
             });
         }

@@ -160,6 +160,8 @@ pub enum Problem {
     DivisorNotPositive { read: NodeId, lo: i64 },
     #[error("has integers of scale 2^-({frac}), not 2^0")]
     PortFrac { frac: i32 },
+    #[error("has scales for {given} columns where there can be some for {columns}")]
+    PortColumns { columns: usize, given: usize },
     #[error("names {node}, which the program does not have")]
     NoSuchNode { node: NodeId },
     #[error("names {node}, which is not an input")]

@@ -52,6 +52,8 @@ pub struct Port {
     pub shape: Vec<usize>,
     /// Whether the ONNX file declares integers or booleans. The node's scale is then 2^0.
     pub integer: bool,
+    /// Of an input whose columns differ in scale: one `frac` for each place along the last axis, in place of the node's. Else empty.
+    pub column_fracs: Vec<i32>,
 }
 
 /// One integer tensor and how it comes to be.

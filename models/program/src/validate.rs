@@ -77,7 +77,7 @@ fn check_ports(program: &Program) -> Result<(), ProgramError> {
     let mut named = vec![false; program.nodes.len()];
     for (index, port) in program.inputs.iter().enumerate() {
         let fail = |problem| Place::Input { index, name: port.name.clone() }.error(problem);
-        let node = check_port(program, port).map_err(fail)?;
+        let node = check_port(program, port, port.shape.last().copied().unwrap_or(1)).map_err(fail)?;
         if !matches!(node.op, Op::Input { .. }) {
             return Err(fail(Problem::NotAnInput { node: port.node }));
         }
@@ -92,7 +92,7 @@ fn check_ports(program: &Program) -> Result<(), ProgramError> {
     }
     for (index, port) in program.outputs.iter().enumerate() {
         let fail = |problem| Place::Output { index, name: port.name.clone() }.error(problem);
-        let node = check_port(program, port).map_err(fail)?;
+        let node = check_port(program, port, 0).map_err(fail)?;
         if !node.op.is_stored() {
             return Err(fail(Problem::VirtualOutput { node: port.node }));
         }
@@ -103,7 +103,8 @@ fn check_ports(program: &Program) -> Result<(), ProgramError> {
     Ok(())
 }
 
-fn check_port<'p>(program: &'p Program, port: &Port) -> Result<&'p Node, Problem> {
+/// `columns` may have scales of their own.
+fn check_port<'p>(program: &'p Program, port: &Port, columns: usize) -> Result<&'p Node, Problem> {
     let node = program.nodes.get(port.node.index()).ok_or(Problem::NoSuchNode { node: port.node })?;
     let expected = node.len();
     if checked_product(&port.shape) != Some(expected) {
@@ -111,6 +112,11 @@ fn check_port<'p>(program: &'p Program, port: &Port) -> Result<&'p Node, Problem
     }
     if port.integer && node.frac != 0 {
         return Err(Problem::PortFrac { frac: node.frac });
+    }
+    let fits = |frac: &i32| frac.unsigned_abs() <= MAX_FRAC.unsigned_abs();
+    let given = &port.column_fracs;
+    if !given.is_empty() && (port.integer || given.len() != columns || !given.iter().all(fits)) {
+        return Err(Problem::PortColumns { columns, given: given.len() });
     }
     Ok(node)
 }

@@ -38,7 +38,7 @@ pub(crate) struct Lowered {
 pub(crate) struct Lowering<'g> {
     pub graph: &'g Graph,
     pub options: &'g CompileOptions,
-    ranges: &'g Ranges,
+    pub(super) ranges: &'g Ranges,
     /// Ranges of tensors that the graph does not have.
     likened: HashMap<String, f64>,
     pub program: Program,
@@ -49,6 +49,12 @@ pub(crate) struct Lowering<'g> {
     absorbed: BTreeSet<usize>,
     pub(super) tables: BTreeMap<String, u32>,
     layers: Vec<Layer>,
+    /// Tensors whose columns have scales of their own: by how many bits each is finer than the value's scale.
+    pub(super) columns: HashMap<String, Vec<i32>>,
+    /// Constants that computed indices pick from, by name and axis: the weights that they are.
+    pub(super) picked_from: HashMap<(String, usize), NodeId>,
+    /// Tensors that a rescale ended: the scale to which it rounded, before an activation.
+    pub(super) rounded: HashMap<String, i32>,
     /// Stored nodes that are there along one axis, too.
     flat: HashMap<NodeId, NodeId>,
     /// See [`Lowered`].
@@ -86,6 +92,9 @@ impl<'g> Lowering<'g> {
             absorbed: BTreeSet::new(),
             tables: BTreeMap::new(),
             layers: Vec::new(),
+            columns: HashMap::new(),
+            picked_from: HashMap::new(),
+            rounded: HashMap::new(),
             flat: HashMap::new(),
             clamps: BTreeSet::new(),
             source: String::new(),
@@ -97,11 +106,16 @@ impl<'g> Lowering<'g> {
         let graph = self.graph;
         for input in &graph.inputs {
             self.source = format!("input {}", input.name);
-            let frac = if input.integer { 0 } else { frac_for(self.ranges.largest(&input.name)) };
+            let column_fracs = self.column_fracs(input)?;
+            let coarsest = column_fracs.iter().min().copied();
+            let whole = || if input.integer { 0 } else { frac_for(self.ranges.largest(&input.name)) };
+            let frac = coarsest.unwrap_or_else(whole);
             let node = self.push(Op::Input { bits: input.bits.unwrap_or(BITS) }, &input.shape, frac)?;
+            let value = Value::stored(node, &input.shape, frac);
+            self.set_columns(&value, &input.name, &column_fracs);
+            self.values.insert(input.name.clone(), value);
             let (name, shape, integer) = (input.name.clone(), input.shape.clone(), input.integer);
-            self.program.inputs.push(Port { name, node, shape, integer });
-            self.values.insert(input.name.clone(), Value::stored(node, &input.shape, frac));
+            self.program.inputs.push(Port { name, node, shape, integer, column_fracs });
         }
         for (index, node) in graph.nodes.iter().enumerate() {
             if self.absorbed.contains(&index) {
@@ -109,7 +123,9 @@ impl<'g> Lowering<'g> {
             }
             let lower = super::find(node)?;
             self.source = format!("{} ({})", node.name, node.op);
-            lower(&mut self, Operands::new(graph, node))?;
+            if !self.by_column(node)? {
+                lower(&mut self, Operands::new(graph, node))?;
+            }
         }
         for name in &graph.outputs {
             self.source = format!("output {name}");
@@ -140,7 +156,7 @@ impl<'g> Lowering<'g> {
             let inner = value.inner.clone();
             node = self.push(Op::Store { input: node }, &inner, value.frac)?;
         }
-        self.program.outputs.push(Port { name: name.to_string(), node, shape, integer: false });
+        self.program.outputs.push(Port { name: name.to_string(), node, shape, integer: false, column_fracs: vec![] });
         Ok(())
     }
 

@@ -58,9 +58,17 @@ fn gather_by_computed(low: &mut Lowering, operands: Operands, axis: i64) -> Resu
     let order: Vec<usize> = std::iter::once(axis).chain((0..rank).filter(|&other| other != axis)).collect();
     let (rows, frac) = match data {
         Operand::Constant(array) => {
-            let moved = array.permuted_axes(order);
-            let (real, frac) = table(&operands, moved.iter());
-            (low.push_weight(&real, moved.shape(), frac)?, frac)
+            let name = operands.required(0)?;
+            match low.picked_from.get(&(name.to_string(), axis)) {
+                Some(&rows) => (rows, low.program.node(rows).frac),
+                None => {
+                    let moved = low.as_compared(name, array)?.permuted_axes(order);
+                    let (real, frac) = table(&operands, moved.iter());
+                    let rows = low.push_weight(&real, moved.shape(), frac)?;
+                    low.picked_from.insert((name.to_string(), axis), rows);
+                    (rows, frac)
+                }
+            }
         }
         Operand::Computed(value) => {
             let moved = permuted(low, &value, &order)?;

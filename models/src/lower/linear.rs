@@ -176,7 +176,7 @@ impl<'g> Lowering<'g> {
     }
 
     /// Scale and shift of each channel, if that is all that `reader` does to `tensor`.
-    fn channelwise(
+    pub(super) fn channelwise(
         &self,
         reader: &'g crate::onnx::GraphNode,
         tensor: &str,

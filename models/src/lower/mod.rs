@@ -3,6 +3,7 @@
 //! - [`value`]: a tensor as a view of a stored node, so that moving data around costs nothing.
 //! - [`build`]: appends nodes and follows their worst-case intervals.
 //! - [`rescale`]: chooses scales and ends each operator with one rescale that also applies its activation.
+//! - [`columns`]: inputs whose columns have scales of their own.
 //! - [`operands`], [`operand`]: what a node says; [`activation`]: the functions of one variable.
 //! - the others: operators, grouped by kind.
 //!
@@ -10,6 +11,7 @@
 
 mod activation;
 mod build;
+mod columns;
 mod conv;
 mod conv_transpose;
 mod elementwise;

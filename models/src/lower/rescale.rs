@@ -156,6 +156,7 @@ impl<'g> Lowering<'g> {
             )));
         }
         let shift = shift as u32;
+        self.rounded.insert(plan.tensor.clone(), plan.frac);
         let q = rescaled(self.interval(acc), shift);
         let saturate = !Interval::signed(BITS).covers(q);
         let (func, frac) = match plan.activation {

@@ -13,7 +13,7 @@ use tract_onnx::prelude::{Datum, DatumType, Tensor};
 
 use super::float::{FloatModel, floats, integers};
 use super::guarded;
-use super::rewrite::rewrite;
+use super::rewrite::{Thresholds, rewrite};
 use crate::error::ModelError;
 
 /// Of ONNX's own operators, where a model does not say.
@@ -82,6 +82,8 @@ pub struct Graph {
     shapes: HashMap<String, Vec<usize>>,
     /// Tensors of integers or truth values.
     integers: HashSet<String>,
+    /// By the constant's name.
+    thresholds: HashMap<String, Thresholds>,
 }
 
 impl Graph {
@@ -101,7 +103,8 @@ impl Graph {
         let Some(proto) = model.graph.as_mut() else {
             return Err(ModelError::invalid("it contains no graph"));
         };
-        rewrite(proto, opset)?;
+        let thresholds = rewrite(proto, opset)?;
+        let thresholds = thresholds.into_iter().map(|each| (each.constant.clone(), each)).collect();
         keep_live(proto)?;
         let initializers: HashSet<&str> = proto.initializer.iter().map(|t| t.name.as_str()).collect();
         let inputs = proto.input.iter().filter(|i| !initializers.contains(i.name.as_str()));
@@ -151,7 +154,7 @@ impl Graph {
         for spec in &inputs {
             shapes.insert(spec.name.clone(), spec.shape.clone());
         }
-        Ok((Self { name, opset, inputs, outputs, nodes, constants, shapes, integers }, float))
+        Ok((Self { name, opset, inputs, outputs, nodes, constants, shapes, integers, thresholds }, float))
     }
 
     /// A tensor's shape.
@@ -184,6 +187,11 @@ impl Graph {
     pub fn constant(&self, tensor: &str) -> Option<ArrayD<f32>> {
         let value = self.constants.get(tensor)?;
         ArrayD::from_shape_vec(value.shape().to_vec(), floats(value)?).ok()
+    }
+
+    /// What a constant is compared with, if that is all it is for.
+    pub fn thresholds(&self, tensor: &str) -> Option<&Thresholds> {
+        self.thresholds.get(tensor)
     }
 
     /// A constant as integers, row-major.

@@ -12,7 +12,7 @@ pub use attributes::Attributes;
 pub use float::FloatModel;
 pub use graph::{Dimensions, Graph, GraphNode, InputSpec};
 pub use read::{MAX_ELEMENTS, read_model};
-pub use rewrite::rewritten;
+pub use rewrite::{Thresholds, rewritten};
 
 /// Runs `work`, which calls into tract, and turns a panic inside it into the error text it carried.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> tract_onnx::prelude::TractResult<T>) -> Result<T, String> {

@@ -341,6 +341,7 @@ fn tables() -> Vec<Case> {
         let nodes = vec![table_node(operator, &["x"], &["class", "s"], &attributes), scores];
         Case { operators: vec![operator], shape: shape.to_vec(), weights: vec![], nodes }
     };
+    let intercepts = || list("intercepts", &[0.2, -0.1]);
     let linear = || list("coefficients", &[0.7, -1.2, 0.3, 0.4, -0.6, 0.9, 1.1, -0.2]);
     // Two trees of five and three nodes. Each leaf names each of two targets or classes.
     let trees = |kind: &str, mode: &str| {
@@ -364,7 +365,15 @@ fn tables() -> Vec<Case> {
         attributes
     };
     let labels = || ints("classlabels_int64s", &[7, -3]);
-    let mut zipped = classified("LinearClassifier", vec![linear(), ints("classlabels_ints", &[0, 1])]);
+    let choice = table_node(
+        "TreeEnsembleClassifier",
+        &["x"],
+        &["y", "scores"],
+        &with(trees("class", "BRANCH_LT"), vec![labels()]),
+    );
+    let operators = vec!["TreeEnsembleClassifier"];
+    let chosen = Case { operators, shape: shape.to_vec(), weights: vec![], nodes: vec![choice] };
+    let mut zipped = classified("LinearClassifier", vec![linear(), ints("classlabels_ints", &[0, 1]), intercepts()]);
     zipped.operators = vec!["LinearClassifier", "ZipMap"];
     zipped.nodes[1] = table_node("ZipMap", &["s"], &["y"], &[ints("classlabels_int64s", &[0, 1])]);
     let columns = vec![table_node("ArrayFeatureExtractor", &["x", "i"], &["y"], &[])];
@@ -386,10 +395,10 @@ fn tables() -> Vec<Case> {
             weights: vec![integers("i", &[3, 1])],
             nodes: columns,
         },
-        table("LinearRegressor", vec![linear(), list("intercepts", &[0.2, -0.1]), int("targets", 2)]),
+        table("LinearRegressor", vec![linear(), intercepts(), int("targets", 2)]),
         classified(
             "LinearClassifier",
-            vec![linear(), list("intercepts", &[0.2, -0.1]), linear_labels(), text("post_transform", "SOFTMAX")],
+            vec![linear(), intercepts(), linear_labels(), text("post_transform", "SOFTMAX")],
         ),
         classified(
             "LinearClassifier",
@@ -398,7 +407,7 @@ fn tables() -> Vec<Case> {
         zipped,
         table("TreeEnsembleRegressor", with(trees("target", "BRANCH_LEQ"), vec![int("n_targets", 2)])),
         classified("TreeEnsembleClassifier", with(trees("class", "BRANCH_LT"), vec![labels()])),
-        table("TreeEnsembleClassifier", with(trees("class", "BRANCH_LT"), vec![labels()])),
+        chosen,
     ]
 }
 

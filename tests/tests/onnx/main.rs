@@ -15,9 +15,10 @@ use vouch_verifier::{PreparedCore, verify_core};
 
 mod cases;
 mod proto;
+mod runtime;
 
 use cases::{Case, cases, noise};
-use proto::model;
+use proto::{attribute, model, table_node};
 
 fn sample(shape: &[i64], seed: u32) -> ArrayD<f32> {
     let shape: Vec<usize> = shape.iter().map(|len| *len as usize).collect();
@@ -48,11 +49,21 @@ fn check_corners(program: &Program) {
     }
 }
 
+/// A case as a file.
+fn file(case: &Case) -> Vec<u8> {
+    // Some came later than the forms in which other operators are written here.
+    let latest = |operator: &&str| match *operator {
+        "Gelu" => 20,
+        operator if operator.ends_with("Normalization") || operator == "Mish" => 18,
+        _ => 14,
+    };
+    let opset = case.operators.iter().map(latest).max().unwrap_or(14);
+    model(opset, &case.shape, &case.weights, &case.nodes)
+}
+
 /// A case's model, compiled with eight samples, which are last.
 fn compiled(case: &Case) -> (Model, Program, Vec<ArrayD<f32>>) {
-    // The normalizations came later than the forms in which other operators are written here.
-    let opset = if case.operators.iter().any(|operator| operator.ends_with("Normalization")) { 18 } else { 14 };
-    let model = Model::from_bytes(&model(opset, &case.shape, &case.weights, &case.nodes)).unwrap();
+    let model = Model::from_bytes(&file(case)).unwrap();
     let samples: Vec<_> = (1..=8).map(|seed| sample(&case.shape, seed)).collect();
     let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
     let calibration = Calibration::from_array(ndarray::stack(ndarray::Axis(0), &views).expect("equal shapes"));
@@ -94,6 +105,34 @@ fn run(case: &Case) {
     for (proven, float) in proven.iter().zip(&float) {
         let error = (proven - f64::from(*float)).abs();
         assert!(error <= 0.004 * largest, "{proven} is proven where the float model says {float}");
+    }
+}
+
+/// Columns that differ by a factor of 2^30: each is proven in its own scale, and shown as the real numbers that it holds.
+#[test]
+fn columns_of_different_sizes_are_proven() {
+    let sizes = [2f32.powi(-15), 1.0, 2f32.powi(15)];
+    let scales = attribute::floats("scale", &sizes.map(|size| 1.0 / size));
+    let nodes = [table_node("Scaler", &["x"], &["y"], &[scales])];
+    let model = Model::from_bytes(&model(14, &[2, 3], &[], &nodes)).unwrap();
+    let mut data = noise(8 * 6, 3);
+    data.iter_mut().enumerate().for_each(|(i, x)| *x *= sizes[i % 3]);
+    let calibration = ArrayD::from_shape_vec(IxDyn(&[8, 2, 3]), data.clone()).unwrap();
+    let options = CompileOptions::default();
+    let program = model.compile(&Calibration::from_array(calibration), &options, &mut |_| {}).unwrap().program;
+    assert_eq!(program.inputs[0].column_fracs.len(), 3);
+    check_corners(&program);
+
+    let sample: Sample = vec![ArrayD::from_shape_vec(IxDyn(&[2, 3]), data[..6].to_vec()).unwrap()];
+    let inputs = quantize_all(&program, &sample).unwrap();
+    let key = setup_core(program, &SetupOptions::chunk_bits(CHUNK_BITS), srs(), [5; 32], &mut |_| {}).unwrap();
+    let proof = prove_core(&key, &inputs, None, &mut |_| {}).unwrap();
+    let verified = verify_core(&PreparedCore::new(key.key.clone(), key.key_digest).unwrap(), &proof).unwrap();
+    for (i, (shown, given)) in verified.inputs[0].values.iter().zip(&data).enumerate() {
+        assert!((shown - f64::from(*given)).abs() < 0.001 * f64::from(sizes[i % 3]), "{shown} {given}");
+    }
+    for (i, (proven, given)) in verified.outputs[0].values.iter().zip(&data).enumerate() {
+        assert!((proven - f64::from(given / sizes[i % 3])).abs() < 0.001, "{proven} {given}");
     }
 }
 

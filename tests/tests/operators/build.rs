@@ -97,7 +97,7 @@ impl Builder {
 }
 
 fn port(what: &str, node: NodeId, shape: &[usize]) -> Port {
-    Port { name: format!("{what}{}", node.0), node, shape: shape.to_vec(), integer: false }
+    Port { name: format!("{what}{}", node.0), node, shape: shape.to_vec(), integer: false, column_fracs: vec![] }
 }
 
 pub fn view(node: NodeId, axes: Vec<AxisIndex>) -> View {

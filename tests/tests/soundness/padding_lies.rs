@@ -19,7 +19,16 @@ fn product(vars: &[usize], outputs: usize, a: (&[usize], Access), b: Option<(&[u
         system.tensors.push(Tensor { origin: Origin::Witness, shape: shape.to_vec(), name: name.into() });
         let role = if name == "out" { Role::Output } else { Role::Input };
         let (name, shape, range) = (name.to_string(), shape.to_vec(), (-(1 << 20), 1 << 20));
-        system.publics.push(Public { tensor: id, role, visibility: Visibility::Public, name, shape, frac: 0, range });
+        system.publics.push(Public {
+            tensor: id,
+            role,
+            visibility: Visibility::Public,
+            name,
+            shape,
+            frac: 0,
+            column_fracs: vec![],
+            range,
+        });
         id
     };
     let lhs = Operand { tensor: tensor("a", a.0), access: a.1 };

@@ -44,6 +44,7 @@ fn system() -> ConstraintSystem {
         name: "d".into(),
         shape: vec![3, 5],
         frac: 0,
+        column_fracs: vec![],
         range: (-1000, 1000),
     };
     ConstraintSystem {

@@ -39,7 +39,7 @@ impl Builder {
 
     fn port(&self, node: NodeId) -> Port {
         let it = self.0.node(node);
-        Port { name: it.source.clone(), node, shape: it.shape.clone(), integer: false }
+        Port { name: it.source.clone(), node, shape: it.shape.clone(), integer: false, column_fracs: vec![] }
     }
 
     fn input(&mut self, name: &str, bits: u32, shape: &[usize]) -> NodeId {

@@ -54,7 +54,7 @@ library Keys {
     error NotAKey();
 
     /// Version of the protocol, four bytes.
-    bytes4 private constant VERSION = 0x00000011;
+    bytes4 private constant VERSION = 0x00000012;
 
     /// A key as far as it has been read.
     struct Reader {
@@ -102,7 +102,7 @@ library Keys {
         if (reader.place != reader.end) revert NotAKey();
     }
 
-    /// Fields in order: role, visibility, name, padded shape, shape for display, fractional bits, range, chunks.
+    /// Fields in order: role, visibility, name, padded shape, shape for display, fractional bits, those of columns, range, chunks.
     function publicTensor(Reader memory reader) private pure returns (PublicTensor memory tensor, bool hashed) {
         varint(reader);
         uint256 visibility = varint(reader);
@@ -120,6 +120,7 @@ library Keys {
         }
         for (uint256 shown = varint(reader); shown > 0; --shown) varint(reader);
         varint(reader);
+        for (uint256 columns = varint(reader); columns > 0; --columns) varint(reader);
         tensor.least = zigzag(varint(reader));
         tensor.greatest = zigzag(varint(reader));
         varint(reader);

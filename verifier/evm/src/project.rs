@@ -118,8 +118,14 @@ fn values(publics: &[PublicTensor]) -> String {
     let stated = publics.iter().filter(|public| public.is_stated());
     let stated = stated.map(|public| {
         let values = public.values();
-        let unit =
-            if public.frac == 0 { String::new() } else { format!(", each the real value times 2^{}", public.frac) };
+        let unit = match (&public.column_fracs[..], public.frac) {
+            ([], 0) => String::new(),
+            ([], frac) => format!(", each the real value times 2^{frac}"),
+            (fracs, _) => {
+                let fracs: Vec<String> = fracs.iter().map(i32::to_string).collect();
+                format!(", each the real value times 2 to the power of, by column, {}", fracs.join(" "))
+            }
+        };
         format!("{values} of `{}`{unit}", plain(&public.name))
     });
     let each: Vec<String> = hashed.chain(stated).collect();

@@ -19,8 +19,13 @@ pub fn program() -> Program {
         node(product, &[5]),
         node(Op::Apply { input: NodeId(2), shift: 4, func: Func::Relu, bits: 8, saturate: true }, &[5]),
     ];
-    let port =
-        |name: &str, node, shape: &[usize]| Port { name: name.into(), node, shape: shape.to_vec(), integer: false };
+    let port = |name: &str, node, shape: &[usize]| Port {
+        name: name.into(),
+        node,
+        shape: shape.to_vec(),
+        integer: false,
+        column_fracs: vec![],
+    };
     Program {
         name: "small".into(),
         nodes,

@@ -64,7 +64,13 @@ fn weights_stay_as_they_are() {
     let picked = builder.push(Op::Pick { rows, index: by }, &[1, 1]);
     for node in [relu, most, first, quotient, picked] {
         let shape = builder.program.node(node).shape.clone();
-        builder.program.outputs.push(Port { name: node.to_string(), node, shape, integer: false });
+        builder.program.outputs.push(Port {
+            name: node.to_string(),
+            node,
+            shape,
+            integer: false,
+            column_fracs: vec![],
+        });
     }
     let program = builder.program;
     agrees(&program, &[vec![vec![-100, 40, 3]], vec![vec![7, 0, -1]], vec![vec![127, -128, 127]]]).unwrap();

@@ -17,7 +17,8 @@ impl Builder {
 
     pub fn push(&mut self, op: Op, shape: &[usize]) -> NodeId {
         let id = NodeId(self.program.nodes.len() as u32);
-        let port = Port { name: format!("t{}", id.0), node: id, shape: shape.to_vec(), integer: false };
+        let port =
+            Port { name: format!("t{}", id.0), node: id, shape: shape.to_vec(), integer: false, column_fracs: vec![] };
         if let Op::Input { .. } = op {
             self.program.inputs.push(port.clone());
         }

@@ -208,11 +208,23 @@ fn every_rule_is_checked() {
         ("a view of node 9 has 1 axes where the node has 2", |p| divide(p).1.axes.truncate(1)),
         // Ports.
         ("input 0 (\"t0\"): names node 1, which is not an input", |p| {
-            p.inputs[0] = Port { name: "t0".into(), node: NodeId(1), shape: vec![12], integer: false };
+            p.inputs[0] =
+                Port { name: "t0".into(), node: NodeId(1), shape: vec![12], integer: false, column_fracs: vec![] };
         }),
         ("input 0 (\"t0\"): has integers of scale 2^-(5), not 2^0", |p| {
             p.inputs[0].integer = true;
             p.nodes[0].frac = 5;
+        }),
+        ("input 0 (\"t0\"): has scales for 2 columns where there can be some for 3", |p| {
+            p.inputs[0].shape = vec![2, 3];
+            p.inputs[0].column_fracs = vec![1, 2];
+        }),
+        ("input 0 (\"t0\"): has scales for 3 columns", |p| {
+            p.inputs[0].shape = vec![2, 3];
+            p.inputs[0].column_fracs = vec![1, 2, 1000];
+        }),
+        ("output 0 (\"t0\"): has scales for 1 columns where there can be some for 0", |p| {
+            p.outputs[0].column_fracs = vec![1];
         }),
         ("input 0 (\"t0\"): names node 99, which the program does not have", |p| p.inputs[0].node = NodeId(99)),
         ("input 0 (\"t0\"): shape [5] does not have the 6 elements", |p| p.inputs[0].shape = vec![5]),

@@ -15,6 +15,7 @@ use tract_onnx::pb::{GraphProto, NodeProto};
 
 use crate::error::ModelError;
 use node::Rewriting;
+pub use node::Thresholds;
 
 type Rewrite = fn(&mut Rewriting) -> Result<(), ModelError>;
 
@@ -43,12 +44,13 @@ pub fn rewritten() -> impl Iterator<Item = &'static str> {
     OPERATORS.iter().map(|(_, name, _)| *name)
 }
 
-/// Replaces them all, in a graph of this version of ONNX's operators.
+/// Replaces them all, in a graph of this version of ONNX's operators. What is compared there may need one more look.
 ///
 /// # Errors
 ///
 /// If one says what is not supported, or makes no sense.
-pub fn rewrite(graph: &mut GraphProto, opset: i64) -> Result<(), ModelError> {
+pub fn rewrite(graph: &mut GraphProto, opset: i64) -> Result<Vec<Thresholds>, ModelError> {
+    let mut thresholds = Vec::new();
     for node in std::mem::take(&mut graph.node) {
         let Some((_, _, write)) = OPERATORS.iter().find(|(domain, name, _)| is(&node, domain, name)) else {
             graph.node.push(node);
@@ -56,11 +58,12 @@ pub fn rewrite(graph: &mut GraphProto, opset: i64) -> Result<(), ModelError> {
         };
         let mut rewriting = Rewriting::new(node, opset);
         write(&mut rewriting)?;
-        let (nodes, constants) = rewriting.finish()?;
-        graph.node.extend(nodes);
-        graph.initializer.extend(constants);
+        let written = rewriting.finish()?;
+        graph.node.extend(written.nodes);
+        graph.initializer.extend(written.constants);
+        thresholds.extend(written.thresholds);
     }
-    Ok(())
+    Ok(thresholds)
 }
 
 fn is(node: &NodeProto, domain: &str, name: &str) -> bool {

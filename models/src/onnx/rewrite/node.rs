@@ -7,6 +7,27 @@ use super::super::float::floats;
 use super::super::guarded;
 use crate::error::ModelError;
 
+/// A constant whose elements are only compared with columns of a tensor, each of which is a column of the operand times a constant: an
+/// element that equals one of the operand's must do so in fixed point, too.
+#[derive(Clone, Debug)]
+pub struct Thresholds {
+    /// The constant.
+    pub constant: String,
+    /// What the columns are of before they are multiplied.
+    pub operand: String,
+    /// What the elements are compared with.
+    pub scaled: String,
+    /// For each element the operand's column, and what it is multiplied by; none where it is beyond all columns.
+    pub columns: Vec<Option<(usize, f32)>>,
+}
+
+/// What a node became.
+pub(super) struct Rewritten {
+    pub nodes: Vec<NodeProto>,
+    pub constants: Vec<TensorProto>,
+    pub thresholds: Vec<Thresholds>,
+}
+
 /// A node, and what has been written of it so far.
 pub(super) struct Rewriting {
     node: NodeProto,
@@ -14,18 +35,19 @@ pub(super) struct Rewriting {
     opset: i64,
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
+    thresholds: Vec<Thresholds>,
 }
 
 impl Rewriting {
     pub fn new(node: NodeProto, opset: i64) -> Self {
         let attributes = Attributes::of(&node);
-        Self { node, attributes, opset, nodes: Vec::new(), constants: Vec::new() }
+        Self { node, attributes, opset, nodes: Vec::new(), constants: Vec::new(), thresholds: Vec::new() }
     }
 
     /// What it became. Refuses attributes that nobody asked for.
-    pub fn finish(self) -> Result<(Vec<NodeProto>, Vec<TensorProto>), ModelError> {
+    pub fn finish(self) -> Result<Rewritten, ModelError> {
         match self.attributes.leftover() {
-            None => Ok((self.nodes, self.constants)),
+            None => Ok(Rewritten { nodes: self.nodes, constants: self.constants, thresholds: self.thresholds }),
             Some(name) => Err(self.refuse(name, "not supported")),
         }
     }
@@ -206,6 +228,11 @@ impl Rewriting {
     pub fn reshape(&mut self, x: &str, shape: &[i64], what: &str) -> String {
         let to = self.integers(&format!("{what}, shape"), shape);
         self.compute("Reshape", &[x, &to], what, vec![])
+    }
+
+    /// Says of a constant what it is compared with.
+    pub fn compares(&mut self, thresholds: Thresholds) {
+        self.thresholds.push(thresholds);
     }
 
     /// A constant of floats.

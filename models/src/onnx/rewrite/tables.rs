@@ -7,6 +7,9 @@ use tract_onnx::pb::tensor_proto::DataType;
 use super::node::{Rewriting, int};
 use crate::error::ModelError;
 
+/// Weights of columns that are smaller than the largest by more than this do not matter.
+const LEAST_WEIGHT: f32 = 1e-9;
+
 /// `(x - offset)·scale`, each one number or one for each column.
 pub(super) fn scaler(node: &mut Rewriting) -> Result<(), ModelError> {
     let (offset, scale) = (node.floats("offset")?, node.floats("scale")?);
@@ -142,9 +145,16 @@ fn linear(node: &mut Rewriting, targets: usize, intercepts: &[f32]) -> Result<St
         return Err(node.refuse("intercepts", "needs one for each target"));
     }
     let x = node.floats_of_operand()?;
+    // Columns of very different sizes have weights that are as different: each column is brought to a size where its weights are alike.
+    let weight = |c: usize| (0..targets).fold(0.0f32, |most, t| most.max(coefficients[t * columns + c].abs()));
+    let most = (0..columns).fold(0.0f32, |most, c| most.max(weight(c)));
+    let share = |c: usize| if weight(c) > most * LEAST_WEIGHT { weight(c) / most } else { LEAST_WEIGHT };
+    let shares: Vec<f32> = (0..columns).map(|c| share(c).log2().round().exp2() / 2.0).collect();
+    let factors = node.numbers("sizes", &[columns], &shares);
+    let x = node.compute("Mul", &[&x, &factors], "sized", vec![]);
     let by_column: Vec<f32> = (0..columns)
         .flat_map(|c| (0..targets).map(move |t| (t, c)))
-        .map(|(t, c)| coefficients[t * columns + c])
+        .map(|(t, c)| coefficients[t * columns + c] / shares[c])
         .collect();
     let weights = node.numbers("coefficients", &[columns, targets], &by_column);
     let product = node.compute("MatMul", &[&x, &weights], "product", vec![]);

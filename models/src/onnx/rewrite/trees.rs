@@ -5,12 +5,12 @@
 //! number is the next one, so the comparison's result is added. A leaf stays where it is: it is its own first child, and its threshold
 //! is beyond what a column can reach. So nothing but the number of nodes, the steps and the set of columns shows in the graph's shape.
 //!
-//! Columns are scaled by powers of two, for each one that brings its largest threshold to between 1/2 and 1, and kept within what
+//! Columns are scaled by powers of two, for each one that makes the most of fixed point's bits for its thresholds, and kept within what
 //! decides comparisons: then one scale of fixed point suits all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::node::{Rewriting, int};
+use super::node::{Rewriting, Thresholds, int};
 use super::tables::{Classes, Ending, Others};
 use crate::error::ModelError;
 
@@ -20,10 +20,13 @@ const MOST_NODES: usize = (1 << 15) - 1;
 const MOST_STEPS: usize = 256;
 /// Most columns of a table.
 const MOST_COLUMNS: usize = 1 << 20;
+/// The largest threshold of a scaled column is at most this, and more than half of it. All that is below is below 1, which fixed point
+/// has 15 bits for.
+const LARGEST: f32 = 0.875;
 /// Where scaled columns are kept, beyond all thresholds.
-const BOUND: f32 = 1.25;
+const BOUND: f32 = 0.9375;
 /// The threshold of leaves, which no column exceeds.
-const NEVER: f32 = 1.5;
+const NEVER: f32 = 0.96875;
 /// Thresholds smaller than this count as zero when a scale is chosen: some trainers write zero so.
 const TINY: f32 = 1e-20;
 
@@ -231,12 +234,15 @@ impl Ensemble {
     /// Writes the walk, and gives the sum of the leaves that are reached, of shape `[rows, width]`.
     fn write(&self, node: &mut Rewriting, width: usize) -> Result<String, ModelError> {
         let scales = self.scales();
-        let x = self.scaled_columns(node, &scales)?;
+        let columns: Vec<(usize, f32)> = self.columns.iter().copied().zip(scales.iter().copied()).collect();
+        let operand = node.floats_of_operand()?;
+        let x = self.scaled_columns(node, &operand, &scales);
+        let compared = Compared { operand, scaled: x, columns };
         let mut sums = Vec::new();
         for (number, trees) in self.groups(node)?.into_iter().enumerate() {
             let layout = Layout::of(trees, &self.columns, &scales);
             let name = if number == 0 { String::new() } else { format!("group {} ", number + 1) };
-            sums.push(layout.write(node, &name, &x, self.inclusive, width)?);
+            sums.push(layout.write(node, &name, &compared, self.inclusive, width)?);
         }
         let sums: Vec<&str> = sums.iter().map(String::as_str).collect();
         Ok(if let [only] = sums[..] { only.to_string() } else { node.compute("Sum", &sums, "sum of all", vec![]) })
@@ -252,18 +258,17 @@ impl Ensemble {
                 largest[at] = largest[at].max(threshold.abs());
             }
         }
-        let scale = |most: f32| if most < TINY { 1.0 } else { (-most.log2().ceil()).exp2() };
+        let scale = |most: f32| if most < TINY { 1.0 } else { (LARGEST / most).log2().floor().exp2() };
         largest.into_iter().map(scale).collect()
     }
 
-    fn scaled_columns(&self, node: &mut Rewriting, scales: &[f32]) -> Result<String, ModelError> {
-        let x = node.floats_of_operand()?;
+    fn scaled_columns(&self, node: &mut Rewriting, x: &str, scales: &[f32]) -> String {
         let columns: Vec<i64> = self.columns.iter().map(|&column| column as i64).collect();
         let columns = node.integers("columns", &columns);
-        let picked = node.compute("Gather", &[&x, &columns], "compared columns", vec![int("axis", -1)]);
+        let picked = node.compute("Gather", &[x, &columns], "compared columns", vec![int("axis", -1)]);
         let scales = node.numbers("scales", &[scales.len()], scales);
         let scaled = node.compute("Mul", &[&picked, &scales], "scaled columns", vec![]);
-        Ok(node.clip(&scaled, -BOUND, BOUND, "bounded columns"))
+        node.clip(&scaled, -BOUND, BOUND, "bounded columns")
     }
 
     /// Trees that are walked together.
@@ -329,6 +334,14 @@ impl Tree {
         let children = if let Node::Branch { children, .. } = &self.nodes[at] { Some(*children) } else { None };
         children.into_iter().flatten()
     }
+}
+
+/// What thresholds are compared with: columns of the operand, scaled.
+struct Compared {
+    operand: String,
+    scaled: String,
+    /// The operand's columns that are compared, and their scales.
+    columns: Vec<(usize, f32)>,
 }
 
 /// Trees as tables by a node's number.
@@ -398,7 +411,7 @@ impl Layout {
         &self,
         node: &mut Rewriting,
         name: &str,
-        x: &str,
+        compared: &Compared,
         inclusive: bool,
         width: usize,
     ) -> Result<String, ModelError> {
@@ -409,6 +422,15 @@ impl Layout {
         let count = self.child.len();
         let columns = node.integers(&named("column"), &self.column);
         let thresholds = node.numbers(&named("threshold"), &[count], &self.threshold);
+        let compare = |constant: &str, at: &mut dyn Iterator<Item = usize>| Thresholds {
+            constant: constant.to_string(),
+            operand: compared.operand.clone(),
+            scaled: compared.scaled.clone(),
+            columns: at
+                .map(|at| (self.threshold[at] < NEVER).then(|| compared.columns[self.column[at] as usize]))
+                .collect(),
+        };
+        node.compares(compare(&thresholds, &mut (0..count)));
         let children = node.integers(&named("child"), &self.child);
         let along = |axis| vec![int("axis", axis)];
         let mut at = node.integers(&named("roots"), &self.roots);
@@ -419,9 +441,13 @@ impl Layout {
             let child = node.compute("Gather", &[&children, &at], &named("child"), along(0));
             // The roots are the same for each row.
             let pick = if step == 1 { "Gather" } else { "GatherElements" };
-            let value = node.compute(pick, &[x, &column], &named("value"), along(-1));
-            let compare = if inclusive { "GreaterOrEqual" } else { "Greater" };
-            let second = node.compute(compare, &[&value, &threshold], &named("comparison"), vec![]);
+            if step == 1 {
+                // All of it is constant.
+                node.compares(compare(&threshold, &mut self.roots.iter().map(|&root| root as usize)));
+            }
+            let value = node.compute(pick, &[&compared.scaled, &column], &named("value"), along(-1));
+            let operator = if inclusive { "GreaterOrEqual" } else { "Greater" };
+            let second = node.compute(operator, &[&value, &threshold], &named("comparison"), vec![]);
             let second = node.as_integers(&second, &named("side"));
             at = node.compute("Add", &[&child, &second], &named("node"), vec![]);
         }

@@ -159,7 +159,7 @@ fn size_of(bytes: &[u8]) -> String {
 /// The outputs that a proof states.
 fn stated_outputs(vk: &VerifyingKey, proof: &Proof) -> Vec<TensorValues> {
     let publics = vk.publics.iter().zip(&proof.publics).filter(|(public, _)| public.role == Role::Output);
-    publics.map(|(public, q)| TensorValues::new(&public.name, &public.shape, public.frac, q)).collect()
+    publics.map(|(public, q)| TensorValues::of(public, q)).collect()
 }
 
 /// The image, if it is square.

@@ -209,13 +209,12 @@ fn guess(bytes: &[u8]) -> Option<&'static str> {
 
 fn program_facts(program: &Program, facts: &mut Facts) {
     let ports = |ports: &[vouch_program::Port]| -> Vec<Value> {
-        let port =
-            |p: &vouch_program::Port| json!({ "name": p.name, "shape": p.shape, "frac": program.node(p.node).frac });
+        let port = |p: &vouch_program::Port| json!({ "name": p.name, "shape": p.shape, "frac": program.node(p.node).frac, "column_fracs": p.column_fracs });
         ports.iter().map(port).collect()
     };
     let saturating = |op: &Op| matches!(op, Op::Apply { saturate: true, .. });
     facts.add("name", "name", program.name.as_str());
-    facts.add("inputs", "inputs (a value is q/2^frac)", ports(&program.inputs));
+    facts.add("inputs", "inputs (a value is q/2^frac, or of its column)", ports(&program.inputs));
     facts.add("outputs", "outputs", ports(&program.outputs));
     facts.add("parameters", "parameters (not shown)", program.parameters());
     facts.add("nodes", "nodes", program.nodes.len());
@@ -259,10 +258,10 @@ fn key_facts(key: &VerifyingKey, facts: &mut Facts) {
     facts.add("constraints", "constraints' digest", hex::encode(key.system_digest));
     let shape = |role| -> Vec<Value> {
         let publics = key.publics.iter().filter(|public| public.role == role);
-        let public = |p: &PublicTensor| json!({ "name": p.name, "shape": p.shape, "frac": p.frac, "shown": shown(p.visibility) });
+        let public = |p: &PublicTensor| json!({ "name": p.name, "shape": p.shape, "frac": p.frac, "column_fracs": p.column_fracs, "shown": shown(p.visibility) });
         publics.map(public).collect()
     };
-    facts.add("inputs", "inputs (a value is q/2^frac)", shape(Role::Input));
+    facts.add("inputs", "inputs (a value is q/2^frac, or of its column)", shape(Role::Input));
     facts.add("outputs", "outputs", shape(Role::Output));
 }
 

@@ -1,0 +1,76 @@
+"""Trains models of tables on scikit-learn's own and on made-up data, exports them as their users do, and writes NAME.onnx and the first rows of data that
+they were not trained on, NAME.json, to a folder."""
+
+import json
+import pathlib
+import sys
+import warnings
+
+import lightgbm
+import numpy
+import xgboost
+from onnxmltools import convert_lightgbm, convert_xgboost
+from onnxmltools.convert.common.data_types import FloatTensorType
+from skl2onnx import to_onnx
+from sklearn import datasets, ensemble, linear_model, neural_network, pipeline, preprocessing, tree, utils
+
+ROWS = 60
+
+
+def by_scikit(model, x):
+    return to_onnx(model, x[:1], target_opset={"": 17, "ai.onnx.ml": 3})
+
+
+def by_name_map(model, x):
+    """The scores as a tensor, not as a table by label."""
+    return to_onnx(model, x[:1], target_opset={"": 17, "ai.onnx.ml": 3}, options={id(model): {"zipmap": False}})
+
+
+def by(convert):
+    return lambda model, x: convert(model, initial_types=[("x", FloatTensorType([None, x.shape[1]]))], target_opset=15)
+
+
+def models():
+    iris, cancer, wine = datasets.load_iris(), datasets.load_breast_cancer(), datasets.load_wine()
+    # Not the diabetes data: its columns have even steps, so that thresholds, midway between two values, are others but for float's last bit.
+    x, y = datasets.make_friedman1(500, random_state=0)
+    friedman = utils.Bunch(data=x * 10.0 ** (numpy.arange(x.shape[1]) % 6 - 2), target=y)
+    scaled = lambda model: pipeline.make_pipeline(preprocessing.StandardScaler(), model)
+    yield "linear", linear_model.LinearRegression(), friedman, by_scikit
+    yield "logistic", linear_model.LogisticRegression(max_iter=10000), iris, by_scikit
+    yield "logistic_raw", linear_model.LogisticRegression(max_iter=10000), cancer, by_name_map
+    yield "logistic_scaled", scaled(linear_model.LogisticRegression()), cancer, by_scikit
+    yield "min_max", pipeline.make_pipeline(preprocessing.MinMaxScaler(), linear_model.Ridge()), wine, by_scikit
+    yield "normalized", pipeline.make_pipeline(preprocessing.Normalizer(), linear_model.LogisticRegression()), iris, by_scikit
+    yield "perceptron", scaled(neural_network.MLPClassifier((20,), max_iter=1000, random_state=0)), wine, by_scikit
+    yield "tree", tree.DecisionTreeClassifier(random_state=0), iris, by_scikit
+    yield "tree_regressor", tree.DecisionTreeRegressor(random_state=0), friedman, by_scikit
+    yield "forest", ensemble.RandomForestClassifier(20, random_state=0), cancer, by_name_map
+    yield "forest_regressor", ensemble.RandomForestRegressor(20, random_state=0), friedman, by_scikit
+    yield "extra_trees", ensemble.ExtraTreesClassifier(20, random_state=0), wine, by_scikit
+    yield "boosted", ensemble.GradientBoostingClassifier(random_state=0), cancer, by_scikit
+    yield "boosted_three", ensemble.GradientBoostingClassifier(n_estimators=20, random_state=0), wine, by_scikit
+    yield "boosted_regressor", ensemble.GradientBoostingRegressor(random_state=0), friedman, by_scikit
+    light = dict(n_estimators=20, verbose=-1, random_state=0)
+    yield "lightgbm", lightgbm.LGBMClassifier(**light), cancer, by(convert_lightgbm)
+    yield "lightgbm_three", lightgbm.LGBMClassifier(**light), wine, by(convert_lightgbm)
+    yield "lightgbm_regressor", lightgbm.LGBMRegressor(**light), friedman, by(convert_lightgbm)
+    extreme = dict(n_estimators=20, random_state=0)
+    yield "xgboost", xgboost.XGBClassifier(**extreme), cancer, by(convert_xgboost)
+    yield "xgboost_three", xgboost.XGBClassifier(**extreme), wine, by(convert_xgboost)
+    yield "xgboost_regressor", xgboost.XGBRegressor(**extreme), friedman, by(convert_xgboost)
+
+
+def main(folder):
+    for name, model, data, convert in models():
+        order = numpy.random.default_rng(0).permutation(len(data.data))
+        x, y = data.data.astype(numpy.float32)[order], data.target[order]
+        model.fit(x[ROWS:], y[ROWS:])
+        path = pathlib.Path(folder) / f"{name}.onnx"
+        path.write_bytes(convert(model, x).SerializeToString())
+        rows = [[{"shape": [1, x.shape[1]], "data": [float(value) for value in row]}] for row in x[:ROWS]]
+        path.with_suffix(".json").write_text(json.dumps(rows))
+
+
+warnings.filterwarnings("ignore")
+main(sys.argv[1])

@@ -1,0 +1,39 @@
+"""What onnxruntime computes: for each NAME.onnx in a folder and the samples in NAME.json (a list of samples, of each a list of the
+inputs, each a shape and its elements in order) it writes NAME.out.json, of each sample all outputs' elements in order, or why it does not run the model."""
+
+import json
+import pathlib
+import sys
+
+import numpy
+import onnxruntime
+
+
+def elements(output):
+    """A table of scores by class is a row of them, a label that is a text none."""
+    if isinstance(output, list):
+        return [float(score) for row in output for score in row.values()]
+    if output.dtype == object:
+        return []
+    return [float(x) for x in output.astype(numpy.float64).flatten()]
+
+
+def answers(path, samples):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    for sample in samples:
+        arrays = [numpy.array(each["data"], numpy.float32).reshape(each["shape"]) for each in sample]
+        yield [elements(output) for output in session.run(None, dict(zip(names, arrays)))]
+
+
+def main(folder):
+    for path in sorted(pathlib.Path(folder).glob("*.onnx")):
+        samples = json.loads(path.with_suffix(".json").read_text())
+        try:
+            found = list(answers(path, samples))
+        except Exception as error:
+            found = str(error)
+        path.with_suffix(".out.json").write_text(json.dumps(found))
+
+
+main(sys.argv[1])
