@@ -370,6 +370,7 @@ fn what_is_no_ensemble_is_refused() {
     assert!(lie(|t| t.no.truncate(2)).contains("another length"));
     assert!(lie(|t| t.leaves[0].1 = 100).contains("no leaf"));
     assert!(lie(|t| t.leaves[0].2 = 1).contains("none of the targets"));
+    assert!(refused(regressor(&honest(), vec![int("n_targets", i64::MAX)])).contains("too many"));
     assert!(refused(regressor(&honest(), vec![string("post_transform", "PROBIT")])).contains("PROBIT"));
     assert!(refused(regressor(&honest(), vec![int("unheard_of", 1)])).contains("unheard_of"));
 }

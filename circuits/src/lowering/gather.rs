@@ -36,10 +36,10 @@ impl Lowering<'_> {
         out
     }
 
-    /// The table of a tensor's padded positions and what is there.
+    /// The table of a tensor's padded positions and what is there: one for all that pick from it.
     pub(super) fn rows_of(&mut self, tensor: TensorId, source: &str) -> TableId {
         let shape = self.system.tensor(tensor).shape.clone();
         let rows = vec![Virtual::zero(&shape).plus(1, Source::Position), Virtual::raw(tensor, &shape)];
-        self.tables.rows(&mut self.system, format!("rows for {source}"), rows)
+        self.tables.rows(&mut self.system, tensor, format!("rows for {source}"), rows)
     }
 }

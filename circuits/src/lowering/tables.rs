@@ -21,6 +21,8 @@ enum Key {
     Flags,
     /// `(z, function(z))`.
     Function(u32),
+    /// `(position, element)` of a tensor.
+    Rows(u32),
 }
 
 /// What a clamp's third column holds beside the flags.
@@ -88,8 +90,14 @@ impl Tables {
         self.fixed_width(system, Key::Function(number), name.to_string(), columns)
     }
 
-    pub fn rows(&mut self, system: &mut ConstraintSystem, name: String, columns: Vec<Virtual>) -> TableId {
-        Self::new_table(system, name, columns)
+    pub fn rows(
+        &mut self,
+        system: &mut ConstraintSystem,
+        tensor: TensorId,
+        name: String,
+        columns: Vec<Virtual>,
+    ) -> TableId {
+        self.fixed_width(system, Key::Rows(tensor.0), name, columns)
     }
 
     /// Writes the rows of the tables that grew.
@@ -119,7 +127,7 @@ impl Tables {
                         Virtual::zero(&domain).plus(1, Source::PositionAboveMiddle),
                     ];
                 }
-                Key::Range(_) | Key::Function(_) => {}
+                Key::Range(_) | Key::Function(_) | Key::Rows(_) => {}
             }
             let multiplicity = table.multiplicity;
             let tensor = &mut system.tensors[multiplicity.0 as usize];

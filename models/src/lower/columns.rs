@@ -21,6 +21,8 @@ const ROOM: f64 = 4.0;
 /// How large a column's values times the constant that it is multiplied by may be at least, next to the largest such product of any column,
 /// or to 1: constants tell what is large, too.
 const REACH: f64 = 4.0;
+/// Operators between an input and what multiplies its columns, at most.
+const MOST_BETWEEN: usize = 8;
 /// Columns have scales of their own where these differ by so many bits.
 const LEAST_SPREAD: i32 = 3;
 
@@ -32,7 +34,7 @@ impl<'g> Lowering<'g> {
             _ => return Ok(vec![]),
         };
         let mut factors = vec![f64::INFINITY; columns];
-        if !self.factors(&input.name, &mut factors)? {
+        if !self.factors(&input.name, &mut factors, MOST_BETWEEN)? {
             return Ok(vec![]);
         }
         let whole = self.ranges.largest(&input.name);
@@ -112,9 +114,9 @@ impl<'g> Lowering<'g> {
         }
     }
 
-    /// Whether all readers of a tensor multiply its columns, and for each column the smallest factor.
-    fn factors(&self, tensor: &str, smallest: &mut [f64]) -> Result<bool, ModelError> {
-        if self.graph.outputs.iter().any(|output| output == tensor) {
+    /// Whether all readers of a tensor multiply its columns, at most so many operators on, and for each column the smallest factor.
+    fn factors(&self, tensor: &str, smallest: &mut [f64], between: usize) -> Result<bool, ModelError> {
+        if between == 0 || self.graph.outputs.iter().any(|output| output == tensor) {
             return Ok(false);
         }
         let mut read = false;
@@ -122,12 +124,12 @@ impl<'g> Lowering<'g> {
             read = true;
             let Some(result) = node.outputs.first() else { return Ok(false) };
             let fits = match node.op.as_str() {
-                "Cast" | "Identity" => !self.graph.is_integer(result) && self.factors(result, smallest)?,
+                "Cast" | "Identity" => !self.graph.is_integer(result) && self.factors(result, smallest, between - 1)?,
                 "Gather" => {
                     let places: Vec<usize> = (0..smallest.len()).collect();
                     let Some(picked) = self.picked_columns(node, tensor, &places)? else { return Ok(false) };
                     let mut of_picked: Vec<f64> = picked.iter().map(|&place| smallest[place]).collect();
-                    let fits = self.factors(result, &mut of_picked)?;
+                    let fits = self.factors(result, &mut of_picked, between - 1)?;
                     for (place, factor) in picked.into_iter().zip(of_picked) {
                         smallest[place] = smallest[place].min(factor);
                     }

@@ -223,7 +223,12 @@ fn graph_node(proto: &NodeProto) -> GraphNode {
 /// Drops nodes that no output needs, and checks that each tensor is defined once, before it is read.
 fn keep_live(graph: &mut GraphProto) -> Result<(), ModelError> {
     let mut defined: HashSet<&str> = graph.input.iter().map(|i| i.name.as_str()).collect();
-    defined.extend(graph.initializer.iter().map(|t| t.name.as_str()));
+    // An input may have a default.
+    let mut constants = HashSet::new();
+    if let Some(twice) = graph.initializer.iter().find(|tensor| !constants.insert(tensor.name.as_str())) {
+        return Err(ModelError::invalid(format!("tensor \"{}\" is defined twice", twice.name)));
+    }
+    defined.extend(constants);
     for node in &graph.node {
         if let Some(missing) = node.input.iter().find(|i| !i.is_empty() && !defined.contains(i.as_str())) {
             return Err(ModelError::invalid(format!(

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::node::{Rewriting, Thresholds, int};
 use super::tables::{Classes, Ending, Others};
 use crate::error::ModelError;
+use crate::onnx::MAX_ELEMENTS;
 
 /// Most nodes that are walked together: their numbers are indices of 16 bits.
 const MOST_NODES: usize = (1 << 15) - 1;
@@ -61,12 +62,11 @@ pub(super) fn regressor(node: &mut Rewriting) -> Result<(), ModelError> {
         Some(other) => return Err(node.refuse("aggregate_function", format!("\"{other}\" is not supported"))),
     };
     let (ending, base) = (Ending::of(node)?, node.floats("base_values")?);
-    let mut leaves = Leaves::of(node, ["target_treeids", "target_nodeids", "target_ids", "target_weights"])?;
+    let leaves = Leaves::of(node, ["target_treeids", "target_nodeids", "target_ids", "target_weights"])?;
+    let mut ensemble = Ensemble::of(node, &leaves, targets)?;
     if mean {
-        let trees: BTreeSet<i64> = leaves.trees.iter().copied().collect();
-        leaves.weights.iter_mut().for_each(|weight| *weight /= trees.len() as f32);
+        ensemble.share();
     }
-    let ensemble = Ensemble::of(node, &leaves, targets)?;
     let scores = ensemble.write(node, targets)?;
     let scores = with_base(node, scores, &base, targets)?;
     let result = node.result(0);
@@ -172,6 +172,9 @@ impl Ensemble {
         if ids.is_empty() || lens.iter().any(|&len| len != ids.len()) {
             return Err(node.refuse("nodes_treeids", "is empty, or has another length than its like"));
         }
+        if ids.len().checked_mul(width).is_none_or(|elements| elements > MAX_ELEMENTS) {
+            return Err(node.refuse("nodes_treeids", "has too many nodes for so many targets or classes"));
+        }
         let mut place = HashMap::new();
         let mut sizes: BTreeMap<i64, usize> = BTreeMap::new();
         for (&tree, &number) in ids.iter().zip(&numbers) {
@@ -229,6 +232,16 @@ impl Ensemble {
             return Err(node.refuse("nodes_modes", "no tree compares anything: nothing depends on the input"));
         }
         Ok(Self { trees, inclusive: inclusive.unwrap_or(false), columns: columns.into_iter().collect() })
+    }
+
+    /// Makes a mean of the sum.
+    fn share(&mut self) {
+        let count = self.trees.len() as f32;
+        for node in self.trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
+            if let Node::Leaf(values) = node {
+                values.iter_mut().for_each(|value| *value /= count);
+            }
+        }
     }
 
     /// Writes the walk, and gives the sum of the leaves that are reached, of shape `[rows, width]`.
