@@ -343,6 +343,57 @@ fn columns_have_one_scale_where_something_else_reads_them() {
 }
 
 #[test]
+fn support_vectors() {
+    let vectors = [[0.5f32, -1.0, 0.25], [1.5, -0.75, 0.5], [1.0, -0.25, 1.25], [0.75, -1.5, 0.0]];
+    let (gamma, shift) = (0.25f32, 0.5f32);
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+    type Kernel = Box<dyn Fn(&[f32], &[f32]) -> f32>;
+    let kernels: [(&str, Kernel); 4] = [
+        ("LINEAR", Box::new(dot)),
+        ("POLY", Box::new(move |a, b| (gamma * dot(a, b) + shift).powi(3))),
+        ("SIGMOID", Box::new(move |a, b| (gamma * dot(a, b) + shift).tanh())),
+        ("RBF", Box::new(move |a, b| (-gamma * apart(a, b)).exp())),
+    ];
+    for (kind, kernel) in kernels {
+        let own = vec![
+            string("kernel_type", kind),
+            numbers("kernel_params", vec![gamma, shift, 3.0]),
+            numbers("support_vectors", vectors.concat()),
+        ];
+        let coefficients = [1.0, -0.5, 0.25, 0.75];
+        let more =
+            vec![numbers("coefficients", coefficients.into()), numbers("rho", vec![0.125]), int("n_supports", 4)];
+        let node = table_node("SVMRegressor", &["y"], [own.clone(), more].concat());
+        check(&["y"], node, &rows(3, 1), |row| {
+            vec![vec![(0..4).map(|v| coefficients[v] * kernel(row, &vectors[v])).sum::<f32>() + 0.125]]
+        });
+        // Two vectors of the second class, one of each other; of each vector against the other classes in order.
+        let (against, rho) = ([[1.0, -0.5, 0.25, 0.75], [0.5, 1.25, -1.0, -0.75]], [0.125, -0.25, 0.0625]);
+        let more = vec![
+            numbers("coefficients", against.concat()),
+            numbers("rho", rho.into()),
+            ints("vectors_per_class", &[1, 2, 1]),
+            ints("classlabels_ints", &[3, 1, 2]),
+        ];
+        let node = table_node("SVMClassifier", &["y", "scores"], [own, more].concat());
+        check(&["y", "scores"], node, &rows(3, 1), |row| {
+            let k: Vec<f32> = vectors.iter().map(|vector| kernel(row, vector)).collect();
+            let scores = vec![
+                against[0][0] * k[0] + against[0][1] * k[1] + against[0][2] * k[2] + rho[0],
+                against[1][0] * k[0] + against[0][3] * k[3] + rho[1],
+                against[1][1] * k[1] + against[1][2] * k[2] + against[1][3] * k[3] + rho[2],
+            ];
+            let wins = |pair: usize| f32::from(scores[pair] > 0.0);
+            let votes = [wins(0) + wins(1), 1.0 - wins(0) + wins(2), 2.0 - wins(1) - wins(2)];
+            let most = votes.iter().fold(0.0f32, |most, &votes| most.max(votes));
+            let class = votes.iter().position(|&votes| votes == most).unwrap();
+            vec![vec![[3.0, 1.0, 2.0][class]], scores]
+        });
+    }
+}
+
+#[test]
 fn what_is_no_ensemble_is_refused() {
     let refused = |node: NodeProto| match read(3, &["y"], node) {
         Err(ModelError::UnsupportedAttribute { operator, node, attribute, reason }) => {

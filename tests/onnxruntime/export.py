@@ -12,7 +12,7 @@ import xgboost
 from onnxmltools import convert_lightgbm, convert_xgboost
 from onnxmltools.convert.common.data_types import FloatTensorType
 from skl2onnx import to_onnx
-from sklearn import datasets, ensemble, linear_model, neural_network, pipeline, preprocessing, tree, utils
+from sklearn import datasets, ensemble, linear_model, neural_network, pipeline, preprocessing, svm, tree, utils
 
 ROWS = 60
 
@@ -51,6 +51,13 @@ def models():
     yield "boosted", ensemble.GradientBoostingClassifier(random_state=0), cancer, by_scikit
     yield "boosted_three", ensemble.GradientBoostingClassifier(n_estimators=20, random_state=0), wine, by_scikit
     yield "boosted_regressor", ensemble.GradientBoostingRegressor(random_state=0), friedman, by_scikit
+    yield "vectors", scaled(svm.SVC()), wine, by_scikit
+    yield "vectors_of_pairs", scaled(svm.SVC(kernel="poly", coef0=1.0, decision_function_shape="ovo")), iris, by_scikit
+    yield "vectors_two", scaled(svm.SVC()), cancer, by_scikit
+    yield "vectors_probable", scaled(svm.SVC(probability=True, random_state=0)), cancer, by_scikit
+    yield "vectors_regressor", scaled(svm.SVR()), friedman, by_scikit
+    yield "vectors_linear", scaled(svm.SVR(kernel="linear")), friedman, by_scikit
+    yield "vectors_sigmoid", scaled(svm.SVR(kernel="sigmoid")), friedman, by_scikit
     light = dict(n_estimators=20, verbose=-1, random_state=0)
     yield "lightgbm", lightgbm.LGBMClassifier(**light), cancer, by(convert_lightgbm)
     yield "lightgbm_three", lightgbm.LGBMClassifier(**light), wine, by(convert_lightgbm)

@@ -373,6 +373,19 @@ fn tables() -> Vec<Case> {
     );
     let operators = vec!["TreeEnsembleClassifier"];
     let chosen = Case { operators, shape: shape.to_vec(), weights: vec![], nodes: vec![choice] };
+    let vectors = |kernel: &str| {
+        let vectors = [0.5, -1.0, 0.25, 1.5, -0.75, 0.5, 1.0, -0.25, 1.25, 0.75, -1.5, 0.0];
+        let parameters = list("kernel_params", &[0.3, 0.5, 2.0]);
+        vec![list("support_vectors", &vectors), parameters, text("kernel_type", kernel)]
+    };
+    let alone = || vec![list("coefficients", &[1.0, -0.6, 0.8]), list("rho", &[0.2]), int("n_supports", 3)];
+    // A vector of each class.
+    let pairs = vec![
+        list("coefficients", &[1.0, -0.6, 0.8, 0.5, 0.7, -0.9]),
+        list("rho", &[0.2, -0.1, 0.05]),
+        ints("vectors_per_class", &[1, 1, 1]),
+        ints("classlabels_ints", &[4, 5, 6]),
+    ];
     let mut zipped = classified("LinearClassifier", vec![linear(), ints("classlabels_ints", &[0, 1]), intercepts()]);
     zipped.operators = vec!["LinearClassifier", "ZipMap"];
     zipped.nodes[1] = table_node("ZipMap", &["s"], &["y"], &[ints("classlabels_int64s", &[0, 1])]);
@@ -405,6 +418,11 @@ fn tables() -> Vec<Case> {
             vec![list("coefficients", &[0.7, -1.2, 0.3, 0.4]), list("intercepts", &[0.2]), linear_labels()],
         ),
         zipped,
+        classified("SVMClassifier", with(vectors("RBF"), pairs)),
+        table("SVMRegressor", with(vectors("RBF"), alone())),
+        table("SVMRegressor", with(vectors("POLY"), alone())),
+        table("SVMRegressor", with(vectors("SIGMOID"), alone())),
+        table("SVMRegressor", with(vectors("LINEAR"), alone())),
         table("TreeEnsembleRegressor", with(trees("target", "BRANCH_LEQ"), vec![int("n_targets", 2)])),
         classified("TreeEnsembleClassifier", with(trees("class", "BRANCH_LT"), vec![labels()])),
         chosen,

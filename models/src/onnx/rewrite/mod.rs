@@ -1,13 +1,17 @@
 //! Operators that are defined by others, written as those before anything else sees the graph.
 //!
 //! - [`quantized`]: `QLinearConv` and `QLinearMatMul`, by ONNX's own definition of them.
-//! - [`tables`]: scalers, normalizers and linear models of `ai.onnx.ml`; [`trees`]: its ensembles of trees.
+//! - [`tables`]: scalers, normalizers and linear models of `ai.onnx.ml`; [`trees`]: its ensembles of trees,
+//!   of which [`ensemble`] reads what they say.
+//! - [`support`]: its support vector machines.
 //! - [`node`]: what one node says, and what it becomes.
 //!
 //! It knows operators and their constants, no shapes: those are inferred of what is written here.
 
+mod ensemble;
 mod node;
 mod quantized;
+mod support;
 mod tables;
 mod trees;
 
@@ -20,7 +24,7 @@ pub use node::Thresholds;
 type Rewrite = fn(&mut Rewriting) -> Result<(), ModelError>;
 
 /// The operators that are written as others, each with its domain and with what writes it.
-const OPERATORS: [(&str, &str, Rewrite); 13] = [
+const OPERATORS: [(&str, &str, Rewrite); 15] = [
     ("", "QLinearConv", quantized::convolution),
     ("", "QLinearMatMul", quantized::product),
     (TABLES, "ArrayFeatureExtractor", tables::columns),
@@ -30,6 +34,8 @@ const OPERATORS: [(&str, &str, Rewrite); 13] = [
     (TABLES, "LinearClassifier", tables::linear_classifier),
     (TABLES, "LinearRegressor", tables::linear_regressor),
     (TABLES, "Normalizer", tables::normalizer),
+    (TABLES, "SVMClassifier", support::classifier),
+    (TABLES, "SVMRegressor", support::regressor),
     (TABLES, "Scaler", tables::scaler),
     (TABLES, "TreeEnsembleClassifier", trees::classifier),
     (TABLES, "TreeEnsembleRegressor", trees::regressor),

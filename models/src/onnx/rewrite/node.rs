@@ -198,6 +198,11 @@ impl Rewriting {
         Ok(self.compute("Cast", &[&x], "as floats", vec![int("to", DataType::Float as i64)]))
     }
 
+    /// A tensor as floats.
+    pub fn numbers_of(&mut self, x: &str, what: &str) -> String {
+        self.compute("Cast", &[x], what, vec![int("to", DataType::Float as i64)])
+    }
+
     /// A tensor as integers.
     pub fn as_integers(&mut self, x: &str, what: &str) -> String {
         self.compute("Cast", &[x], what, vec![int("to", DataType::Int64 as i64)])

@@ -265,7 +265,8 @@ impl Classes {
         Ok(())
     }
 
-    fn label(&self, node: &mut Rewriting, class: &str) {
+    /// The label of a class by its number.
+    pub fn label(&self, node: &mut Rewriting, class: &str) {
         let result = node.result(0);
         match &self.labels {
             None => node.define("Identity", &[class], &result, vec![]),

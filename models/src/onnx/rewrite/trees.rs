@@ -8,19 +8,15 @@
 //! Columns are scaled by powers of two, for each one that makes the most of fixed point's bits for its thresholds, and kept within what
 //! decides comparisons: then one scale of fixed point suits all.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use super::ensemble::{Ensemble, Leaves, Node, Tree};
 use super::node::{Rewriting, Thresholds, int};
 use super::tables::{Classes, Ending, Others};
 use crate::error::ModelError;
-use crate::onnx::MAX_ELEMENTS;
 
 /// Most nodes that are walked together: their numbers are indices of 16 bits.
 const MOST_NODES: usize = (1 << 15) - 1;
-/// Most comparisons from a root to a leaf.
-const MOST_STEPS: usize = 256;
-/// Most columns of a table.
-const MOST_COLUMNS: usize = 1 << 20;
 /// The largest threshold of a scaled column is at most this, and more than half of it. All that is below is below 1, which fixed point
 /// has 15 bits for.
 const LARGEST: f32 = 0.875;
@@ -30,27 +26,6 @@ const BOUND: f32 = 0.9375;
 const NEVER: f32 = 0.96875;
 /// Thresholds smaller than this count as zero when a scale is chosen: some trainers write zero so.
 const TINY: f32 = 1e-20;
-
-/// A tree's node, its children by their places in the tree.
-enum Node {
-    Leaf(Vec<f32>),
-    Branch { column: usize, threshold: f32, children: [usize; 2] },
-}
-
-/// A tree's nodes.
-struct Tree {
-    nodes: Vec<Node>,
-    root: usize,
-}
-
-/// What every ensemble has.
-struct Ensemble {
-    trees: Vec<Tree>,
-    /// The second child is taken where the column is at least the threshold; else only where it exceeds it.
-    inclusive: bool,
-    /// The columns that are compared, in order.
-    columns: Vec<usize>,
-}
 
 /// The sum, or the mean, of what the trees say, for each target.
 pub(super) fn regressor(node: &mut Rewriting) -> Result<(), ModelError> {
@@ -121,129 +96,7 @@ fn with_base(node: &mut Rewriting, scores: String, base: &[f32], targets: usize)
     Ok(node.compute("Add", &[&scores, &base], "with base", vec![]))
 }
 
-/// What leaves say: for each entry a leaf, a target or class, and a summand.
-struct Leaves {
-    trees: Vec<i64>,
-    nodes: Vec<i64>,
-    targets: Vec<i64>,
-    weights: Vec<f32>,
-}
-
-impl Leaves {
-    fn of(node: &mut Rewriting, names: [&str; 4]) -> Result<Self, ModelError> {
-        let [trees, nodes, targets] = [node.ints(names[0])?, node.ints(names[1])?, node.ints(names[2])?];
-        let weights = node.floats(names[3])?;
-        if [nodes.len(), targets.len(), weights.len()].iter().any(|&len| len != trees.len()) {
-            return Err(node.refuse(names[0], "has another length than its like"));
-        }
-        Ok(Self { trees, nodes, targets, weights })
-    }
-
-    /// A class that no leaf on the way names has no score at all, which is not the same as zero.
-    fn check_covered(&self, node: &Rewriting, classes: usize) -> Result<(), ModelError> {
-        let mut named: HashMap<(i64, i64), BTreeSet<i64>> = HashMap::new();
-        for ((&tree, &leaf), &class) in self.trees.iter().zip(&self.nodes).zip(&self.targets) {
-            named.entry((tree, class)).or_default().insert(leaf);
-        }
-        let mut leaves: HashMap<i64, BTreeSet<i64>> = HashMap::new();
-        for (&tree, &leaf) in self.trees.iter().zip(&self.nodes) {
-            leaves.entry(tree).or_default().insert(leaf);
-        }
-        let always = |class: i64| leaves.iter().any(|(&tree, all)| named.get(&(tree, class)) == Some(all));
-        if (0..classes as i64).all(always) {
-            return Ok(());
-        }
-        Err(node.refuse("class_ids", "a class is scored by some leaves of each tree only"))
-    }
-}
-
 impl Ensemble {
-    /// Reads and checks the trees, with one number for each of `width` targets in each leaf.
-    fn of(node: &mut Rewriting, leaves: &Leaves, width: usize) -> Result<Self, ModelError> {
-        let [ids, numbers, columns] =
-            [node.ints("nodes_treeids")?, node.ints("nodes_nodeids")?, node.ints("nodes_featureids")?];
-        let [yes, no] = [node.ints("nodes_truenodeids")?, node.ints("nodes_falsenodeids")?];
-        let (modes, thresholds) = (node.strings("nodes_modes")?, node.floats("nodes_values")?);
-        // They matter for NaN alone, which no input is; or not at all.
-        for name in ["nodes_missing_value_tracks_true", "nodes_hitrates", "nodes_hitrates_as_tensor"] {
-            node.ignore(name);
-        }
-        let lens = [numbers.len(), columns.len(), yes.len(), no.len(), modes.len(), thresholds.len()];
-        if ids.is_empty() || lens.iter().any(|&len| len != ids.len()) {
-            return Err(node.refuse("nodes_treeids", "is empty, or has another length than its like"));
-        }
-        if ids.len().checked_mul(width).is_none_or(|elements| elements > MAX_ELEMENTS) {
-            return Err(node.refuse("nodes_treeids", "has too many nodes for so many targets or classes"));
-        }
-        let mut place = HashMap::new();
-        let mut sizes: BTreeMap<i64, usize> = BTreeMap::new();
-        for (&tree, &number) in ids.iter().zip(&numbers) {
-            let size = sizes.entry(tree).or_default();
-            if place.insert((tree, number), *size).is_some() {
-                return Err(node.refuse("nodes_nodeids", format!("node {number} of tree {tree} is there twice")));
-            }
-            *size += 1;
-        }
-        let find = |tree: i64, number: i64| {
-            let found = place.get(&(tree, number)).copied();
-            found.ok_or_else(|| node.refuse("nodes_nodeids", format!("node {number} of tree {tree} is missing")))
-        };
-        let mut inclusive = None;
-        let mut trees: BTreeMap<i64, Vec<Node>> = BTreeMap::new();
-        for (i, &tree) in ids.iter().enumerate() {
-            let (strict, swapped) = match modes[i].as_str() {
-                "LEAF" => {
-                    trees.entry(tree).or_default().push(Node::Leaf(vec![0.0; width]));
-                    continue;
-                }
-                "BRANCH_LEQ" => (true, false),
-                "BRANCH_LT" => (false, false),
-                "BRANCH_GT" => (true, true),
-                "BRANCH_GTE" => (false, true),
-                other => return Err(node.refuse("nodes_modes", format!("\"{other}\" is not supported"))),
-            };
-            if *inclusive.get_or_insert(!strict) == strict {
-                let reason = "an ensemble that both takes and leaves what is equal to a threshold is not supported";
-                return Err(node.refuse("nodes_modes", reason));
-            }
-            let column = usize::try_from(columns[i]).ok().filter(|&column| column < MOST_COLUMNS);
-            let column = column.ok_or_else(|| node.refuse("nodes_featureids", "is negative or too large"))?;
-            let mut children = [find(tree, yes[i])?, find(tree, no[i])?];
-            if swapped {
-                children.reverse();
-            }
-            trees.entry(tree).or_default().push(Node::Branch { column, threshold: thresholds[i], children });
-        }
-        for (i, &tree) in leaves.trees.iter().enumerate() {
-            let at = find(tree, leaves.nodes[i])?;
-            let target = usize::try_from(leaves.targets[i]).ok().filter(|&target| target < width);
-            let target = target.ok_or_else(|| node.refuse("target_ids", "is none of the targets or classes"))?;
-            match trees.get_mut(&tree).and_then(|nodes| nodes.get_mut(at)) {
-                Some(Node::Leaf(values)) => values[target] += leaves.weights[i],
-                _ => return Err(node.refuse("target_nodeids", "is no leaf")),
-            }
-        }
-        let trees = trees.into_iter().map(|(id, nodes)| Tree::of(node, id, nodes)).collect::<Result<Vec<_>, _>>()?;
-        let branches = trees.iter().flat_map(|tree| &tree.nodes);
-        let columns: BTreeSet<usize> = branches
-            .filter_map(|node| if let Node::Branch { column, .. } = node { Some(*column) } else { None })
-            .collect();
-        if columns.is_empty() {
-            return Err(node.refuse("nodes_modes", "no tree compares anything: nothing depends on the input"));
-        }
-        Ok(Self { trees, inclusive: inclusive.unwrap_or(false), columns: columns.into_iter().collect() })
-    }
-
-    /// Makes a mean of the sum.
-    fn share(&mut self) {
-        let count = self.trees.len() as f32;
-        for node in self.trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
-            if let Node::Leaf(values) = node {
-                values.iter_mut().for_each(|value| *value /= count);
-            }
-        }
-    }
-
     /// Writes the walk, and gives the sum of the leaves that are reached, of shape `[rows, width]`.
     fn write(&self, node: &mut Rewriting, width: usize) -> Result<String, ModelError> {
         let scales = self.scales();
@@ -302,50 +155,6 @@ impl Ensemble {
         }
         groups.push(&self.trees[start..]);
         Ok(groups)
-    }
-}
-
-impl Tree {
-    /// Checks that the nodes are one tree.
-    fn of(node: &Rewriting, id: i64, nodes: Vec<Node>) -> Result<Self, ModelError> {
-        let fail = || node.refuse("nodes_truenodeids", format!("the nodes of tree {id} are not one tree"));
-        let mut parents = vec![0; nodes.len()];
-        for branch in &nodes {
-            if let Node::Branch { children, .. } = branch {
-                children.iter().for_each(|&child| parents[child] += 1);
-            }
-        }
-        let root = parents.iter().position(|&count| count == 0).ok_or_else(fail)?;
-        let tree = Self { nodes, root };
-        // With a parent for each but the root, what is reached is a tree; the rest would be circles.
-        let reached: usize = tree.levels().iter().map(Vec::len).sum();
-        if parents.iter().filter(|&&count| count == 1).count() + 1 != parents.len() || reached != parents.len() {
-            return Err(fail());
-        }
-        if tree.levels().len() > MOST_STEPS + 1 {
-            return Err(node.refuse("nodes_treeids", format!("tree {id} is more than {MOST_STEPS} comparisons deep")));
-        }
-        Ok(tree)
-    }
-
-    /// The nodes by their distance from the root. Stops where there are more than nodes.
-    fn levels(&self) -> Vec<Vec<usize>> {
-        let mut levels = vec![vec![self.root]];
-        let mut count = 1;
-        loop {
-            let last = levels.last().map_or(&[][..], Vec::as_slice);
-            let below: Vec<usize> = last.iter().flat_map(|&at| self.children(at)).collect();
-            count += below.len();
-            if below.is_empty() || count > self.nodes.len() {
-                return levels;
-            }
-            levels.push(below);
-        }
-    }
-
-    fn children(&self, at: usize) -> impl Iterator<Item = usize> {
-        let children = if let Node::Branch { children, .. } = &self.nodes[at] { Some(*children) } else { None };
-        children.into_iter().flatten()
     }
 }
 
