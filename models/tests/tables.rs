@@ -6,6 +6,7 @@ use common::*;
 use ndarray::{ArrayD, IxDyn};
 use tract_onnx::pb::{AttributeProto, NodeProto, attribute_proto::AttributeType};
 use vouch_models::{Calibration, CompileOptions, Compiled, Model, ModelError};
+use vouch_program::Op;
 
 const ROWS: usize = 24;
 
@@ -174,6 +175,30 @@ fn trees_are_walked() {
         let sums = trees.sums(row, 2);
         vec![vec![sums[0] / 4.0 + 0.5, sums[1] / 4.0 - 1.0]]
     });
+}
+
+/// Ensembles of the same numbers of trees, nodes and steps over the same columns differ in their weights alone.
+#[test]
+fn what_trees_compare_is_in_the_weights() {
+    let honest = Trees::random(4, 3, 3, 1, &["BRANCH_LEQ"], 1);
+    let mut other = honest.clone();
+    // Each column's part is another's, in roots, too.
+    other.column.iter_mut().for_each(|column| *column = (*column + 1) % 3);
+    other.value.reverse();
+    let program = |trees: &Trees| {
+        let compiled = check(&["y"], regressor(trees, vec![]), &rows(3, 3), |row| vec![trees.sums(row, 1)]);
+        compiled.program
+    };
+    let [honest, other] = [&honest, &other].map(program);
+    let public = |program: &vouch_program::Program| -> Vec<_> {
+        let without = |op: &Op| match op {
+            Op::Weight { .. } => Op::Weight { data: vec![] },
+            op => op.clone(),
+        };
+        program.nodes.iter().map(|node| (without(&node.op), node.shape.clone())).collect()
+    };
+    // Operators have no text, lest weights were printed.
+    assert!(public(&honest) == public(&other) && honest.nodes != other.nodes);
 }
 
 /// More nodes than one walk can number.

@@ -69,19 +69,9 @@ fn two<'g>(low: &Lowering, operands: Operands<'g>) -> Result<(&'g str, Operand, 
     Ok((tensor, a, b, shape))
 }
 
-/// An operand of a comparison.
-fn as_compared(low: &Lowering, operand: Operand, name: &str) -> Result<Operand, ModelError> {
-    Ok(match operand {
-        Operand::Constant(array) => Operand::Constant(low.as_compared(name, array)?),
-        computed => computed,
-    })
-}
-
 /// What the difference of two tensors, at the finer scale of both, says.
 fn compared(low: &mut Lowering, operands: Operands, name: &str, says: fn(i64) -> bool) -> Result<(), ModelError> {
-    let names = [operands.required(0)?, operands.required(1)?];
     let (tensor, a, b, shape) = two(low, operands)?;
-    let (a, b) = (as_compared(low, a, names[0])?, as_compared(low, b, names[1])?);
     let fracs = [&a, &b].map(|operand| match operand {
         Operand::Computed(value) => value.frac,
         // As fine as 16 bits allow, but no finer than the other could tell.

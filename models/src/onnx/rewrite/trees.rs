@@ -3,7 +3,7 @@
 //! All trees are walked at once, one comparison of each tree a step, as often as the deepest has comparisons. A step looks up, by the
 //! number of the node where each tree stands, the column that it compares, its threshold and its first child; the second child's
 //! number is the next one, so the comparison's result is added. A leaf stays where it is: it is its own first child, and its threshold
-//! is beyond what a column can reach. So nothing but the number of nodes, the steps and the set of columns shows in the graph's shape.
+//! is beyond what a column can reach. So nothing but the numbers of trees and nodes, the steps and the set of columns shows in the graph's shape.
 //!
 //! Columns are scaled by powers of two, for each one that makes the most of fixed point's bits for its thresholds, and kept within what
 //! decides comparisons: then one scale of fixed point suits all.
@@ -244,30 +244,29 @@ impl Layout {
         let count = self.child.len();
         let columns = node.integers(&named("column"), &self.column);
         let thresholds = node.numbers(&named("threshold"), &[count], &self.threshold);
-        let compare = |constant: &str, at: &mut dyn Iterator<Item = usize>| Thresholds {
-            constant: constant.to_string(),
+        let column_of = |at: usize| (self.threshold[at] < NEVER).then(|| compared.columns[self.column[at] as usize]);
+        node.compares(Thresholds {
+            constant: thresholds.clone(),
             operand: compared.operand.clone(),
             scaled: compared.scaled.clone(),
-            columns: at
-                .map(|at| (self.threshold[at] < NEVER).then(|| compared.columns[self.column[at] as usize]))
-                .collect(),
-        };
-        node.compares(compare(&thresholds, &mut (0..count)));
+            columns: (0..count).map(column_of).collect(),
+        });
         let children = node.integers(&named("child"), &self.child);
         let along = |axis| vec![int("axis", axis)];
-        let mut at = node.integers(&named("roots"), &self.roots);
+        // Begun at what depends on the input, though it is always zero: of what is constant, the columns would be indices that all can see.
+        let first = node.integers(&named("first column"), &[0]);
+        let first = node.compute("Gather", &[&compared.scaled, &first], &named("first column's value"), along(-1));
+        let never = node.numbers(&named("never"), &[], &[NEVER]);
+        let never = node.compute("Greater", &[&first, &never], &named("never reached"), vec![]);
+        let zero = node.as_integers(&never, &named("zero"));
+        let roots = node.integers(&named("roots"), &self.roots);
+        let mut at = node.compute("Add", &[&roots, &zero], &named("root"), vec![]);
         for step in 1..=self.steps {
             let named = |what: &str| format!("{name}step {step} {what}");
             let column = node.compute("Gather", &[&columns, &at], &named("column"), along(0));
             let threshold = node.compute("Gather", &[&thresholds, &at], &named("threshold"), along(0));
             let child = node.compute("Gather", &[&children, &at], &named("child"), along(0));
-            // The roots are the same for each row.
-            let pick = if step == 1 { "Gather" } else { "GatherElements" };
-            if step == 1 {
-                // All of it is constant.
-                node.compares(compare(&threshold, &mut self.roots.iter().map(|&root| root as usize)));
-            }
-            let value = node.compute(pick, &[&compared.scaled, &column], &named("value"), along(-1));
+            let value = node.compute("GatherElements", &[&compared.scaled, &column], &named("value"), along(-1));
             let operator = if inclusive { "GreaterOrEqual" } else { "Greater" };
             let second = node.compute(operator, &[&value, &threshold], &named("comparison"), vec![]);
             let second = node.as_integers(&second, &named("side"));
