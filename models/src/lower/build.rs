@@ -51,6 +51,8 @@ pub(crate) struct Lowering<'g> {
     layers: Vec<Layer>,
     /// Tensors whose columns have scales of their own: by how many bits each is finer than the value's scale.
     pub(super) columns: HashMap<String, Vec<i32>>,
+    /// Tensors that are not what they are in the float model.
+    unlike: BTreeSet<String>,
     /// Constants that computed indices pick from, by name and axis: the weights that they are.
     pub(super) picked_from: HashMap<(String, usize), NodeId>,
     /// Tensors that a rescale ended: the scale to which it rounded, before an activation.
@@ -93,6 +95,7 @@ impl<'g> Lowering<'g> {
             tables: BTreeMap::new(),
             layers: Vec::new(),
             columns: HashMap::new(),
+            unlike: BTreeSet::new(),
             picked_from: HashMap::new(),
             rounded: HashMap::new(),
             flat: HashMap::new(),
@@ -211,6 +214,12 @@ impl<'g> Lowering<'g> {
         self.likened.insert(tensor.to_string(), self.ranges.largest(other));
     }
 
+    /// Says of a tensor that in the program it is at most this, other than in the float model: the report is not to compare them.
+    pub fn bound(&mut self, tensor: &str, largest: f64) {
+        self.likened.insert(tensor.to_string(), largest);
+        self.unlike.insert(tensor.to_string());
+    }
+
     /// The largest absolute value of a tensor in the calibration data.
     pub fn largest_seen(&self, tensor: &str) -> f64 {
         self.likened.get(tensor).copied().unwrap_or_else(|| self.ranges.largest(tensor))
@@ -231,7 +240,7 @@ impl<'g> Lowering<'g> {
 
     /// Defines a computed tensor, and notes it for the report if it has a node of its own.
     pub fn define_computed(&mut self, tensor: &str, value: Value) {
-        if value.whole_node(&self.program).is_some() {
+        if value.whole_node(&self.program).is_some() && !self.unlike.contains(tensor) {
             let operator = self.graph.nodes.iter().find(|n| n.outputs.iter().any(|o| o == tensor));
             let operator = operator.map_or(String::new(), |n| n.op.clone());
             self.layers.push(Layer { tensor: tensor.to_string(), operator, node: value.view.node });

@@ -6,6 +6,7 @@ use vouch_program::{AffineTerm, AxisIndex, Func, NodeId, Op, View};
 use super::activation::Activation;
 use super::build::{BITS, Lowering};
 use super::linear::{Factors, Linear, power_of_two};
+use super::mask::Masking;
 use super::matmul::broadcast_shape;
 use super::operand::Operand;
 use super::operands::Operands;
@@ -71,6 +72,14 @@ fn sum(low: &mut Lowering, mut operands: Operands, signs: &[i64]) -> Result<(), 
             Some(deferred) => (Summand::Accumulator(deferred), sign),
             None => (Summand::Operand(Operand::read(low, &operands, position)?), sign),
         });
+    }
+    let given = summands.iter_mut().filter_map(|(summand, sign)| match summand {
+        Summand::Operand(operand) if *sign > 0 => Some(operand),
+        _ => None,
+    });
+    let given = &mut given.collect::<Vec<_>>()[..];
+    if given.len() == signs.len() {
+        low.raise_masks(&operands, Masking::Added, given, shape.len())?;
     }
     operands.finish()?;
 

@@ -19,6 +19,7 @@ mod extreme;
 mod gather;
 mod layout;
 mod linear;
+mod mask;
 mod matmul;
 mod norm;
 mod operand;

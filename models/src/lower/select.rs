@@ -6,6 +6,7 @@ use vouch_program::{AffineTerm, NodeId, Op, View};
 use super::build::{BITS, Lowering};
 use super::elementwise::{broadcast_index, check_rank, without_units};
 use super::linear::power_of_two;
+use super::mask::Masking;
 use super::operand::Operand;
 use super::operands::Operands;
 use super::value::Value;
@@ -146,9 +147,10 @@ fn truth(
 pub(super) fn choose(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
     let tensor = operands.result()?;
     let condition = Operand::read(low, &operands, 0)?;
-    let (a, b) = (Operand::read(low, &operands, 1)?, Operand::read(low, &operands, 2)?);
+    let (mut a, mut b) = (Operand::read(low, &operands, 1)?, Operand::read(low, &operands, 2)?);
     let shape = check_rank(&operands, a.shape(), b.shape())?;
     let shape = check_rank(&operands, condition.shape(), &shape)?;
+    low.raise_masks(&operands, Masking::Chosen, &mut [&mut a, &mut b], shape.len())?;
     operands.finish()?;
     let plan = low.plan(tensor, a.largest(low).max(b.largest(low)))?;
     // At least as fine as what is chosen.

@@ -5,12 +5,14 @@
 mod attributes;
 mod float;
 mod graph;
+mod masks;
 mod read;
 mod rewrite;
 
 pub use attributes::Attributes;
 pub use float::FloatModel;
 pub use graph::{Dimensions, Graph, GraphNode, InputSpec};
+pub use masks::MASKED;
 pub use read::{MAX_ELEMENTS, read_model};
 pub use rewrite::{Thresholds, rewritten};
 

@@ -9,6 +9,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, TensorProto, attribute_proto::Attri
 use tract_onnx::prelude::Framework;
 
 use super::guarded;
+use super::masks::bound_masks;
 use crate::error::ModelError;
 
 /// Most elements that any tensor of a model may have.
@@ -25,9 +26,9 @@ pub fn read_model(bytes: &[u8], folder: Option<&Path>) -> Result<ModelProto, Mod
     if bytes.is_empty() {
         return Err(foreign("it is empty"));
     }
-    let model = guarded(|| tract_onnx::onnx().proto_model_for_read(&mut &*bytes))
+    let mut model = guarded(|| tract_onnx::onnx().proto_model_for_read(&mut &*bytes))
         .map_err(|_| foreign("its bytes are not an ONNX protobuf; it may be cut or of another kind"))?;
-    let Some(graph) = &model.graph else {
+    let Some(graph) = &mut model.graph else {
         return Err(foreign("it contains no graph; it may be cut or of another kind"));
     };
     if graph.node.is_empty() && graph.output.is_empty() {
@@ -36,6 +37,7 @@ pub fn read_model(bytes: &[u8], folder: Option<&Path>) -> Result<ModelProto, Mod
     if model.opset_import.is_empty() {
         return Err(foreign("it does not say which operator set it uses; it may be cut"));
     }
+    bound_masks(graph);
     check_graph(graph, folder)?;
     Ok(model)
 }

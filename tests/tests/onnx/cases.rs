@@ -181,7 +181,15 @@ fn functions() -> Vec<Case> {
 /// Exponentials by their sum: along each axis, of one element, and of more than a narrow maximum could show.
 fn shares() -> Vec<Case> {
     let along = |shape: &[i64], axis| one("Softmax", shape, &["x"], vec![], vec![attribute::int("axis", axis)]);
+    let later: Vec<f32> = (0..25).map(|at| if at % 5 > at / 5 { f32::NEG_INFINITY } else { 0.0 }).collect();
+    let masked = Case {
+        operators: vec!["Add", "Softmax"],
+        shape: vec![2, 5, 5],
+        weights: vec![floats("m", &[5, 5], &later)],
+        nodes: vec![node("Add", &["x", "m"], "s", &[]), node("Softmax", &["s"], "y", &[])],
+    };
     vec![
+        masked,
         plain("Softmax", &[2, 3, 5]),
         along(&[2, 3, 5], 1),
         along(&[3, 1], 1),
