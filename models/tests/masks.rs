@@ -6,7 +6,8 @@ use common::compare::*;
 use common::*;
 use ndarray::{ArrayD, IxDyn};
 use tract_onnx::pb::{ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
-use vouch_models::{Model, ModelError};
+use vouch_models::{Calibration, CompileOptions, Model, ModelError, outputs, quantize_all};
+use vouch_program::execute;
 
 const SHAPE: [i64; 3] = [2, 4, 6];
 
@@ -123,4 +124,109 @@ fn other_low_numbers() {
     nan[0].float_data[0] = f32::NAN;
     let error = compile(&built(&nan, &adds()), &SHAPE, 2.0).err().unwrap();
     assert!(matches!(error, ModelError::NotFiniteWeights { count: 1, .. }), "{error}");
+}
+
+/// Which of six places are kept, in each sample.
+type Kept = fn(usize, usize) -> bool;
+
+const TOKENS: usize = 6;
+const SAMPLED: usize = 8;
+
+fn padded(sample: usize, place: usize) -> bool {
+    place <= sample % TOKENS
+}
+
+/// Compiles scores and a mask of which places are kept, with such samples, and says how far shares are from the float model on others,
+/// with padding.
+fn off(weights: Vec<TensorProto>, nodes: Vec<NodeProto>, kept: Kept) -> f32 {
+    let inputs = vec![declared("x", &[1, 3, 6]), declared_as("kept", &[1, 6], DataType::Int64)];
+    let model = Model::from_bytes(&bytes(&model(inputs, weights, nodes, &["y"]))).unwrap();
+    let scores: Vec<f32> = noise(SAMPLED * 18, 4).iter().map(|x| 4.0 * x).collect();
+    let shaped = |shape: &[usize], data: Vec<f32>| ArrayD::from_shape_vec(IxDyn(shape), data).unwrap();
+    let mask = |kept: Kept| -> Vec<f32> {
+        (0..SAMPLED * TOKENS).map(|at| f32::from(u8::from(kept(at / TOKENS, at % TOKENS)))).collect()
+    };
+    let data = [
+        ("x".to_string(), shaped(&[SAMPLED, 1, 3, 6], scores.clone())),
+        ("kept".to_string(), shaped(&[SAMPLED, 1, 6], mask(kept))),
+    ];
+    let options = CompileOptions::default();
+    let program = model.compile(&Calibration::from_named(data), &options, &mut |_| {}).unwrap().program;
+    let pairs = scores.chunks(18).zip(mask(padded).chunks(TOKENS).map(<[f32]>::to_vec).collect::<Vec<_>>());
+    let differences = pairs.map(|(scores, mask)| {
+        let sample = vec![shaped(&[1, 3, 6], scores.to_vec()), shaped(&[1, 6], mask)];
+        let execution = execute(&program, &quantize_all(&program, &sample).unwrap()).unwrap();
+        let found = outputs(&program, &execution).swap_remove(0);
+        let expected = model.run_float(&sample).unwrap().swap_remove(0);
+        found.iter().zip(&expected).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()))
+    });
+    differences.fold(0.0, f32::max)
+}
+
+#[test]
+fn masks_that_are_computed() {
+    const FLOAT: i64 = 1;
+    const BOOL: i64 = 9;
+    let cast = |from: &str, to: &str, kind| node("Cast", &[from], to, vec![int("to", kind)]);
+    let flipped = || vec![cast("kept", "k", FLOAT), node("Sub", &["one", "k"], "left", vec![])];
+    let ends = || vec![node("Add", &["x", "mask"], "m", vec![]), shares()];
+    let constants = |low| vec![floats("one", &[], vec![1.0]), floats("low", &[], vec![low])];
+    let product = || node("Mul", &["left", "low"], "mask", vec![]);
+    let chosen = || vec![cast("left", "p", BOOL), node("Where", &["p", "low", "left"], "mask", vec![])];
+    let wide = || vec![int_shape(), node("Expand", &["thin", "shape"], "mask", vec![])];
+    let thin = |mut nodes: Vec<NodeProto>| {
+        nodes.last_mut().unwrap().output[0] = "thin".into();
+        nodes
+    };
+    let whole: Kept = |_, _| true;
+    for kept in [padded, whole] {
+        for low in [-10000.0, -1e9, f32::MIN] {
+            let made = [[flipped(), vec![product()]].concat(), [flipped(), chosen()].concat()];
+            for nodes in made {
+                // Between the mask and the scores it may be widened.
+                let widened = [thin(nodes.clone()), wide(), ends()].concat();
+                // A causal mask may come before it, of its own or of the scores.
+                let causal = || {
+                    let pattern = (0..18).map(|at| if at % 6 > at / 6 + 3 { 1.0 } else { 0.0 }).collect();
+                    TensorProto { dims: vec![3, 6], ..truths(pattern) }
+                };
+                let before = vec![node("Where", &["c", "x", "low"], "s", vec![])];
+                let after = vec![node("Add", &["s", "mask"], "m", vec![]), shares()];
+                let both = [nodes.clone(), before, after].concat();
+                for nodes in [[nodes, ends()].concat(), widened, both] {
+                    let weights = [constants(low), vec![causal()]].concat();
+                    let off = off(weights, nodes.clone(), kept);
+                    assert!(off < 0.001, "{off} with {low}: {nodes:?}");
+                }
+            }
+        }
+    }
+}
+
+fn int_shape() -> NodeProto {
+    let value = tract_onnx::pb::AttributeProto {
+        name: "value".into(),
+        r#type: tract_onnx::pb::attribute_proto::AttributeType::Tensor as i32,
+        t: Some(integers("", vec![1, 3, 6])),
+        ..Default::default()
+    };
+    node("Constant", &[], "shape", vec![value])
+}
+
+/// A product with a large constant is no mask if it is of what is no integer, or if something else reads it.
+#[test]
+fn large_factors_stay() {
+    let scaled = |factor: f32, add: &str| {
+        let nodes = vec![
+            node("Mul", &["x", "f"], "l", vec![]),
+            node("Add", &["l", add], "m", vec![]),
+            node("Softmax", &["m"], "y", vec![]),
+        ];
+        (vec![floats("f", &[], vec![factor])], nodes)
+    };
+    for factor in [30.0, 2000.0] {
+        let (weights, nodes) = scaled(factor, "x");
+        let report = check(&SHAPE, weights, nodes).report;
+        assert!(report.smallest_cosine > 0.9999, "{report}");
+    }
 }

@@ -20,10 +20,12 @@ def elements(output):
 
 def answers(path, samples):
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names = [each.name for each in session.get_inputs()]
+    inputs = session.get_inputs()
+    kinds = {"tensor(float)": numpy.float32, "tensor(int64)": numpy.int64}
     for sample in samples:
-        arrays = [numpy.array(each["data"], numpy.float32).reshape(each["shape"]) for each in sample]
-        yield [elements(output) for output in session.run(None, dict(zip(names, arrays)))]
+        given = zip(inputs, sample)
+        arrays = {to.name: numpy.array(each["data"], kinds[to.type]).reshape(each["shape"]) for to, each in given}
+        yield [elements(output) for output in session.run(None, arrays)]
 
 
 def main(folder):

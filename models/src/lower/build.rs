@@ -45,7 +45,7 @@ pub(crate) struct Lowering<'g> {
     pub known: Vec<Interval>,
     values: HashMap<String, Value>,
     pub(super) deferred: HashMap<String, Deferred>,
-    readers: HashMap<&'g str, Vec<usize>>,
+    pub(super) readers: HashMap<&'g str, Vec<usize>>,
     absorbed: BTreeSet<usize>,
     pub(super) tables: BTreeMap<String, u32>,
     layers: Vec<Layer>,
@@ -218,6 +218,11 @@ impl<'g> Lowering<'g> {
     pub fn bound(&mut self, tensor: &str, largest: f64) {
         self.likened.insert(tensor.to_string(), largest);
         self.unlike.insert(tensor.to_string());
+    }
+
+    /// What [`Self::bound`] said of a tensor.
+    pub(super) fn bound_of(&self, tensor: &str) -> Option<f64> {
+        self.unlike.get(tensor).and_then(|_| self.likened.get(tensor)).copied()
     }
 
     /// The largest absolute value of a tensor in the calibration data.

@@ -79,17 +79,22 @@ fn sum(low: &mut Lowering, mut operands: Operands, signs: &[i64]) -> Result<(), 
     });
     let given = &mut given.collect::<Vec<_>>()[..];
     if given.len() == signs.len() {
+        let named = operands.node().inputs.iter().zip(given.iter());
+        let sizes: Vec<_> = named.map(|(name, operand)| (name.clone(), operand.largest(low))).collect();
+        low.masked_sum(tensor, &sizes, shape.len());
         low.raise_masks(&operands, Masking::Added, given, shape.len())?;
     }
     operands.finish()?;
 
     let mut worst = 0.0;
     let (mut finest, mut accumulated) = (i32::MIN, i32::MIN);
+    let mut whole = true;
     for (summand, _) in &summands {
         worst += match summand {
             Summand::Operand(operand) => {
-                if let Operand::Computed(value) = operand {
-                    finest = finest.max(value.frac);
+                match operand {
+                    Operand::Computed(value) => finest = finest.max(value.frac),
+                    Operand::Constant(array) => whole &= array.iter().all(|x| x.fract() == 0.0),
                 }
                 operand.largest(low)
             }
@@ -104,9 +109,9 @@ fn sum(low: &mut Lowering, mut operands: Operands, signs: &[i64]) -> Result<(), 
         // The weights were quantized for this.
         plan.frac = plan.frac.max(accumulated - low.options.shift as i32);
         low.usual_frac(&plan).max(finest)
-    } else if finest == plan.frac || (finest == 0 && plan.frac > 0 && low.graph.is_integer(tensor)) {
+    } else if finest == plan.frac || (finest == 0 && plan.frac > 0 && whole) {
         plan.frac = finest;
-        // Exact where the result is as fine as its operands; else a rescale like all others.
+        // Exact where the result is as fine as its operands, or all are integers; else a rescale like all others.
         finest
     } else {
         low.usual_frac(&plan).max(finest)
@@ -164,7 +169,12 @@ pub(super) fn mul(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
             let b_view = low.view_at(&b, &broadcast_index(&b.shape, shape.len()))?;
             low.bilinear((&a, a_view), (&b, b_view), &shape, shape.clone(), tensor, &shape)
         }
-        (Operand::Computed(x), Operand::Constant(factor)) | (Operand::Constant(factor), Operand::Computed(x)) => {
+        (Operand::Computed(x), Operand::Constant(mut factor))
+        | (Operand::Constant(mut factor), Operand::Computed(x)) => {
+            if x.frac <= 0 {
+                // Of integers only zero is not masked.
+                low.nearer(tensor, &mut [&mut factor], 0.0);
+            }
             scaled(low, &x, &factor.mapv(f64::from), tensor, &shape)
         }
         _ => Err(ModelError::invalid(format!("tensor \"{tensor}\" is constant but was not folded"))),

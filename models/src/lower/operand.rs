@@ -25,6 +25,14 @@ impl Operand {
         low.value(name).map(Self::Computed)
     }
 
+    /// Its elements, if it is known.
+    pub fn constant(&mut self) -> Option<&mut ArrayD<f32>> {
+        match self {
+            Self::Constant(array) => Some(array),
+            Self::Computed(_) => None,
+        }
+    }
+
     /// Its shape.
     pub fn shape(&self) -> &[usize] {
         match self {

@@ -1,5 +1,5 @@
-//! onnxruntime as a second reference: every operator's case, and models of tables as their trainers export them, which this crate's float
-//! model and its fixed-point programs must agree with. It needs Python 3.11 with venv, and installs what `tests/onnxruntime` names from PyPI
+//! onnxruntime as a second reference: every operator's case, models of tables as their trainers export them, and transformers, which this
+//! crate's float model and its fixed-point programs must agree with. It needs Python 3.11 with venv, and installs what `tests/onnxruntime` names from PyPI
 //! under `target`; so it is not run by default.
 
 use std::path::{Path, PathBuf};
@@ -156,6 +156,50 @@ fn exported_tables_agree_with_onnxruntime() {
         assert!(fixed < 0.005 && other < 2, "{name}: fixed point is off by {fixed}, {other} rows came to other leaves");
     }
     assert!(models > 27, "only {models} models were exported");
+}
+
+/// Transformers with causal masks and masks of padding, calibrated on what is padded and on what is not.
+#[test]
+#[ignore = "installs onnxruntime: run with `-- --ignored`"]
+fn transformers_agree_with_onnxruntime() {
+    let folder = tempfile::tempdir().unwrap();
+    for script in ["transformer.py", "run.py"] {
+        run(Command::new(python()).arg(source(script)).arg(folder.path()));
+    }
+    for name in ["gpt2", "gpt2_padded", "bert", "bert_chosen"] {
+        let path = folder.path().join(format!("{name}.onnx"));
+        let model = Model::from_path(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let samples: Vec<Value> = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
+        let samples: Vec<Sample> =
+            samples.iter().map(|sample| sample.as_array().unwrap().iter().map(array).collect()).collect();
+        let answers = answers(folder.path(), name).unwrap();
+        let of_all = largest(answers.iter().flatten().flatten());
+        let whole = samples.iter().map(|sample| {
+            let mut sample = sample.clone();
+            sample[1..].iter_mut().for_each(|mask| mask.fill(1.0));
+            sample
+        });
+        for calibration in [samples.clone(), whole.collect()] {
+            let named = ["tokens", "attention_mask"].into_iter().take(samples[0].len()).enumerate();
+            let named = named.map(|(i, input)| {
+                let views: Vec<_> = calibration.iter().map(|sample| sample[i].view()).collect();
+                (input.to_string(), ndarray::stack(ndarray::Axis(0), &views).unwrap())
+            });
+            let compiled =
+                model.compile(&Calibration::from_named(named), &CompileOptions::default(), &mut |_| {}).unwrap();
+            let program = compiled.program;
+            let (mut float, mut fixed) = (0.0f64, 0.0f64);
+            for (sample, expected) in samples.iter().zip(&answers) {
+                let execution = execute(&program, &quantize_all(&program, sample).unwrap()).unwrap();
+                let proven = outputs(&program, &execution).swap_remove(0);
+                float = float.max(apart(&model.run_float(sample).unwrap()[0], &expected[0]) / of_all);
+                fixed = fixed.max(apart(proven.as_slice().unwrap(), &expected[0]) / of_all);
+            }
+            println!("{name}: float {float:.1e}, fixed {fixed:.1e}");
+            assert!(float < 1e-5, "{name}: the float model is off by {float}");
+            assert!(fixed < 0.002, "{name}: fixed point is off by {fixed}");
+        }
+    }
 }
 
 /// An input as the scripts have it.
