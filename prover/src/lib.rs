@@ -15,6 +15,7 @@ pub mod key_file;
 pub mod lookups;
 pub mod openings;
 mod operands;
+pub mod plonk;
 pub mod prove;
 pub mod setup;
 pub mod shell;

@@ -122,7 +122,7 @@ fn wrap(key: &ProvingKey, core: CoreProof, progress: &mut dyn FnMut(&'static str
         return Err(ProveError::Refused(check));
     }
     let exports = recording.exports.clone();
-    let shell = key.shell.prove(recording)?;
+    let shell = key.shell.prove(&recording)?;
     let CoreProof { key_digest, context, hashes, publics, x_commitments, y_commitments, opening, .. } = core;
     Ok(Proof { key_digest, context, hashes, publics, x_commitments, y_commitments, opening, exports, shell })
 }

@@ -1,4 +1,5 @@
-//! The verifier's own check of the shell against Halo2's, on real proofs and on altered ones: both accept or both refuse.
+//! The shell's keys, proofs and their check against Halo2's: the crate makes the same keys, accepts our proofs as we do its own, and of altered
+//! ones both checks refuse all.
 
 use std::sync::LazyLock;
 
@@ -10,22 +11,25 @@ use halo2_proofs::plonk::{VerifyingKey, verify_proof};
 use halo2_proofs::poly::kzg::commitment::{KZGCommitmentScheme, ParamsKZG};
 use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
 use halo2_proofs::poly::kzg::strategy::SingleStrategy;
-use halo2_proofs::transcript::TranscriptReadBuffer;
+use halo2_proofs::transcript::{TranscriptReadBuffer, TranscriptWriterBuffer};
 use rand_core::OsRng;
 use vouch_circuits::points::{encode_g1, encode_scalar};
-use vouch_circuits::shell::ShellKey;
+use vouch_circuits::shell::{Recording, ShellKey};
 use vouch_models::{quantize_all, zoo};
 use vouch_prover::commit::Srs;
 use vouch_prover::shell::transcript::{Challenge, End};
-use vouch_prover::shell::{ShellProvingKey, convert, key, record_proof};
+use vouch_prover::shell::{ShellProvingKey, convert, halo2, key, record_proof};
 use vouch_prover::{SetupOptions, prove_core, setup_core};
 use vouch_verifier::plonk;
 
 struct Proven {
     srs: Srs,
     key: ShellKey,
+    run: Recording,
     instances: Vec<Fr>,
     proof: Vec<u8>,
+    /// Another one of the same run.
+    again: Vec<u8>,
 }
 
 /// One model's run in one, two and four lanes.
@@ -40,8 +44,9 @@ static PROVEN: LazyLock<Vec<Proven>> = LazyLock::new(|| {
         record_proof(&core.lowered().system, core.layout(), &prove_core(&core, &inputs, None, &mut |_| {}).unwrap());
     let proven = [1, 2, 4].map(|lanes| {
         let shell = ShellProvingKey::new(&core.lowered().system, core.layout(), lanes, &mut srs).unwrap();
-        let (instances, proof) = (run.instance_values(), shell.prove(run.clone()).unwrap());
-        Proven { srs: srs.clone(), key: shell.verifying_key, instances, proof }
+        let [proof, again] = [(); 2].map(|()| shell.prove(&run).unwrap());
+        let (run, instances) = (run.clone(), run.instance_values());
+        Proven { srs: srs.clone(), key: shell.verifying_key, run, instances, proof, again }
     });
     proven.into()
 });
@@ -94,6 +99,37 @@ impl Proven {
         let ours = self.we_accept(&self.key, instances, proof);
         assert_eq!(ours, halo2.accepts(instances, proof));
         ours
+    }
+}
+
+/// Points and scalars of a proof: points come first, but for the openings' two at the end.
+fn elements(key: &ShellKey, proof: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let products = (4 * key.lanes + 1).div_ceil(5);
+    let (points, rest) = proof.split_at(64 * (4 * key.lanes + products + 7));
+    let (scalars, openings) = rest.split_at(rest.len() - 128);
+    let chunks = |bytes: &[u8], size| bytes.chunks(size).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    ([chunks(points, 64), chunks(openings, 64)].concat(), chunks(scalars, 32))
+}
+
+#[test]
+fn the_crate_makes_the_same_keys_and_its_proofs_are_accepted() {
+    for Proven { srs, key, run, instances, .. } in PROVEN.iter() {
+        let mut srs = srs.clone();
+        assert_eq!(halo2::verifying_key(run.clone(), key.lanes, &mut srs).unwrap(), *key, "{} lanes", key.lanes);
+        let transcript = End::<Vec<u8>>::init(Vec::new());
+        let proof = halo2::prove(key, run.clone(), &mut srs, transcript).unwrap().finalize();
+        let reduced = plonk::reduce(key, instances, &proof).unwrap();
+        assert!(reduced.equation.holds(srs.tau_g2), "{} lanes", key.lanes);
+    }
+}
+
+/// Every commitment is blinded and every value is of another point: nothing recurs in another proof of the same run.
+#[test]
+fn two_proofs_of_a_run_share_nothing() {
+    for Proven { key, proof, again, .. } in PROVEN.iter() {
+        let ((points, scalars), (other_points, other_scalars)) = (elements(key, proof), elements(key, again));
+        assert!(points.iter().all(|point| !other_points.contains(point)), "{} lanes", key.lanes);
+        assert!(scalars.iter().all(|scalar| !other_scalars.contains(scalar)), "{} lanes", key.lanes);
     }
 }
 

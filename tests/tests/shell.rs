@@ -101,7 +101,7 @@ fn circuits_of_several_lanes_are_proven_and_verified() {
             assert!(shell.shape.k < key.shell.shape.k && shell.verifying_key.is_well_formed(), "{name}, {lanes}");
             let recording = record_proof(system, layout, core);
             let instances = recording.instance_values();
-            let proof = shell.prove(recording).unwrap();
+            let proof = shell.prove(&recording).unwrap();
             let reduced = plonk::reduce(&shell.verifying_key, &instances, &proof).unwrap();
             assert!(reduced.equation.holds(SRS.tau_g2), "{name}, {lanes}");
             let fewer = ShellKey { lanes: lanes - 1, ..shell.verifying_key.clone() };

@@ -8,22 +8,17 @@
 
 use ark_bn254::{Fr, G1Affine};
 use ark_ec::AffineRepr;
-use ark_ff::{AdditiveGroup, Field, One, PrimeField, Zero};
+use ark_ff::{AdditiveGroup, Field, One, Zero};
 use vouch_circuits::points::{G1_BYTES, decode_g1, decode_scalar, encode_scalar};
 use vouch_circuits::shell::ShellKey;
+use vouch_circuits::shell::copies::{Copies, Product};
+use vouch_circuits::shell::domain::root;
 use vouch_circuits::shell::gates::{Cells, DEGREE, Selectors};
 use vouch_circuits::shell::keccak::Keccak;
 use vouch_circuits::shell::poseidon::CELLS;
-use vouch_circuits::shell::shape::{
-    COPIES_TO_A_PRODUCT, UNUSABLE_ROWS, advice_columns, copy_columns, fixed_columns, product_columns,
-};
+use vouch_circuits::shell::shape::{UNUSABLE_ROWS, advice_columns, copy_columns, fixed_columns, product_columns};
 
 use crate::pairing::Equation;
-
-/// Binary logarithm of the order of the largest subgroup of rows.
-const TWO_ADICITY: u32 = 28;
-/// A generator of the field's multiplicative group: the one whose powers the crate's constants are.
-const GENERATOR: u64 = 7;
 
 /// What is left of a proof.
 #[derive(Clone, Debug)]
@@ -97,11 +92,7 @@ struct Domain {
 
 impl Domain {
     fn new(k: u32, x: Fr) -> Result<Self, Malformed> {
-        // (p − 1) / 2^28, then as many squarings as the subgroup is smaller.
-        let mut exponent = (-Fr::one()).into_bigint();
-        exponent >>= TWO_ADICITY;
-        let largest = Fr::from(GENERATOR).pow(exponent);
-        let root = (k..TWO_ADICITY).fold(largest, |root, _| root.square());
+        let root = root(k);
         let vanishing = (0..k).fold(x, |power, _| power.square()) - Fr::one();
         if vanishing.is_zero() { Err(Malformed) } else { Ok(Self { size: 1 << k, root, x, vanishing }) }
     }
@@ -130,8 +121,7 @@ struct Values {
     next_partial: Fr,
     random: Fr,
     copies: Vec<Fr>,
-    /// Each product at `x`, at the next row, and, but for the last one, at the last usable row.
-    products: Vec<(Fr, Fr, Option<Fr>)>,
+    products: Vec<Product<Fr>>,
 }
 
 impl Values {
@@ -145,8 +135,8 @@ impl Values {
         let copies = reader.scalars(copy_columns(lanes))?;
         let count = product_columns(lanes);
         let product = |i: usize, reader: &mut Reader| -> Result<_, Malformed> {
-            let (at, next) = (reader.scalar()?, reader.scalar()?);
-            Ok((at, next, (i + 1 < count).then(|| reader.scalar()).transpose()?))
+            let (own, next) = (reader.scalar()?, reader.scalar()?);
+            Ok(Product { own, next, last: (i + 1 < count).then(|| reader.scalar()).transpose()? })
         };
         let products = (0..count).map(|i| product(i, reader)).collect::<Result<_, _>>()?;
         Ok(Self { own, next, fixed, next_partial, random, copies, products })
@@ -173,35 +163,19 @@ impl Values {
     }
 
     /// The copy argument's polynomials, `instance` being the public values' column.
-    #[expect(clippy::indexing_slicing, reason = "as many values were read as lanes have columns")]
+    #[expect(clippy::indexing_slicing, reason = "there are unusable rows")]
     fn copies(&self, domain: &Domain, instance: Fr, beta: Fr, gamma: Fr) -> Vec<Fr> {
-        let usable = domain.size - UNUSABLE_ROWS as u64;
-        let ends = domain.lagrange(usable, UNUSABLE_ROWS);
-        let (last, blind): (Fr, Fr) = (ends[0], ends[1..].iter().sum());
-        let first = domain.lagrange(0, 1)[0];
-        let products = &self.products;
-        let mut all = vec![first * (Fr::one() - products[0].0)];
-        let (end, ..) = products[products.len() - 1];
-        all.push(last * (end.square() - end));
-        for pair in products.windows(2) {
-            let before = pair[0].2.unwrap_or_default();
-            all.push(first * (pair[1].0 - before));
-        }
-        let columns = [&self.own[..], &[instance]].concat();
-        let delta = Fr::from(GENERATOR).pow([1u64 << TWO_ADICITY]);
-        let mut coset = beta * domain.x;
-        let parts =
-            products.iter().zip(columns.chunks(COPIES_TO_A_PRODUCT)).zip(self.copies.chunks(COPIES_TO_A_PRODUCT));
-        for (((at, next, _), columns), copies) in parts {
-            let (mut left, mut right) = (*next, *at);
-            for (value, copy) in columns.iter().zip(copies) {
-                left *= *value + beta * copy + gamma;
-                right *= *value + coset + gamma;
-                coset *= delta;
-            }
-            all.push((left - right) * (Fr::one() - last - blind));
-        }
-        all
+        let ends = domain.lagrange(domain.size - UNUSABLE_ROWS as u64, UNUSABLE_ROWS);
+        let copies = Copies {
+            columns: [&self.own[..], &[instance]].concat(),
+            permuted: self.copies.clone(),
+            products: self.products.clone(),
+            row: domain.x,
+            first: domain.lagrange(0, 1)[0],
+            end: ends[0],
+            usable: Fr::one() - ends.iter().sum::<Fr>(),
+        };
+        copies.constraints(&beta, &gamma)
     }
 }
 
@@ -249,14 +223,14 @@ pub fn reduce(key: &ShellKey, instances: &[Fr], proof: &[u8]) -> Result<Reduced,
     let (end_values, other_values) = values.products.split_last().ok_or(Malformed)?;
     let of_cells = cells.iter().zip(values.own.iter().zip(&values.next));
     let mut two: Vec<Claim> = of_cells.map(|(point, (own, next))| claim(one(point), vec![*own, *next])).collect();
-    two.push(claim(one(end), vec![end_values.0, end_values.1]));
+    two.push(claim(one(end), vec![end_values.own, end_values.next]));
     let (partial, others_fixed) = key.fixed.split_first().ok_or(Malformed)?;
     let (partial_value, fixed_values) = values.fixed.split_first().ok_or(Malformed)?;
     two.push(claim(one(partial), vec![*partial_value, values.next_partial]));
     // All other products: at the last usable row too.
     let of_others = others.iter().zip(other_values);
     let three: Vec<Claim> =
-        of_others.map(|(point, v)| claim(one(point), vec![v.0, v.1, v.2.unwrap_or_default()])).collect();
+        of_others.map(|(point, v)| claim(one(point), vec![v.own, v.next, v.last.unwrap_or_default()])).collect();
     // All else: at this row.
     let of_key = others_fixed.iter().zip(fixed_values).chain(key.copies.iter().zip(&values.copies));
     let mut single: Vec<Claim> = of_key.map(|(point, value)| claim(one(point), vec![*value])).collect();

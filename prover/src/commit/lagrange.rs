@@ -8,17 +8,11 @@ use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::CurveGroup;
 use ark_ff::{Field, batch_inversion};
 use ark_poly::{EvaluationDomain as _, GeneralEvaluationDomain};
-use halo2_proofs::halo2curves::bn256;
-use halo2_proofs::poly::EvaluationDomain;
+use vouch_circuits::shell::domain::root;
 use zeroize::Zeroize;
 
 use super::srs::multiply_generator;
-use crate::shell::convert;
-
-/// Halo2's domain of `2^k` rows, whose root of unity counts.
-fn halo2_domain(k: u32) -> EvaluationDomain<bn256::Fr> {
-    EvaluationDomain::new(1, k)
-}
+use crate::plonk::Rows;
 
 /// From the first `2^k` powers.
 ///
@@ -31,15 +25,14 @@ pub fn from_powers(powers: &[G1Affine], k: u32) -> Vec<G1Affine> {
     domain.ifft_in_place(&mut points);
     let points = G1Projective::normalize_batch(&points);
     // Both libraries have a root of their own. Halo2's is an odd power `e` of this one, so its i-th power is number e·i here.
-    let root = convert::scalar_back(&halo2_domain(k).get_omega());
+    let root = root(k);
     let e = domain.elements().position(|element| element == root).expect("roots of one order are powers of each other");
     (0..n).map(|i| points[e * i % n]).collect()
 }
 
 /// From `τ`: `L_i(τ) = ω^i·(τ^n − 1) / (n·(τ − ω^i))`.
 pub fn from_tau(k: u32, tau: &Fr) -> Vec<G1Affine> {
-    let n = Fr::from(1u64 << k);
-    let root = convert::scalar_back(&halo2_domain(k).get_omega());
+    let (n, root) = (Fr::from(1u64 << k), root(k));
     let roots: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |power| Some(*power * root)).take(1 << k).collect();
     let mut values: Vec<Fr> = roots.iter().map(|power| n * (*tau - power)).collect();
     batch_inversion(&mut values);
@@ -52,16 +45,16 @@ pub fn from_tau(k: u32, tau: &Fr) -> Vec<G1Affine> {
 
 /// The coefficients of the polynomial with these values on Halo2's domain.
 pub fn coefficients(values: &[Fr]) -> Vec<Fr> {
-    let domain = halo2_domain(values.len().trailing_zeros());
-    let values = domain.lagrange_from_vec(values.iter().map(convert::scalar).collect());
-    domain.lagrange_to_coeff(values).iter().map(convert::scalar_back).collect()
+    Rows::new(values.len().trailing_zeros()).column(values.to_vec()).coefficients
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::commit::Srs;
+    use crate::shell::convert;
     use halo2_proofs::arithmetic::g_to_lagrange;
+    use halo2_proofs::halo2curves::bn256;
     use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 
     #[test]

@@ -1,45 +1,23 @@
-//! The circuit: a recording laid out in lanes of four advice columns.
-//!
-//! Permutations come first, 23 rows each ([`vouch_circuits::shell::poseidon`]), arithmetic rows below them, all in the same four columns, since a column
-//! costs a verifier more than rows do. Where proving time counts more, the circuit has several such lanes side by side, half or a quarter as
-//! long: each takes its share of every sponge's chain of permutations (one sponge below the other), then of the arithmetic rows.
-//!
-//! Three fixed columns of zeros and ones tell what the rows of all lanes are, so that a gate's selector
-//! is a product of two factors: `partial` (the row holds four partial rounds), `full` (a full round), `arithmetic` (an arithmetic row,
-//! and with `full` a round that absorbs). With `s, p` the cells of a row, `x` all four of them, and a prime for the next row's:
-//!
-//! | rows | selector | equations |
-//! |---|---|---|
-//! | absorb | `full·arithmetic` | `(s_0 + k_0)^5, (s_1 + p + k_1)^5, (s_2 + p' + k_2)^5` are `M⁻¹·(s' − (k_3, 0, 0))` |
-//! | full | `full·(1 − arithmetic)` | `(s_i + k_i)^5` are `M⁻¹·(s' − (k_3, 0, 0))` |
-//! | enter | `(1 − partial)·partial'` | `p` and `x'` are linear in `s_1, s_2` and powers of `s_0`, `p`, `x'` |
-//! | partial | `partial·partial'` | `x'` is linear in `x`, `x'` and their powers |
-//! | leave | `partial·(1 − partial')` | `s'` is linear in `x` and its powers |
-//! | arithmetic | `arithmetic·(1 − full)` | `q_ab·a·b + q_a·a + q_b·b + q_c·c + q_0 = d` |
-//!
-//! Round constants `k` share the columns of `q_a, q_b, q_c, q_0`, which each lane has for itself; `partial`, `full` and `arithmetic` hold for all of
-//! them. The highest degree is 7, with which a product of the copy argument takes five columns.
+//! The circuit ([`super::grid`]) as Halo2 has it.
 
 use std::ops::{Add, Mul, Sub};
 
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
-use halo2_proofs::circuit::{Cell, Layouter, Region, SimpleFloorPlanner, Value};
+use halo2_proofs::circuit::{Cell, Layouter, SimpleFloorPlanner, Value};
 use halo2_proofs::halo2curves::bn256::Fr as Scalar;
-use halo2_proofs::halo2curves::ff::Field as _;
 use halo2_proofs::plonk::{
     Advice, Circuit, Column, ConstraintSystem, Error, Expression, Fixed, Instance, VirtualCells,
 };
 use halo2_proofs::poly::Rotation;
 use vouch_circuits::poseidon::WIDTH;
 use vouch_circuits::shell::Recording;
-use vouch_circuits::shell::arithmetic::{Permutation, Row};
-use vouch_circuits::shell::expression::Variable;
-use vouch_circuits::shell::gates::{Algebra, Cells, DEGREE, Selectors, selectors};
-use vouch_circuits::shell::poseidon::{self, CELLS, Kind, ROWS, round_rows};
-use vouch_circuits::shell::shape::sponge_rows;
+use vouch_circuits::shell::gates::{Algebra, Cells, DEGREE, Selectors};
+use vouch_circuits::shell::poseidon::CELLS;
+use vouch_circuits::shell::shape::UNUSABLE_ROWS;
 
 use super::convert;
+use super::grid::Grid;
 
 /// A lane's columns.
 #[derive(Clone, Debug)]
@@ -116,166 +94,38 @@ impl Circuit<Scalar> for Shell {
     }
 
     fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Scalar>) -> Result<(), Error> {
-        let Self { recording, lanes } = self;
-        let Recording { rows, values, instances, .. } = recording;
+        let grid = Grid::new(&self.recording, self.lanes).ok_or(Error::Synthesis)?;
+        let advice: Vec<_> = columns.lanes.iter().flat_map(|lane| lane.cells).collect();
         let cells = layouter.assign_region(
             || "shell",
-            |region| {
-                let mut sheet = Sheet { region, columns: &columns, values, cells: vec![None; values.len()] };
-                let mut below = 0;
-                for chain in recording.sponges() {
-                    let count = chain.len().div_ceil(*lanes);
-                    let starts: Vec<usize> = (0..count).map(|i| below + i * ROWS).collect();
-                    sheet.rounds_begin(&starts);
-                    for lane in 0..*lanes {
-                        let own = chain.chunks(count).nth(lane).unwrap_or_default();
-                        sheet.permutations(lane, own, &starts);
+            |mut region| {
+                let constants =
+                    columns.lanes.iter().flat_map(|lane| lane.linear.into_iter().chain([lane.product, lane.constant]));
+                let fixed = [columns.partial, columns.full, columns.arithmetic].into_iter().chain(constants);
+                for (column, values) in fixed.zip(&grid.fixed) {
+                    for (row, value) in values.iter().enumerate().filter(|(_, value)| **value != Fr::ZERO) {
+                        region.assign_fixed(column, row, convert::scalar(value));
                     }
-                    below += sponge_rows(chain.len(), *lanes);
                 }
-                sheet.arithmetic_begins(below..below + rows.len().div_ceil(*lanes));
-                for (i, row) in rows.iter().enumerate() {
-                    sheet.arithmetic(i % lanes, below + i / lanes, row);
+                let used = grid.advice.iter().map(|values| values.len() - UNUSABLE_ROWS);
+                let columns = advice.iter().zip(&grid.advice).zip(used);
+                let mut cells = |((column, values), used): ((&Column<Advice>, &Vec<Fr>), usize)| -> Vec<Cell> {
+                    let rows = values[..used].iter().enumerate();
+                    let assign =
+                        |(row, value)| region.assign_advice(*column, row, Value::known(convert::scalar(value)));
+                    rows.map(assign).map(|assigned| assigned.cell()).collect()
+                };
+                let cells: Vec<Vec<Cell>> = columns.map(&mut cells).collect();
+                for [one, other] in grid.copies.iter().filter(|pair| pair[1].column < cells.len()) {
+                    region.constrain_equal(cells[one.column][one.row], cells[other.column][other.row]);
                 }
-                Ok(sheet.cells)
+                Ok(cells)
             },
         )?;
-        for (i, variable) in instances.iter().enumerate() {
-            // A public value that no row reads would be bound to nothing.
-            let cell = cells[variable.0].ok_or(Error::Synthesis)?;
-            layouter.constrain_instance(cell, columns.instance, i);
+        for [cell, public] in grid.copies.iter().filter(|pair| pair[1].column >= cells.len()) {
+            layouter.constrain_instance(cells[cell.column][cell.row], columns.instance, public.row);
         }
         Ok(())
-    }
-}
-
-/// The region being filled.
-struct Sheet<'r, 'a> {
-    region: Region<'r, Scalar>,
-    columns: &'a Columns,
-    values: &'a [Fr],
-    /// The first cell of each variable.
-    cells: Vec<Option<Cell>>,
-}
-
-impl Sheet<'_, '_> {
-    fn free(&mut self, column: Column<Advice>, row: usize, value: &Fr) -> Cell {
-        self.region.assign_advice(column, row, Value::known(convert::scalar(value))).cell()
-    }
-
-    /// A cell that holds the variable: a copy of all its others.
-    fn put(&mut self, column: Column<Advice>, row: usize, variable: Variable) {
-        let cell = self.free(column, row, &self.values[variable.0]);
-        match self.cells[variable.0] {
-            Some(first) => self.region.constrain_equal(cell, first),
-            None => self.cells[variable.0] = Some(cell),
-        }
-    }
-
-    /// That permutations begin in these rows, in all lanes.
-    fn rounds_begin(&mut self, starts: &[usize]) {
-        for start in starts {
-            for (i, round) in round_rows().iter().enumerate() {
-                self.select(selectors(round.kind), start + i);
-            }
-        }
-    }
-
-    /// That these rows are arithmetic ones, in all lanes.
-    fn arithmetic_begins(&mut self, rows: std::ops::Range<usize>) {
-        rows.for_each(|row| self.select([false, false, true], row));
-    }
-
-    fn select(&mut self, [partial, full, arithmetic]: [bool; 3], row: usize) {
-        let Columns { partial: p, full: f, arithmetic: a, .. } = self.columns;
-        for (column, _) in [(p, partial), (f, full), (a, arithmetic)].into_iter().filter(|(_, is)| *is) {
-            self.region.assign_fixed(*column, row, Scalar::ONE);
-        }
-    }
-
-    fn constants(&mut self, lane: usize, row: usize, linear: &[Fr; WIDTH], product: &Fr, constant: &Fr) {
-        let lane = &self.columns.lanes[lane];
-        let pairs = lane.linear.iter().zip(linear).chain([(&lane.product, product), (&lane.constant, constant)]);
-        for (column, value) in pairs {
-            self.region.assign_fixed(*column, row, convert::scalar(value));
-        }
-    }
-
-    /// A lane's part of a chain, and, if that is shorter than the others' parts, permutations of no consequence behind it.
-    fn permutations(&mut self, lane: usize, own: &[Permutation], starts: &[usize]) {
-        let mut state = [Fr::ZERO; WIDTH];
-        for (i, start) in starts.iter().enumerate() {
-            state = match own.get(i) {
-                Some(permutation) => self.permutation(lane, *start, permutation),
-                None => self.filler(lane, *start, state),
-            };
-        }
-    }
-
-    fn permutation(&mut self, lane: usize, start: usize, permutation: &Permutation) -> [Fr; WIDTH] {
-        let Permutation { before, capacity, messages, after } = permutation;
-        let cells = self.columns.lanes[lane].cells;
-        cells.into_iter().zip(before).for_each(|(column, variable)| self.put(column, start, *variable));
-        self.put(cells[WIDTH], start, messages[0]);
-        self.put(cells[WIDTH], start + 1, messages[1]);
-        let values = self.values;
-        let messages = messages.map(|variable| values[variable.0]);
-        let state = self.rounds(lane, start, before.map(|variable| values[variable.0]), *capacity, messages);
-        cells.into_iter().zip(after).for_each(|(column, variable)| self.put(column, start + ROWS, *variable));
-        state
-    }
-
-    /// A permutation of what the row before holds, without messages.
-    fn filler(&mut self, lane: usize, start: usize, state: [Fr; WIDTH]) -> [Fr; WIDTH] {
-        let after = self.rounds(lane, start, state, Fr::ZERO, [Fr::ZERO; 2]);
-        for (column, value) in self.columns.lanes[lane].cells.into_iter().zip(&after) {
-            self.free(column, start + ROWS, value);
-        }
-        after
-    }
-
-    /// The constants of a permutation's rows, and those of their cells that hold no variable.
-    fn rounds(
-        &mut self,
-        lane: usize,
-        start: usize,
-        mut state: [Fr; WIDTH],
-        capacity: Fr,
-        messages: [Fr; 2],
-    ) -> [Fr; WIDTH] {
-        let columns = self.columns.lanes[lane].cells;
-        state[0] += capacity;
-        let (cells, after) = poseidon::cells(state, messages);
-        for (i, (round, cells)) in round_rows().iter().zip(&cells).enumerate() {
-            let row = start + i;
-            // The state before and the messages are variables' cells, and a full round's fourth cell is in no gate.
-            let own = match round.kind {
-                Kind::Absorb => 0,
-                Kind::Full => WIDTH,
-                Kind::Enter | Kind::Partial | Kind::Leave => CELLS,
-            };
-            for (column, value) in columns.into_iter().zip(&cells[..own]) {
-                self.free(column, row, value);
-            }
-            let [mut k0, k1, k2, k3] = round.constants;
-            if round.kind == Kind::Absorb {
-                k0 += capacity;
-            }
-            self.constants(lane, row, &[k0, k1, k2], &round.first, &k3);
-        }
-        after
-    }
-
-    fn arithmetic(&mut self, lane: usize, row: usize, arithmetic: &Row) {
-        let Row { inputs, output, product, linear, constant } = arithmetic;
-        self.constants(lane, row, linear, product, constant);
-        let cells = self.columns.lanes[lane].cells;
-        for (column, input) in cells.into_iter().zip(inputs) {
-            if let Some(variable) = input {
-                self.put(column, row, *variable);
-            }
-        }
-        self.put(cells[WIDTH], row, *output);
     }
 }
 
@@ -332,6 +182,9 @@ fn query(v: &mut VirtualCells<Scalar>, columns: &Columns, lane: &Lane) -> Cells<
 mod tests {
     use super::*;
     use ark_ff::{AdditiveGroup, Field};
+    use halo2_proofs::halo2curves::ff::Field as _;
+    use vouch_circuits::shell::gates::selectors;
+    use vouch_circuits::shell::poseidon::{self, ROWS, round_rows};
     use vouch_circuits::shell::shape::{
         MAX_LANES, MIN_K, UNUSABLE_ROWS, advice_columns, copy_columns, fixed_columns, product_columns,
     };

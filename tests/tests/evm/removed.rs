@@ -16,8 +16,8 @@ use vouch_evm::VouchVerifier::{VouchVerifierErrors as Error, verifyCall};
 use vouch_evm::{Arguments, key_creation_code};
 use vouch_models::{quantize_all, zoo};
 use vouch_prover::shell::convert::{g1_back, scalar_back};
-use vouch_prover::shell::record_proof;
 use vouch_prover::shell::transcript::Challenge;
+use vouch_prover::shell::{halo2, record_proof};
 use vouch_prover::{SetupOptions, prove, prove_core, setup};
 use vouch_verifier::PreparedKey;
 
@@ -134,7 +134,7 @@ fn bent(export: Option<usize>, value: Option<usize>) -> Vec<u8> {
     let exports = recording.exports.clone();
     let before = export.map_or(0, |i| instances - exports.len() + i) + value.map_or(0, |i| instances + i);
     let transcript = Bent { keccak: Keccak::default(), bytes: Vec::new(), begun: false, before };
-    let shell = key.shell.prove_over(recording, transcript).unwrap().bytes;
+    let shell = halo2::prove(&key.verifying_key.shell, recording, &mut SRS.clone(), transcript).unwrap().bytes;
     let CoreProof { key_digest, context, hashes, publics, x_commitments, y_commitments, opening, .. } = core;
     let proof = Proof { key_digest, context, hashes, publics, x_commitments, y_commitments, opening, exports, shell };
     let mut elements = proof.elements();

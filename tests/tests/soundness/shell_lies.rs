@@ -39,7 +39,7 @@ impl Shelled {
     /// Whether a proof of the recording, made with whatever its cells hold, is accepted.
     fn accepts(&self, recording: Recording) -> bool {
         let instances = recording.instance_values();
-        let proof = self.wrapped.key.shell.prove(recording).unwrap();
+        let proof = self.wrapped.key.shell.prove(&recording).unwrap();
         let key = &self.wrapped.key.verifying_key;
         plonk::reduce(&key.shell, &instances, &proof).is_ok_and(|reduced| reduced.equation.holds(key.tau_g2))
     }

@@ -82,7 +82,7 @@ impl Wrapped {
     pub fn wrap(&self, core: &CoreProof) -> Proof {
         let recording = self.record(core);
         let exports = recording.exports.clone();
-        let shell = self.key.shell.prove(recording).unwrap();
+        let shell = self.key.shell.prove(&recording).unwrap();
         let CoreProof { key_digest, context, hashes, publics, x_commitments, y_commitments, opening, .. } =
             core.clone();
         Proof { key_digest, context, hashes, publics, x_commitments, y_commitments, opening, exports, shell }

@@ -1,0 +1,89 @@
+//! The opening of all polynomials at once.
+//!
+//! Boneh, Drake, Fisch, Gabizon: ePrint 2020/081, section 4, with the last quotient scaled as Halo2 has it.
+
+use ark_bn254::Fr;
+use ark_ff::{AdditiveGroup, Field, One};
+use rayon::prelude::*;
+
+use super::{ProvingKey, Writer};
+
+/// Polynomials that are opened at the same points.
+pub struct Set<'p> {
+    /// Different from one another; those of the first set are among those of all others, or all of them.
+    pub points: Vec<Fr>,
+    /// By their coefficients, as many as there are rows.
+    pub polynomials: Vec<&'p [Fr]>,
+}
+
+/// Appends the opening's two points; the values are in the transcript.
+pub fn open(key: &ProvingKey, sets: &[Set], transcript: &mut Writer) {
+    let (y, v) = (transcript.challenge(), transcript.challenge());
+    let combined: Vec<Vec<Fr>> = sets.iter().map(|set| combined(&set.polynomials, &y, key.rows.size)).collect();
+    let mut quotient = vec![Fr::ZERO; key.rows.size];
+    for (set, polynomial) in sets.iter().zip(&combined).rev() {
+        // What interpolates the values is the remainder.
+        let part = set.points.iter().fold(polynomial.clone(), divided);
+        quotient.par_iter_mut().zip(part).for_each(|(sum, coefficient)| *sum = *sum * v + coefficient);
+    }
+    transcript.point(&key.commit(&quotient));
+
+    let u = transcript.challenge();
+    let mut all: Vec<Fr> = Vec::new();
+    for point in sets.iter().flat_map(|set| &set.points) {
+        if !all.contains(point) {
+            all.push(*point);
+        }
+    }
+    let vanishing = |points: &[Fr]| points.iter().map(|point| u - point).product::<Fr>();
+    let outside = |own: &[Fr]| all.iter().filter(|point| !own.contains(point)).map(|point| u - point).product::<Fr>();
+    let first = sets.first().map_or(&[][..], |set| &set.points);
+    // The challenge is one of the points with negligible probability; the proof is refused then.
+    let scale = outside(first).inverse().unwrap_or_default();
+    let mut witness = quotient;
+    let own = -vanishing(first);
+    witness.par_iter_mut().for_each(|coefficient| *coefficient *= own);
+    let mut of_set = scale;
+    for (set, polynomial) in sets.iter().zip(&combined) {
+        let weight = of_set * outside(&set.points);
+        witness.par_iter_mut().zip(polynomial).for_each(|(sum, coefficient)| *sum += weight * coefficient);
+        of_set *= v;
+    }
+    transcript.point(&key.commit(&divided(witness, &u)));
+}
+
+/// `Σ y^j·polynomial_j`.
+fn combined(polynomials: &[&[Fr]], y: &Fr, len: usize) -> Vec<Fr> {
+    let powers: Vec<Fr> =
+        std::iter::successors(Some(Fr::one()), |power| Some(*power * y)).take(polynomials.len()).collect();
+    let coefficient = |i: usize| polynomials.iter().zip(&powers).map(|(polynomial, y)| polynomial[i] * y).sum();
+    (0..len).into_par_iter().map(coefficient).collect()
+}
+
+/// The quotient by `X − point`, without the remainder.
+fn divided(mut polynomial: Vec<Fr>, point: &Fr) -> Vec<Fr> {
+    let mut carry = Fr::ZERO;
+    for coefficient in polynomial.iter_mut().rev() {
+        let next = *coefficient + carry * point;
+        *coefficient = carry;
+        carry = next;
+    }
+    polynomial
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::random_scalar;
+    use crate::plonk::evaluate;
+
+    #[test]
+    fn quotients_are_exact_but_for_the_remainder() {
+        let mut rng = rand::rng();
+        let [point, other] = [(); 2].map(|()| random_scalar(&mut rng));
+        let polynomial: Vec<Fr> = (0..9).map(|_| random_scalar(&mut rng)).collect();
+        let quotient = divided(polynomial.clone(), &point);
+        let remainder = evaluate(&polynomial, &point);
+        assert_eq!(evaluate(&quotient, &other) * (other - point) + remainder, evaluate(&polynomial, &other));
+    }
+}
