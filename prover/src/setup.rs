@@ -186,9 +186,9 @@ impl Needs {
         Ok(Self { cuts: *cuts, k: shape.k, lanes: *lanes })
     }
 
-    /// Powers.
+    /// Powers: of a chunk, and one more than the shell has rows.
     pub fn powers(&self) -> usize {
-        1 << self.cuts.chunk_bits.max(self.k as usize)
+        (1 << self.cuts.chunk_bits).max((1 << self.k) + 1)
     }
 }
 

@@ -41,9 +41,9 @@ pub(crate) struct Column {
 pub struct ProvingKey {
     rows: Rows,
     lanes: usize,
-    /// The reference string's first `2^k` powers.
+    /// The reference string's first `2^k + 1` powers.
     powers: Vec<G1Affine>,
-    /// In Lagrange form.
+    /// All but the last in Lagrange form.
     lagrange: Vec<G1Affine>,
     /// The fixed columns.
     fixed: Vec<Column>,
@@ -53,7 +53,7 @@ pub struct ProvingKey {
 
 impl ProvingKey {
     /// Of a circuit of `2^k` rows in so many lanes with these fixed columns. `follows` is the column and row of the cell that follows each in
-    /// its cycle of copies; `powers` and `lagrange` are a reference string's first `2^k` powers in both forms.
+    /// its cycle of copies; `powers` are a reference string's first `2^k + 1`, `lagrange` all of them but the last in Lagrange form.
     pub fn new(
         lanes: usize,
         fixed: Vec<Vec<Fr>>,
@@ -61,7 +61,7 @@ impl ProvingKey {
         powers: Vec<G1Affine>,
         lagrange: Vec<G1Affine>,
     ) -> Self {
-        let rows = Rows::new(powers.len().trailing_zeros());
+        let rows = Rows::new(lagrange.len().trailing_zeros());
         let permuted = rows.permutation(follows);
         let columns = |values: Vec<Vec<Fr>>| values.into_par_iter().map(|values| rows.column(values)).collect();
         let (fixed, permuted) = (columns(fixed), columns(permuted));
@@ -104,11 +104,13 @@ impl ProvingKey {
         let (beta, gamma) = (transcript.challenge(), transcript.challenge());
         let products = copies::products(self, &advice, &instance, &beta, &gamma, rng);
         products.iter().for_each(|product| transcript.point(&self.commit_values(&product.values)));
-        let random: Vec<Fr> = (0..rows.size).map(|_| random_scalar(rng)).collect();
+        // The crate's is as long as a column. Two coefficients make its commitment and its one value uniform and independent.
+        let random = [(); 2].map(|()| random_scalar(rng));
         transcript.point(&self.commit(&random));
 
         let y = transcript.challenge();
         let pieces = quotient::pieces(self, &advice, &instance, &products, &[beta, gamma, y]);
+        let pieces = quotient::blinded(pieces, rng);
         pieces.iter().for_each(|piece| transcript.point(&self.commit(piece)));
 
         let x = transcript.challenge();

@@ -7,6 +7,7 @@ use std::ops::{Add, Mul, Sub};
 
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field, One};
+use rand::CryptoRng;
 use rayon::prelude::*;
 use vouch_circuits::shell::copies::{Copies, Product};
 use vouch_circuits::shell::domain::{GENERATOR, root};
@@ -14,6 +15,7 @@ use vouch_circuits::shell::gates::{Algebra, Cells, DEGREE, Selectors};
 use vouch_circuits::shell::poseidon::CELLS;
 
 use super::{Column, ProvingKey};
+use crate::commit::random_scalar;
 
 /// Pieces of the quotient, each of as many coefficients as there are rows.
 const PIECES: usize = DEGREE - 1;
@@ -67,6 +69,20 @@ pub fn pieces(
         (0..rows.size).into_par_iter().map(coefficient).collect()
     };
     (0..PIECES).map(piece).collect()
+}
+
+/// The same quotient of pieces that are one coefficient longer, and of which any five are uniform at any point but 0: a random multiple of
+/// `X^n` that one is given is taken from the next one's constant (Gabizon, Williamson, Ciobotaru: PLONK, ePrint 2019/953, section 8.3,
+/// round 3).
+pub fn blinded(mut pieces: Vec<Vec<Fr>>, rng: &mut impl CryptoRng) -> Vec<Vec<Fr>> {
+    let mut carried = Fr::ZERO;
+    let last = pieces.len() - 1;
+    for (j, piece) in pieces.iter_mut().enumerate() {
+        piece[0] -= carried;
+        carried = if j < last { random_scalar(rng) } else { Fr::ZERO };
+        piece.push(carried);
+    }
+    pieces
 }
 
 /// `Σ power^j·piece_j`.
@@ -206,8 +222,21 @@ impl Algebra for Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commit::random_scalar;
     use crate::plonk::evaluate;
+
+    #[test]
+    fn blinds_cancel_and_reach_every_piece() {
+        let mut rng = rand::rng();
+        let pieces: Vec<Vec<Fr>> = (0..PIECES).map(|_| (0..4).map(|_| random_scalar(&mut rng)).collect()).collect();
+        let blinded = blinded(pieces.clone(), &mut rng);
+        let x = random_scalar(&mut rng);
+        let power = x.pow([4u64]);
+        assert_eq!(evaluate(&joined(&blinded, &power), &x), evaluate(&joined(&pieces, &power), &x));
+        for (one, other) in blinded.iter().zip(&pieces) {
+            assert_eq!(one.len(), 5);
+            assert_ne!(evaluate(one, &x), evaluate(other, &x));
+        }
+    }
 
     #[test]
     fn pieces_join_at_a_point() {

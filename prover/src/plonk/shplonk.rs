@@ -12,15 +12,15 @@ use super::{ProvingKey, Writer};
 pub struct Set<'p> {
     /// Different from one another; those of the first set are among those of all others, or all of them.
     pub points: Vec<Fr>,
-    /// By their coefficients, as many as there are rows.
+    /// By their coefficients.
     pub polynomials: Vec<&'p [Fr]>,
 }
 
 /// Appends the opening's two points; the values are in the transcript.
 pub fn open(key: &ProvingKey, sets: &[Set], transcript: &mut Writer) {
     let (y, v) = (transcript.challenge(), transcript.challenge());
-    let combined: Vec<Vec<Fr>> = sets.iter().map(|set| combined(&set.polynomials, &y, key.rows.size)).collect();
-    let mut quotient = vec![Fr::ZERO; key.rows.size];
+    let combined: Vec<Vec<Fr>> = sets.iter().map(|set| combined(&set.polynomials, &y)).collect();
+    let mut quotient = vec![Fr::ZERO; combined.iter().map(Vec::len).max().unwrap_or_default()];
     for (set, polynomial) in sets.iter().zip(&combined).rev() {
         // What interpolates the values is the remainder.
         let part = set.points.iter().fold(polynomial.clone(), divided);
@@ -53,11 +53,14 @@ pub fn open(key: &ProvingKey, sets: &[Set], transcript: &mut Writer) {
 }
 
 /// `Σ y^j·polynomial_j`.
-fn combined(polynomials: &[&[Fr]], y: &Fr, len: usize) -> Vec<Fr> {
-    let powers: Vec<Fr> =
-        std::iter::successors(Some(Fr::one()), |power| Some(*power * y)).take(polynomials.len()).collect();
-    let coefficient = |i: usize| polynomials.iter().zip(&powers).map(|(polynomial, y)| polynomial[i] * y).sum();
-    (0..len).into_par_iter().map(coefficient).collect()
+fn combined(polynomials: &[&[Fr]], y: &Fr) -> Vec<Fr> {
+    let mut sum = vec![Fr::ZERO; polynomials.iter().map(|polynomial| polynomial.len()).max().unwrap_or_default()];
+    let mut weight = Fr::one();
+    for polynomial in polynomials {
+        sum.par_iter_mut().zip(*polynomial).for_each(|(sum, coefficient)| *sum += weight * coefficient);
+        weight *= y;
+    }
+    sum
 }
 
 /// The quotient by `X − point`, without the remainder.

@@ -118,7 +118,7 @@ fn proving_key(
     let recording = record_shape(system, layout);
     let shape = Shape::of(&recording, lanes);
     check_size(&shape)?;
-    let (have, need) = (srs.powers.len(), 1 << shape.k);
+    let (have, need) = (srs.powers.len(), (1 << shape.k) + 1);
     if have < need {
         return Err(ShellError::SrsTooShort { have, need });
     }
