@@ -70,56 +70,77 @@ pub fn selectors(kind: Kind) -> [bool; 3] {
     }
 }
 
+/// What several gates compute of a row and the next one.
+struct Shared<T> {
+    /// Fifth powers of the cells.
+    own: [T; CELLS],
+    next: [T; CELLS],
+    /// What a full round's powers are, by the state that follows.
+    raised: Vec<T>,
+}
+
 impl<T: Algebra> Cells<T> {
     /// All gates' polynomials, each zero in every row, in the circuit's order.
     pub fn gates(&self) -> Vec<T> {
-        [self.absorb(), self.full(), self.enter(), self.partial(), self.leave(), self.arithmetic()].concat()
+        let [s0, s1, s2, _] = self.next.clone();
+        let after = [s0 - self.constant.clone(), s1, s2];
+        let shared = &Shared {
+            own: self.own.each_ref().map(fifth_power),
+            next: self.next.each_ref().map(fifth_power),
+            raised: inverse_matrix().iter().map(|row| form(row, &after)).collect(),
+        };
+        let gates = [
+            self.absorb(shared),
+            self.full(shared),
+            self.enter(shared),
+            self.partial(shared),
+            self.leave(shared),
+            self.arithmetic(),
+        ];
+        gates.concat()
     }
 
-    fn absorb(&self) -> Vec<T> {
+    fn absorb(&self, shared: &Shared<T>) -> Vec<T> {
         let [s0, s1, s2, p] = self.own.clone();
         let [.., next_p] = self.next.clone();
         let selector = self.kind.full.clone() * self.kind.arithmetic.clone();
-        selected(&selector, self.round([s0, s1 + p, s2 + next_p]))
+        selected(&selector, self.round([s0, s1 + p, s2 + next_p], shared))
     }
 
-    fn full(&self) -> Vec<T> {
+    fn full(&self, shared: &Shared<T>) -> Vec<T> {
         let [s0, s1, s2, _] = self.own.clone();
         let selector = self.kind.full.clone() * not(&self.kind.arithmetic);
-        selected(&selector, self.round([s0, s1, s2]))
+        selected(&selector, self.round([s0, s1, s2], shared))
     }
 
     /// A full round of `s`.
-    fn round(&self, s: [T; WIDTH]) -> Vec<T> {
+    fn round(&self, s: [T; WIDTH], shared: &Shared<T>) -> Vec<T> {
         let powers = s.into_iter().zip(self.linear.clone()).map(|(s, k)| fifth_power(&(s + k)));
-        let [s0, s1, s2, _] = self.next.clone();
-        let after = [s0 - self.constant.clone(), s1, s2];
-        powers.zip(inverse_matrix()).map(|(power, row)| power - form(&row, &after)).collect()
+        powers.zip(&shared.raised).map(|(power, raised)| power - raised.clone()).collect()
     }
 
-    fn enter(&self) -> Vec<T> {
+    fn enter(&self, shared: &Shared<T>) -> Vec<T> {
         let Forms { first, second, .. } = forms();
         let [x0, s1, s2, x1] = self.own.clone();
+        let [p0, _, _, p1] = shared.own.clone();
         let [x2, ..] = self.next.clone();
-        let [p0, p1] = [&x0, &x1].map(fifth_power);
         let is_first = form(first, &[p0.clone(), s1.clone(), s2.clone()]) + self.product.clone() - x1.clone();
-        let is_second = form(second, &[p0, p1, s1, s2]) + self.linear[0].clone() - x2;
-        let all = [vec![is_first, is_second], self.following(&[x0, x1])].concat();
+        let is_second = form(second, &[p0.clone(), p1.clone(), s1, s2]) + self.linear[0].clone() - x2;
+        let all = [vec![is_first, is_second], self.following(&[x0, x1], &[p0, p1], shared)].concat();
         selected(&(not(&self.kind.partial) * self.kind.next_partial.clone()), all)
     }
 
-    fn partial(&self) -> Vec<T> {
-        let [_, x1, x2, x3] = self.own.clone();
+    fn partial(&self, shared: &Shared<T>) -> Vec<T> {
         let selector = self.kind.partial.clone() * self.kind.next_partial.clone();
-        selected(&selector, self.following(&[x1, x2, x3]))
+        selected(&selector, self.following(&self.own[1..], &shared.own[1..], shared))
     }
 
-    /// That the last of the next row's cells follow, each from the three before it, of which `before` are the first.
-    fn following(&self, before: &[T]) -> Vec<T> {
+    /// That the last of the next row's cells follow, each from the three before it, of which `before` are the first and `powers` their
+    /// fifth powers.
+    fn following(&self, before: &[T], powers: &[T], shared: &Shared<T>) -> Vec<T> {
         let [k0, k1, k2] = self.linear.clone();
         let constants = [k0, k1, k2, self.constant.clone()];
-        let all = [before, &self.next].concat();
-        let powers: Vec<T> = all.iter().map(fifth_power).collect();
+        let (all, powers) = ([before, &self.next].concat(), [powers, &shared.next].concat());
         let constants = &constants[CELLS + WIDTH - all.len()..];
         let follows = constants.iter().enumerate().map(|(i, constant)| {
             let from = [&all[i + 1..i + 3], &powers[i..i + 3]].concat();
@@ -128,10 +149,11 @@ impl<T: Algebra> Cells<T> {
         follows.collect()
     }
 
-    fn leave(&self) -> Vec<T> {
-        let [_, x1, x2, x3] = self.own.clone();
+    fn leave(&self, shared: &Shared<T>) -> Vec<T> {
+        let [_, _, x2, x3] = self.own.clone();
+        let [_, p1, p2, _] = shared.own.clone();
         let [s0, s1, s2, _] = self.next.clone();
-        let from = [x2.clone(), x3.clone(), fifth_power(&x1), fifth_power(&x2)];
+        let from = [x2, x3.clone(), p1, p2];
         let [_, k1, k2] = self.linear.clone();
         let [of_s1, of_s2] = &forms().last;
         let selector = self.kind.partial.clone() * not(&self.kind.next_partial);

@@ -115,7 +115,12 @@ pub fn cells(mut state: [Fr; WIDTH], messages: [Fr; 2]) -> (Vec<[Fr; CELLS]>, [F
 }
 
 /// The inverse of the permutation's matrix: a round's power is then one linear form of the next row.
-pub fn inverse_matrix() -> [[Fr; WIDTH]; WIDTH] {
+pub fn inverse_matrix() -> &'static [[Fr; WIDTH]; WIDTH] {
+    static INVERSE: LazyLock<[[Fr; WIDTH]; WIDTH]> = LazyLock::new(invert);
+    &INVERSE
+}
+
+fn invert() -> [[Fr; WIDTH]; WIDTH] {
     let m = &parameters().mds;
     let minor = |i: usize, j: usize| {
         let ([a, b], [c, d]) = ([(i + 1) % 3, (i + 2) % 3], [(j + 1) % 3, (j + 2) % 3]);
@@ -128,7 +133,12 @@ pub fn inverse_matrix() -> [[Fr; WIDTH]; WIDTH] {
 }
 
 /// The rounds' constants, of which partial rounds have the first only.
-fn one_constant_each() -> Vec<[Fr; WIDTH]> {
+fn one_constant_each() -> &'static [[Fr; WIDTH]] {
+    static CONSTANTS: LazyLock<Vec<[Fr; WIDTH]>> = LazyLock::new(move_constants);
+    &CONSTANTS
+}
+
+fn move_constants() -> Vec<[Fr; WIDTH]> {
     let half = FULL_ROUNDS / 2;
     let mut constants = parameters().round_constants.clone();
     for round in half..half + PARTIAL_ROUNDS {

@@ -45,7 +45,7 @@ pub fn from_tau(k: u32, tau: &Fr) -> Vec<G1Affine> {
 
 /// The coefficients of the polynomial with these values on Halo2's domain.
 pub fn coefficients(values: &[Fr]) -> Vec<Fr> {
-    Rows::new(values.len().trailing_zeros()).column(values.to_vec()).coefficients
+    Rows::new(values.len().trailing_zeros()).coefficients(values.to_vec())
 }
 
 #[cfg(test)]

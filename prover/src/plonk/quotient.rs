@@ -13,14 +13,16 @@ use vouch_circuits::shell::copies::{Copies, Product};
 use vouch_circuits::shell::domain::{GENERATOR, root};
 use vouch_circuits::shell::gates::{Algebra, Cells, DEGREE, Selectors};
 use vouch_circuits::shell::poseidon::CELLS;
+use vouch_circuits::shell::shape::MIN_K;
 
 use super::{Column, ProvingKey};
 use crate::commit::random_scalar;
 
 /// Pieces of the quotient, each of as many coefficients as there are rows.
 const PIECES: usize = DEGREE - 1;
-/// Rows that are evaluated together.
+/// Rows that are evaluated together; no circuit has fewer.
 const BLOCK: usize = 16;
+const _: () = assert!(BLOCK <= 1 << MIN_K);
 /// Cosets among which the pieces' are the first.
 const COSETS: usize = PIECES.next_power_of_two();
 
@@ -40,13 +42,14 @@ pub fn pieces(
     let parts: Vec<Vec<Fr>> = shifts
         .iter()
         .map(|shift| {
+            let coset = rows.coset(*shift);
             let on_coset = |columns: &[Column]| -> Vec<Vec<Fr>> {
-                columns.par_iter().map(|column| rows.on_coset(&column.coefficients, *shift)).collect()
+                columns.par_iter().map(|column| coset.values(&column.coefficients)).collect()
             };
-            let coset = Coset {
+            let columns = Columns {
                 key,
                 advice: on_coset(advice),
-                instance: rows.on_coset(&instance.coefficients, *shift),
+                instance: coset.values(&instance.coefficients),
                 products: on_coset(products),
                 fixed: on_coset(&key.fixed),
                 permuted: on_coset(&key.permuted),
@@ -55,11 +58,11 @@ pub fn pieces(
             };
             // The rows' subgroup is the coset of 1, and no shift lies in it.
             let scale = (rows.power(shift) - Fr::one()).inverse().unwrap_or_default();
-            let values: Vec<Fr> = (0..rows.size.div_ceil(BLOCK))
+            let values = (0..rows.size / BLOCK)
                 .into_par_iter()
-                .flat_map_iter(|block| coset.sum(block * BLOCK, challenges).0.map(|value| value * scale))
+                .flat_map_iter(|block| columns.sum(block * BLOCK, challenges).0.map(|value| value * scale))
                 .collect();
-            rows.interpolated(&values[..rows.size], *shift)
+            coset.coefficients(values)
         })
         .collect();
     let powers: Vec<Fr> = shifts.iter().map(|shift| rows.power(shift)).collect();
@@ -115,7 +118,7 @@ fn lagrange_coefficients(points: &[Fr]) -> Vec<Vec<Fr>> {
 }
 
 /// All columns on a coset of the rows.
-struct Coset<'k> {
+struct Columns<'k> {
     key: &'k ProvingKey,
     advice: Vec<Vec<Fr>>,
     instance: Vec<Fr>,
@@ -127,7 +130,7 @@ struct Coset<'k> {
     elements: Vec<Fr>,
 }
 
-impl Coset<'_> {
+impl Columns<'_> {
     /// The constraints' sum in a block of rows.
     fn sum(&self, start: usize, [beta, gamma, y]: &[Fr; 3]) -> Block {
         let own = |column: &Vec<Fr>| block(column, start);
