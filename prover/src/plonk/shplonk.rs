@@ -7,6 +7,7 @@ use ark_ff::{AdditiveGroup, Field, One};
 use rayon::prelude::*;
 
 use super::{ProvingKey, Writer};
+use crate::commit::opening::divide_by_linear;
 
 /// Polynomials that are opened at the same points.
 pub struct Set<'p> {
@@ -23,8 +24,9 @@ pub fn open(key: &ProvingKey, sets: &[Set], transcript: &mut Writer) {
     let mut quotient = vec![Fr::ZERO; combined.iter().map(Vec::len).max().unwrap_or_default()];
     for (set, polynomial) in sets.iter().zip(&combined).rev() {
         // What interpolates the values is the remainder.
-        let part = set.points.iter().fold(polynomial.clone(), divided);
-        quotient.par_iter_mut().zip(part).for_each(|(sum, coefficient)| *sum = *sum * v + coefficient);
+        let part = set.points.iter().fold(polynomial.clone(), |part, point| divide_by_linear(&part, point).0);
+        quotient.par_iter_mut().for_each(|sum| *sum *= v);
+        quotient.par_iter_mut().zip(part).for_each(|(sum, coefficient)| *sum += coefficient);
     }
     transcript.point(&key.commit(&quotient));
 
@@ -49,7 +51,7 @@ pub fn open(key: &ProvingKey, sets: &[Set], transcript: &mut Writer) {
         witness.par_iter_mut().zip(polynomial).for_each(|(sum, coefficient)| *sum += weight * coefficient);
         of_set *= v;
     }
-    transcript.point(&key.commit(&divided(witness, &u)));
+    transcript.point(&key.commit(&divide_by_linear(&witness, &u).0));
 }
 
 /// `Σ y^j·polynomial_j`.
@@ -61,32 +63,4 @@ fn combined(polynomials: &[&[Fr]], y: &Fr) -> Vec<Fr> {
         weight *= y;
     }
     sum
-}
-
-/// The quotient by `X − point`, without the remainder.
-fn divided(mut polynomial: Vec<Fr>, point: &Fr) -> Vec<Fr> {
-    let mut carry = Fr::ZERO;
-    for coefficient in polynomial.iter_mut().rev() {
-        let next = *coefficient + carry * point;
-        *coefficient = carry;
-        carry = next;
-    }
-    polynomial
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::commit::random_scalar;
-    use crate::plonk::evaluate;
-
-    #[test]
-    fn quotients_are_exact_but_for_the_remainder() {
-        let mut rng = rand::rng();
-        let [point, other] = [(); 2].map(|()| random_scalar(&mut rng));
-        let polynomial: Vec<Fr> = (0..9).map(|_| random_scalar(&mut rng)).collect();
-        let quotient = divided(polynomial.clone(), &point);
-        let remainder = evaluate(&polynomial, &point);
-        assert_eq!(evaluate(&quotient, &other) * (other - point) + remainder, evaluate(&polynomial, &other));
-    }
 }
