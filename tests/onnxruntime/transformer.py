@@ -1,5 +1,6 @@
 """Writes transformers of random weights, as PyTorch exports their parts, and random tokens for them: of the shape of GPT-2 (normalization and
-Gelu from primitive operators, a causal mask), the same with a mask of padding, and of the shape of BERT (LayerNormalization, Erf)."""
+Gelu from primitive operators, a causal mask), the same with a mask of padding, and of the shape of BERT (LayerNormalization, Erf), also as
+onnxruntime's dynamic quantization leaves it."""
 
 import json
 import pathlib
@@ -7,6 +8,7 @@ import sys
 
 import numpy
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
 
 VOCABULARY, TOKENS, WIDTH, HEADS, LAYERS, SAMPLES = 300, 12, 48, 4, 2, 6
 
@@ -146,6 +148,9 @@ def main(folder):
         path = pathlib.Path(folder) / f"{write.__name__}.onnx"
         path.write_bytes(write(graph).SerializeToString())
         path.with_suffix(".json").write_text(json.dumps(list(samples(graph.random, write is not gpt2))))
+    bert, quantized = (pathlib.Path(folder) / f"{name}.onnx" for name in ("bert", "bert_bytes"))
+    quantize_dynamic(bert, quantized, weight_type=QuantType.QInt8)
+    quantized.with_suffix(".json").write_text(bert.with_suffix(".json").read_text())
 
 
 main(sys.argv[1])

@@ -309,6 +309,9 @@ fn movements() -> Vec<Case> {
         },
         of_integers("QLinearConv", &[1, 2, 4, 4], &[3, 2, 3, 3]),
         of_integers("QLinearMatMul", &[3, 4], &[4, 5]),
+        of_whole_numbers("ConvInteger", &[1, 2, 4, 4], &[3, 2, 3, 3], bytes("v", &[], &[90])),
+        of_whole_numbers("MatMulInteger", &[3, 4], &[4, 5], bytes("v", &[5], &[0, 90, 100, 128, 255])),
+        by_its_range(),
         Case {
             operators: vec!["ArgMax", "Gather"],
             shape: vec![4, 6],
@@ -441,10 +444,44 @@ fn linear_labels() -> Message {
     attribute::ints("classlabels_ints", &[5, 9])
 }
 
+fn some_bytes(name: &str, dims: &[i64]) -> Message {
+    let count = dims.iter().product::<i64>();
+    bytes(name, dims, &(0..count).map(|i| (i * i * 37 % 251) as u8).collect::<Vec<u8>>())
+}
+
+/// An operator on bytes whose result are sums, as floats; the zero points of its weights are `v`.
+fn of_whole_numbers(operator: &'static str, shape: &[i64], weights: &[i64], v: Message) -> Case {
+    const FLOAT: i64 = 1;
+    Case {
+        operators: vec![operator, "QuantizeLinear", "Cast"],
+        shape: shape.to_vec(),
+        weights: vec![floats("s", &[], &[0.02]), bytes("z", &[], &[100]), some_bytes("w", weights), v],
+        nodes: vec![
+            node("QuantizeLinear", &["x", "s", "z"], "q", &[]),
+            node(operator, &["q", "w", "z", "v"], "p", &[]),
+            node("Cast", &["p"], "y", &[attribute::int("to", FLOAT)]),
+        ],
+    }
+}
+
+/// As onnxruntime writes a product whose weights are bytes and whose other factor becomes bytes when it runs.
+fn by_its_range() -> Case {
+    const FLOAT: i64 = 1;
+    Case {
+        operators: vec!["DynamicQuantizeLinear", "MatMulInteger", "Cast", "Mul"],
+        shape: vec![3, 40],
+        weights: vec![bytes("v", &[], &[120]), some_bytes("w", &[40, 5])],
+        nodes: vec![
+            node("DynamicQuantizeLinear", &["x"], "q", &[]).text(2, "t").text(2, "z"),
+            node("MatMulInteger", &["q", "w", "z", "v"], "p", &[]),
+            node("Cast", &["p"], "f", &[attribute::int("to", FLOAT)]),
+            node("Mul", &["f", "t"], "y", &[]),
+        ],
+    }
+}
+
 /// An operator of bytes, between those that take to bytes and back.
 fn of_integers(operator: &'static str, shape: &[i64], weights: &[i64]) -> Case {
-    let count = weights.iter().product::<i64>();
-    let data: Vec<u8> = (0..count).map(|i| (i * i * 37 % 251) as u8).collect();
     let scalar = |name: &str, value: f32| floats(name, &[], &[value]);
     Case {
         operators: vec![operator, "QuantizeLinear", "DequantizeLinear"],
@@ -454,7 +491,7 @@ fn of_integers(operator: &'static str, shape: &[i64], weights: &[i64]) -> Case {
             scalar("t", 0.01),
             scalar("u", 0.1),
             bytes("z", &[], &[100]),
-            bytes("w", weights, &data),
+            some_bytes("w", weights),
         ],
         nodes: vec![
             node("QuantizeLinear", &["x", "s", "z"], "q", &[]),

@@ -95,9 +95,14 @@ fn every_operator_agrees_with_onnxruntime() {
             let float = apart(&model.run_float(&sample).unwrap()[0], &expected[0]) / largest;
             let execution = execute(&program, &quantize_all(&program, &sample).unwrap()).unwrap();
             let fixed = apart(outputs(&program, &execution)[0].as_slice().unwrap(), &expected[0]) / largest;
-            // What is between two integers may go to either.
-            let allowed = if case.operators.contains(&"QuantizeLinear") { 0.06 } else { 0.004 };
-            if float > 1e-5 || fixed > allowed {
+            let (float_allowed, allowed) = match &case.operators[..] {
+                // Which is left out.
+                ["DynamicQuantizeLinear", ..] => (0.01, 0.01),
+                // What is between two integers may go to either.
+                operators if operators.contains(&"QuantizeLinear") => (1e-5, 0.06),
+                _ => (1e-5, 0.004),
+            };
+            if float > float_allowed || fixed > allowed {
                 wrong.push(format!("{what}: the float model is off by {float}, fixed point by {fixed}"));
             }
         }
@@ -166,7 +171,9 @@ fn transformers_agree_with_onnxruntime() {
     for script in ["transformer.py", "run.py"] {
         run(Command::new(python()).arg(source(script)).arg(folder.path()));
     }
-    for name in ["gpt2", "gpt2_padded", "bert", "bert_chosen"] {
+    for name in ["gpt2", "gpt2_padded", "bert", "bert_chosen", "bert_bytes"] {
+        // Which quantizes what is computed, too; here that is left out.
+        let (float_allowed, allowed) = if name == "bert_bytes" { (0.03, 0.03) } else { (1e-5, 0.002) };
         let path = folder.path().join(format!("{name}.onnx"));
         let model = Model::from_path(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
         let samples: Vec<Value> = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
@@ -196,8 +203,8 @@ fn transformers_agree_with_onnxruntime() {
                 fixed = fixed.max(apart(proven.as_slice().unwrap(), &expected[0]) / of_all);
             }
             println!("{name}: float {float:.1e}, fixed {fixed:.1e}");
-            assert!(float < 1e-5, "{name}: the float model is off by {float}");
-            assert!(fixed < 0.002, "{name}: fixed point is off by {fixed}");
+            assert!(float < float_allowed, "{name}: the float model is off by {float}");
+            assert!(fixed < allowed, "{name}: fixed point is off by {fixed}");
         }
     }
 }

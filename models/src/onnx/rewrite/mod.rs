@@ -1,6 +1,6 @@
 //! Operators that are defined by others, written as those before anything else sees the graph.
 //!
-//! - [`quantized`]: `QLinearConv` and `QLinearMatMul`, by ONNX's own definition of them.
+//! - [`quantized`]: `QLinearConv`, `QLinearMatMul`, `MatMulInteger` and `ConvInteger`, by ONNX's own definition of them; and `DynamicQuantizeLinear`.
 //! - [`tables`]: scalers, normalizers and linear models of `ai.onnx.ml`; [`trees`]: its ensembles of trees,
 //!   of which [`ensemble`] reads what they say.
 //! - [`support`]: its support vector machines.
@@ -24,7 +24,10 @@ pub use node::Thresholds;
 type Rewrite = fn(&mut Rewriting) -> Result<(), ModelError>;
 
 /// The operators that are written as others, each with its domain and with what writes it.
-const OPERATORS: [(&str, &str, Rewrite); 15] = [
+const OPERATORS: [(&str, &str, Rewrite); 18] = [
+    ("", "ConvInteger", quantized::integer_convolution),
+    ("", "DynamicQuantizeLinear", quantized::by_its_range),
+    ("", "MatMulInteger", quantized::integer_product),
     ("", "QLinearConv", quantized::convolution),
     ("", "QLinearMatMul", quantized::product),
     (TABLES, "ArrayFeatureExtractor", tables::columns),
@@ -62,6 +65,8 @@ pub fn rewrite(graph: &mut GraphProto, opset: i64) -> Result<Vec<Thresholds>, Mo
             graph.node.push(node);
             continue;
         };
+        // Of results that become floats the declared types would be wrong; all are inferred again.
+        graph.value_info.retain(|declared| !node.output.contains(&declared.name));
         let mut rewriting = Rewriting::new(node, opset);
         write(&mut rewriting)?;
         let written = rewriting.finish()?;

@@ -1,4 +1,5 @@
-//! Products of integers with a scale each: they go to floats, are multiplied, and go back to integers.
+//! Products of integers: with a scale each, they go to floats, are multiplied, and go back to integers; without, they are products of whole
+//! numbers.
 
 use tract_onnx::pb::tensor_proto::DataType;
 
@@ -35,6 +36,58 @@ pub(super) fn product(node: &mut Rewriting) -> Result<(), ModelError> {
     let result = node.result(0);
     node.define("QuantizeLinear", &[&sum, &ys, &yz], &result, vec![]);
     Ok(())
+}
+
+/// `x` as integers, with the scale and the zero point that its own range gives them. What this stands for are the numbers themselves: they go on as
+/// they are, with scale one, so that the model is the one that it was before it was quantized, but for its weights.
+pub(super) fn by_its_range(node: &mut Rewriting) -> Result<(), ModelError> {
+    let x = node.operand(0)?;
+    let [y, scale, zero] = [0, 1, 2].map(|position| node.result(position));
+    node.define("Identity", &[&x], &y, vec![]);
+    for (result, what, value) in [(scale, "one", 1.0), (zero, "zero", 0.0)] {
+        let constant = node.numbers(what, &[], &[value]);
+        node.define("Identity", &[&constant], &result, vec![]);
+    }
+    Ok(())
+}
+
+/// `a b [a_zero] [b_zero]`: a product of integers.
+pub(super) fn integer_product(node: &mut Rewriting) -> Result<(), ModelError> {
+    let lhs = from_zero(node, 0, Some(&[1]))?;
+    // One for all, or one for each column.
+    let rhs = from_zero(node, 1, None)?;
+    let result = node.result(0);
+    node.define("MatMul", &[&lhs, &rhs], &result, vec![]);
+    Ok(())
+}
+
+/// `x w [x_zero] [w_zero]`: a convolution of integers.
+pub(super) fn integer_convolution(node: &mut Rewriting) -> Result<(), ModelError> {
+    let image = from_zero(node, 0, Some(&[1]))?;
+    // Left out, the weights' shape says it.
+    let spatial = match node.ints("kernel_shape")?.len() {
+        0 => 2,
+        lengths => lengths,
+    };
+    // One for all, or one for each of the result's channels.
+    let channels = [vec![-1], vec![1; spatial + 1]].concat();
+    let weights = from_zero(node, 1, Some(&channels))?;
+    let attributes = node.hand_on();
+    let result = node.result(0);
+    node.define("Conv", &[&image, &weights], &result, attributes);
+    Ok(())
+}
+
+/// A factor as floats, less its zero point, if it has one, which is brought to a shape that broadcasts.
+fn from_zero(node: &mut Rewriting, position: usize, shape: Option<&[i64]>) -> Result<String, ModelError> {
+    let factor = node.operand(position)?;
+    let factor = node.numbers_of(&factor, &format!("factor {position}"));
+    let Some(zero) = node.optional(position + 2) else { return Ok(factor) };
+    let mut zero = node.numbers_of(&zero, &format!("zero {position}"));
+    if let Some(shape) = shape {
+        zero = node.reshape(&zero, shape, &format!("zero {position}, shaped"));
+    }
+    Ok(node.compute("Sub", &[&factor, &zero], &format!("factor {position} from zero"), vec![]))
 }
 
 fn operands(node: &Rewriting) -> Result<[String; 8], ModelError> {
