@@ -230,3 +230,12 @@ fn large_factors_stay() {
         assert!(report.smallest_cosine > 0.9999, "{report}");
     }
 }
+
+/// Sums of sums are looked through once, though there are 2^36 ways through these.
+#[test]
+fn many_ways_from_a_sum_to_the_end() {
+    let name = |i: usize| if i == 0 { "x".to_string() } else { format!("t{i}") };
+    let mut nodes: Vec<NodeProto> = (0..36).map(|i| node("Add", &[&name(i), &name(i)], &name(i + 1), vec![])).collect();
+    nodes.push(node("Relu", &[&name(36)], "y", vec![]));
+    check(&[2, 3], vec![], nodes);
+}

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use vouch_program::interval::{Interval, node_interval};
 use vouch_program::{AffineTerm, AxisIndex, Node, NodeId, Op, Port, Program, View};
 
+use super::mask::Masks;
 use super::operands::Operands;
 use super::rescale::Deferred;
 use super::value::Value;
@@ -46,6 +47,9 @@ pub(crate) struct Lowering<'g> {
     values: HashMap<String, Value>,
     pub(super) deferred: HashMap<String, Deferred>,
     pub(super) readers: HashMap<&'g str, Vec<usize>>,
+    /// The nodes that make them.
+    pub(super) makers: HashMap<&'g str, usize>,
+    pub(super) masks: Masks,
     absorbed: BTreeSet<usize>,
     pub(super) tables: BTreeMap<String, u32>,
     layers: Vec<Layer>,
@@ -68,7 +72,9 @@ pub(crate) struct Lowering<'g> {
 impl<'g> Lowering<'g> {
     pub fn new(graph: &'g Graph, ranges: &'g Ranges, options: &'g CompileOptions) -> Self {
         let mut readers: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut makers = HashMap::new();
         for (index, node) in graph.nodes.iter().enumerate() {
+            makers.extend(node.outputs.iter().map(|output| (output.as_str(), index)));
             for input in &node.inputs {
                 readers.entry(input).or_default().push(index);
             }
@@ -91,6 +97,8 @@ impl<'g> Lowering<'g> {
             values: HashMap::new(),
             deferred: HashMap::new(),
             readers,
+            makers,
+            masks: Masks::default(),
             absorbed: BTreeSet::new(),
             tables: BTreeMap::new(),
             layers: Vec::new(),
@@ -107,6 +115,7 @@ impl<'g> Lowering<'g> {
     /// Lowers the whole graph.
     pub fn run(mut self) -> Result<Lowered, ModelError> {
         let graph = self.graph;
+        self.find_masks();
         for input in &graph.inputs {
             self.source = format!("input {}", input.name);
             let column_fracs = self.column_fracs(input)?;

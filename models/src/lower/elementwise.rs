@@ -81,8 +81,8 @@ fn sum(low: &mut Lowering, mut operands: Operands, signs: &[i64]) -> Result<(), 
     if given.len() == signs.len() {
         let named = operands.node().inputs.iter().zip(given.iter());
         let sizes: Vec<_> = named.map(|(name, operand)| (name.clone(), operand.largest(low))).collect();
-        low.masked_sum(tensor, &sizes, shape.len());
-        low.raise_masks(&operands, Masking::Added, given, shape.len())?;
+        low.masked_sum(tensor, &sizes);
+        low.raise_masks(&operands, Masking::Added, given)?;
     }
     operands.finish()?;
 
@@ -173,7 +173,7 @@ pub(super) fn mul(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
         | (Operand::Constant(mut factor), Operand::Computed(x)) => {
             if x.frac <= 0 {
                 // Of integers only zero is not masked.
-                low.nearer(tensor, &mut [&mut factor], 0.0);
+                low.nearer(tensor, &mut [&mut factor], &[]);
             }
             scaled(low, &x, &factor.mapv(f64::from), tensor, &shape)
         }

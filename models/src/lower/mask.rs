@@ -5,7 +5,9 @@
 //!
 //! Constants that meet the scores themselves ([`Lowering::raise_masks`]) are out of reach of any input's. Where a mask is computed, from which
 //! places are padding, the constant comes before the scores are known, and calibration tells how large these are
-//! ([`Lowering::nearer`]).
+//! ([`Lowering::nearer`]), as it does of what is added later.
+
+use std::collections::HashMap;
 
 use ndarray::{ArrayD, Axis};
 
@@ -31,9 +33,18 @@ pub(super) enum Masking {
     Chosen,
 }
 
+/// Where masks go, by tensor.
+#[derive(Default)]
+pub(super) struct Masks {
+    /// Of what becomes an argument of a Softmax along the last axis: what sums on the way may add to it, other than masks.
+    ahead: HashMap<String, f64>,
+    /// Of what is only ever added to such: how low a mask needs to be there.
+    reach: HashMap<String, f64>,
+}
+
 impl Lowering<'_> {
-    /// Raises the constants among the operands of what becomes `tensor`, of `rank` axes, if a Softmax along the last alone reads it and they
-    /// are lower than any need to be. Softmax's result is the same, that of a row that is masked as a whole, too.
+    /// Raises the constants among the operands if a Softmax along the last axis alone reads the result, or a sum on the way to one, and
+    /// they are lower than any need to be. Softmax's result is the same, that of a row that is masked as a whole, too.
     ///
     /// # Errors
     ///
@@ -43,13 +54,12 @@ impl Lowering<'_> {
         operands: &Operands,
         masking: Masking,
         given: &mut [&mut Operand],
-        rank: usize,
     ) -> Result<(), ModelError> {
         let tensor = operands.result()?;
         let computed = given.iter().filter(|operand| matches!(operand, Operand::Computed(_)));
         let beside = computed.map(|operand| operand.largest(self)).fold(0.0, |sum, largest| sum + largest);
         // So much below a row's largest constant, or below zero, nothing is left of a share.
-        let ahead = self.ahead(tensor, rank);
+        let ahead = self.masks.ahead.get(tensor).copied();
         let later = ahead.unwrap_or_default();
         let (reach, most) = match masking {
             Masking::Added => (2.0 * (beside + later) + NOTHING, 3.0 * beside + 2.0 * later + NOTHING),
@@ -78,19 +88,19 @@ impl Lowering<'_> {
     }
 
     /// Brings constants near that `tensor` is made of by a product or a choice, if it is a mask all of which is added to arguments of
-    /// Softmax. Of what else is chosen there `beside` is the size.
-    pub(super) fn nearer(&mut self, tensor: &str, constants: &mut [&mut ArrayD<f32>], beside: f64) {
-        let Some(reach) = self.mask_reach(tensor).filter(|_| self.is_mask(tensor)) else { return };
-        let reach = reach + beside;
+    /// Softmax. What else is chosen there are the tensors `beside`.
+    pub(super) fn nearer(&mut self, tensor: &str, constants: &mut [&mut ArrayD<f32>], beside: &[&String]) {
+        let Some(&reach) = self.masks.reach.get(tensor).filter(|_| self.is_mask(tensor)) else { return };
+        let reach = reach + beside.iter().map(|name| self.score_size(name)).fold(0.0, f64::max);
         for array in constants {
             array.mapv_inplace(|x| if f64::from(x.abs()) < LOW { x } else { x.clamp(-reach as f32, reach as f32) });
         }
         self.bound(tensor, reach);
     }
 
-    /// Of a sum that a Softmax reads, with a mask that is nearer than in the float model: how large it is.
-    pub(super) fn masked_sum(&mut self, tensor: &str, operands: &[(String, f64)], rank: usize) {
-        if self.ahead(tensor, rank).is_none() && self.mask_reach(tensor).is_none() {
+    /// Of a sum that becomes an argument of Softmax, with a mask that is nearer than in the float model: how large it is.
+    pub(super) fn masked_sum(&mut self, tensor: &str, operands: &[(String, f64)]) {
+        if !self.masks.ahead.contains_key(tensor) && !self.masks.reach.contains_key(tensor) {
             return;
         }
         let bounds: Vec<_> = operands.iter().map(|(name, _)| self.bound_of(self.moved_from(name))).collect();
@@ -100,83 +110,99 @@ impl Lowering<'_> {
         }
     }
 
-    /// What further additions, if nothing else comes before a Softmax along the last of `rank` axes, can add to a tensor, other than masks;
-    /// `None` if the tensor is no argument of one.
-    fn ahead(&self, tensor: &str, rank: usize) -> Option<f64> {
+    /// Finds out where masks go, before anything is lowered.
+    pub(super) fn find_masks(&mut self) {
+        // What reads a tensor comes later, and is known here.
+        for node in self.graph.nodes.iter().rev() {
+            for tensor in &node.outputs {
+                if let Some(ahead) = self.ahead(tensor) {
+                    self.masks.ahead.insert(tensor.clone(), ahead);
+                }
+                if let Some(reach) = self.reach(tensor) {
+                    self.masks.reach.insert(tensor.clone(), reach);
+                }
+            }
+        }
+    }
+
+    fn ahead(&self, tensor: &str) -> Option<f64> {
         let (_, reader) = self.sole_reader(tensor)?;
         match reader.op.as_str() {
             "Softmax" => {
+                let rank = self.graph.shape(tensor)?.len();
                 let axis = Attributes::of(&reader.proto).int("axis").ok()?;
                 let axis = axis.unwrap_or(if self.graph.opset < 13 { 1 } else { -1 });
                 (axis == -1 || axis + 1 == rank as i64).then_some(0.0)
             }
             "Add" => {
-                let others = reader.inputs.iter().filter(|name| *name != tensor);
-                let added: f64 = others.map(|name| self.score_size(name)).sum();
-                let result = &reader.outputs[0];
-                Some(added + self.ahead(result, self.graph.shape(result)?.len())?)
+                let ahead = self.masks.ahead.get(&reader.outputs[0])?;
+                Some(ahead + self.beside(tensor, reader))
             }
             _ => None,
         }
     }
 
-    /// How low a mask needs to be that is made in `tensor`, if all that becomes of that is to be added to arguments of Softmax.
-    fn mask_reach(&self, tensor: &str) -> Option<f64> {
+    fn reach(&self, tensor: &str) -> Option<f64> {
         if self.graph.outputs.iter().any(|output| output == tensor) {
             return None;
         }
-        let readers = self.readers.get(tensor)?.iter().map(|&index| &self.graph.nodes[index]);
-        let reaches = readers.map(|reader| {
+        let mut most = 0.0f64;
+        for &index in self.readers.get(tensor)? {
+            let reader = &self.graph.nodes[index];
             let result = &reader.outputs[0];
             let position = reader.inputs.iter().position(|name| name == tensor)?;
-            match (reader.op.as_str(), position) {
-                ("Add", _) => {
-                    let Some(later) = self.ahead(result, self.graph.shape(result)?.len()) else {
-                        return self.mask_reach(result);
-                    };
-                    let others = reader.inputs.iter().filter(|name| *name != tensor);
-                    let beside: f64 = others.map(|name| self.score_size(name)).sum();
-                    Some(2.0 * (beside + later) + NOTHING)
-                }
-                ("Where", 1 | 2) => self.mask_reach(result),
-                (moving, 0) if MOVING.contains(&moving) => self.mask_reach(result),
-                _ => None,
-            }
-        });
-        reaches.reduce(|a, b| Some(a?.max(b?))).flatten()
+            let own = match (reader.op.as_str(), position, self.masks.ahead.get(result)) {
+                ("Add", _, Some(later)) => 2.0 * (later + self.beside(tensor, reader)) + NOTHING,
+                ("Add", _, None) | ("Where", 1 | 2, _) => *self.masks.reach.get(result)?,
+                (moving, 0, _) if MOVING.contains(&moving) => *self.masks.reach.get(result)?,
+                _ => return None,
+            };
+            most = most.max(own);
+        }
+        Some(most)
+    }
+
+    /// How large the other operands of a sum may become.
+    fn beside(&self, tensor: &str, sum: &GraphNode) -> f64 {
+        sum.inputs.iter().filter(|name| *name != tensor).map(|name| self.score_size(name)).sum()
     }
 
     /// How large scores, without masks, may become in the program: what calibration leaves room for.
-    pub(super) fn score_size(&self, name: &str) -> f64 {
-        let name = self.moved_from(name);
-        if !self.is_mask(name) {
-            let seen = self.ranges.largest(name) * self.options.headroom;
-            return f64::from(BITS as i32 - 1 - frac_for(seen)).exp2();
+    fn score_size(&self, name: &str) -> f64 {
+        let mut name = self.moved_from(name);
+        while self.is_mask(name) {
+            // What is chosen beside the mask.
+            let chosen = self.made_by(name).filter(|node| node.op == "Where").map_or(&[][..], |node| &node.inputs[1..]);
+            let Some(computed) = chosen.iter().find(|name| !self.graph.is_constant(name)) else { return 0.0 };
+            name = self.moved_from(computed);
         }
-        let chosen = self.made_by(name).filter(|node| node.op == "Where").map_or(&[][..], |node| &node.inputs[1..]);
-        let computed = chosen.iter().filter(|name| !self.graph.is_constant(name));
-        computed.map(|name| self.score_size(name)).fold(0.0, f64::max)
+        let seen = self.ranges.largest(name) * self.options.headroom;
+        f64::from(BITS as i32 - 1 - frac_for(seen)).exp2()
     }
 
     /// Whether a product or a choice makes a tensor of constants that are too large for scores, and what calibration saw, if anything but
     /// zero, is, too.
     fn is_mask(&self, name: &str) -> bool {
-        let made = self.made_by(name).filter(|node| matches!(node.op.as_str(), "Mul" | "Where"));
-        let mut constants = made.iter().flat_map(|node| &node.inputs).filter_map(|name| self.graph.constant(name));
+        let of = match self.made_by(name).map(|node| (node.op.as_str(), &node.inputs[..])) {
+            Some(("Mul", factors)) => factors,
+            Some(("Where", [_, chosen @ ..])) => chosen,
+            _ => return false,
+        };
         let seen = self.ranges.largest(name);
+        let mut constants = of.iter().filter_map(|name| self.graph.constant(name));
         (seen == 0.0 || seen >= LOW) && constants.any(|array| array.iter().any(|x| f64::from(x.abs()) >= LOW))
     }
 
     /// The tensor that this one is, but for its shape and the order of its elements.
-    fn moved_from<'a>(&'a self, name: &'a str) -> &'a str {
-        match self.made_by(name).filter(|node| MOVING.contains(&node.op.as_str())) {
-            Some(node) => self.moved_from(&node.inputs[0]),
-            None => name,
+    fn moved_from<'a>(&'a self, mut name: &'a str) -> &'a str {
+        while let Some(node) = self.made_by(name).filter(|node| MOVING.contains(&node.op.as_str())) {
+            name = &node.inputs[0];
         }
+        name
     }
 
     fn made_by(&self, name: &str) -> Option<&GraphNode> {
-        self.graph.nodes.iter().find(|node| node.outputs.iter().any(|output| output == name))
+        self.makers.get(name).map(|&index| &self.graph.nodes[index])
     }
 }
 

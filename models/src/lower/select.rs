@@ -151,10 +151,10 @@ pub(super) fn choose(low: &mut Lowering, operands: Operands) -> Result<(), Model
     let shape = check_rank(&operands, a.shape(), b.shape())?;
     let shape = check_rank(&operands, condition.shape(), &shape)?;
     let beside = operands.node().inputs[1..].iter().filter(|name| !low.graph.is_constant(name));
-    let beside = beside.map(|name| low.score_size(name)).fold(0.0, f64::max);
+    let beside: Vec<_> = beside.collect();
     let mut constants: Vec<_> = [&mut a, &mut b].into_iter().filter_map(Operand::constant).collect();
-    low.nearer(tensor, &mut constants, beside);
-    low.raise_masks(&operands, Masking::Chosen, &mut [&mut a, &mut b], shape.len())?;
+    low.nearer(tensor, &mut constants, &beside);
+    low.raise_masks(&operands, Masking::Chosen, &mut [&mut a, &mut b])?;
     operands.finish()?;
     let plan = low.plan(tensor, a.largest(low).max(b.largest(low)))?;
     // At least as fine as what is chosen.
