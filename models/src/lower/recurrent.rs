@@ -7,10 +7,11 @@ use ndarray::{ArrayD, Axis, Slice};
 use vouch_program::interval::{Interval, rescaled};
 use vouch_program::{AffineTerm, AxisIndex, Func, NodeId, Op, View};
 
-use super::build::{BITS, Lowering};
+use super::build::{BITS, FRACS, Lowering};
 use super::linear::{integer_frac, power_of_two};
 use super::operand::Operand;
 use super::operands::Operands;
+use super::rescale::MAX_SHIFT;
 use super::value::Value;
 use crate::calibrate::frac_for;
 use crate::error::ModelError;
@@ -20,8 +21,9 @@ const GATE_FRAC: i32 = 15;
 /// Scales of a gate's argument: beyond 16 a logistic function is constant, beyond 8 a hyperbolic tangent.
 const LOGISTIC_FRAC: i32 = 11;
 const TANGENT_FRAC: i32 = 12;
-/// The finest scale of weights.
-const WEIGHT_FRAC: i32 = 20;
+/// The finest scale of weights: times what is at the finest scale, too, they can still be rescaled.
+const WEIGHT_FRAC: i32 = 19;
+const _: () = assert!(WEIGHT_FRAC + *FRACS.end() - LOGISTIC_FRAC <= MAX_SHIFT);
 /// The largest cell state that keeps its value: more saturates.
 const LARGEST_CELL: f64 = 30.0;
 /// Most steps.

@@ -13,8 +13,8 @@ use super::value::Value;
 use crate::calibrate::frac_for;
 use crate::error::ModelError;
 
-/// Largest shift of a rescale.
-const MAX_SHIFT: i32 = 40;
+/// Most bits that a rescale drops: more cannot be proven.
+pub(super) const MAX_SHIFT: i32 = 32;
 
 /// How an operator's result will be scaled.
 pub(crate) struct Plan {
