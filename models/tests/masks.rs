@@ -239,3 +239,25 @@ fn many_ways_from_a_sum_to_the_end() {
     nodes.push(node("Relu", &[&name(36)], "y", vec![]));
     check(&[2, 3], vec![], nodes);
 }
+
+/// Nor is one of integers beyond 1, of which the largest still wins.
+#[test]
+fn factors_of_larger_integers_stay() {
+    let inputs = vec![declared("x", &[1, 2, 3]), declared_as("n", &[1, 3], DataType::Int64)];
+    let nodes = vec![
+        node("Cast", &["n"], "k", vec![int("to", 1)]),
+        node("Mul", &["k", "f"], "mask", vec![]),
+        node("Add", &["x", "mask"], "m", vec![]),
+        shares(),
+    ];
+    let model = model(inputs, vec![floats("f", &[], vec![2000.0])], nodes, &["y"]);
+    let model = Model::from_bytes(&bytes(&model)).unwrap();
+    let shaped = |shape: &[usize], data: &[f32]| ArrayD::from_shape_vec(IxDyn(shape), data.to_vec()).unwrap();
+    let data = [
+        ("x".to_string(), shaped(&[1, 1, 2, 3], &[0.5, -0.5, 0.2, 0.1, 0.9, -0.3])),
+        ("n".to_string(), shaped(&[1, 1, 3], &[7.0, 8.0, 9.0])),
+    ];
+    let options = CompileOptions::default();
+    let compiled = model.compile(&Calibration::from_named(data), &options, &mut |_| {}).unwrap();
+    assert!(compiled.report.largest_error_share < 0.001, "{}", compiled.report);
+}

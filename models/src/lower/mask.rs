@@ -181,16 +181,17 @@ impl Lowering<'_> {
     }
 
     /// Whether a product or a choice makes a tensor of constants that are too large for scores, and what calibration saw, if anything but
-    /// zero, is, too.
+    /// zero, is, too, but not larger: a product that is has other factors than truth values, which it must keep apart.
     fn is_mask(&self, name: &str) -> bool {
         let of = match self.made_by(name).map(|node| (node.op.as_str(), &node.inputs[..])) {
             Some(("Mul", factors)) => factors,
             Some(("Where", [_, chosen @ ..])) => chosen,
             _ => return false,
         };
+        let constants = of.iter().filter_map(|name| self.graph.constant(name));
+        let largest = constants.flat_map(ArrayD::into_iter).fold(0.0, |most, x| f64::max(most, f64::from(x.abs())));
         let seen = self.ranges.largest(name);
-        let mut constants = of.iter().filter_map(|name| self.graph.constant(name));
-        (seen == 0.0 || seen >= LOW) && constants.any(|array| array.iter().any(|x| f64::from(x.abs()) >= LOW))
+        largest >= LOW && (seen == 0.0 || (LOW..=largest).contains(&seen))
     }
 
     /// The tensor that this one is, but for its shape and the order of its elements.

@@ -24,6 +24,7 @@ use rayon::prelude::*;
 use vouch_circuits::points::{encode_g1, encode_scalar};
 use vouch_circuits::shell::keccak::Keccak;
 use vouch_circuits::shell::shape::UNUSABLE_ROWS;
+use vouch_circuits::tensor_opening::evaluate;
 
 pub(crate) use self::rows::Rows;
 use self::shplonk::Set;
@@ -178,9 +179,4 @@ impl Writer {
 
 fn coefficients(columns: &[Column]) -> impl Iterator<Item = &[Fr]> {
     columns.iter().map(|column| &column.coefficients[..])
-}
-
-/// A polynomial's value.
-fn evaluate(coefficients: &[Fr], at: &Fr) -> Fr {
-    coefficients.iter().rev().fold(Fr::ZERO, |sum, coefficient| sum * at + coefficient)
 }
