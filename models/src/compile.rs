@@ -8,7 +8,7 @@ use crate::calibrate::Ranges;
 use crate::data::{Calibration, Sample};
 use crate::error::ModelError;
 use crate::lower::{Lowering, check_operator};
-use crate::onnx::{Dimensions, FloatModel, Graph, InputSpec, read_model};
+use crate::onnx::{Fixed, FloatModel, Graph, InputSpec, read_model};
 use crate::report::{AccuracyReport, Comparison};
 
 /// What can be chosen when compiling. The default is meant to be right.
@@ -54,18 +54,18 @@ impl Model {
     ///
     /// If it cannot be read, is not a usable ONNX model, or uses an operator that is not supported.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        Self::from_path_with(path, &Dimensions::new())
+        Self::from_path_with(path, &Fixed::default())
     }
 
-    /// Like [`Model::from_path`], with lengths for axes that the model leaves open.
+    /// Like [`Model::from_path`], with what is fixed of what the model leaves open.
     ///
     /// # Errors
     ///
     /// As of [`Model::from_path`], and if there is no such axis.
-    pub fn from_path_with(path: impl AsRef<Path>, dimensions: &Dimensions) -> Result<Self, ModelError> {
+    pub fn from_path_with(path: impl AsRef<Path>, fixed: &Fixed) -> Result<Self, ModelError> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_path_buf(), source })?;
-        let mut model = Self::read(&bytes, path.parent(), dimensions)?;
+        let mut model = Self::read(&bytes, path.parent(), fixed)?;
         model.stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
         Ok(model)
     }
@@ -76,21 +76,21 @@ impl Model {
     ///
     /// As of [`Model::from_path`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
-        Self::read(bytes, None, &Dimensions::new())
+        Self::read(bytes, None, &Fixed::default())
     }
 
-    /// Like [`Model::from_bytes`], with lengths for axes that the model leaves open.
+    /// Like [`Model::from_bytes`], with what is fixed of what the model leaves open.
     ///
     /// # Errors
     ///
     /// As of [`Model::from_path_with`].
-    pub fn from_bytes_with(bytes: &[u8], dimensions: &Dimensions) -> Result<Self, ModelError> {
-        Self::read(bytes, None, dimensions)
+    pub fn from_bytes_with(bytes: &[u8], fixed: &Fixed) -> Result<Self, ModelError> {
+        Self::read(bytes, None, fixed)
     }
 
-    fn read(bytes: &[u8], folder: Option<&Path>, dimensions: &Dimensions) -> Result<Self, ModelError> {
+    fn read(bytes: &[u8], folder: Option<&Path>, fixed: &Fixed) -> Result<Self, ModelError> {
         let proto = read_model(bytes, folder)?;
-        let (graph, float) = Graph::new(proto, folder, dimensions, check_operator)?;
+        let (graph, float) = Graph::new(proto, folder, fixed, check_operator)?;
         Ok(Self { graph, float, stem: None })
     }
 

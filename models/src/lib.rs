@@ -26,6 +26,6 @@ pub use compile::{CompileOptions, Compiled, Model, compile};
 pub use data::{Calibration, Sample};
 pub use error::ModelError;
 pub use lower::supported_operators;
-pub use onnx::{Dimensions, InputSpec};
+pub use onnx::{Fixed, InputSpec};
 pub use quantize::{dequantize, outputs, quantize, quantize_all};
 pub use report::{AccuracyReport, Saturation, TensorAccuracy};

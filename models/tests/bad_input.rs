@@ -8,7 +8,7 @@ use common::*;
 use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::WriteNpyExt;
 use tract_onnx::pb::ModelProto;
-use vouch_models::{Calibration, CompileOptions, InputSpec, Model, ModelError, quantize, quantize_all, zoo};
+use vouch_models::{Calibration, CompileOptions, Fixed, InputSpec, Model, ModelError, quantize, quantize_all, zoo};
 
 fn small() -> ModelProto {
     let weights = vec![floats("w", &[4, 3], noise(12, 1)), floats("b", &[3], noise(3, 2))];
@@ -139,13 +139,12 @@ fn graphs_that_make_no_sense() {
     let open = model(vec![declared("x", &[1, -1])], vec![], vec![node("Relu", &["x"], "y", vec![])], &["y"]);
     let text = read_error(&bytes(&open));
     assert!(text.contains("left open") && text.contains("\"x.1\""), "{text}");
-    let with = |name: &str| Model::from_bytes_with(&bytes(&open), &[(name.to_string(), 4)].into());
+    let with = |name: &str| Model::from_bytes_with(&bytes(&open), &Fixed::lengths([(name, 4)]));
     assert_eq!(with("x.1").unwrap().inputs()[0].shape, [1, 4]);
     // An axis that is not there, and one that has a length.
     let closed = model(vec![declared("x", &[1, 4])], vec![], vec![node("Relu", &["x"], "y", vec![])], &["y"]);
     for name in ["x.2", "x.0", "height"] {
-        let given = [(name.to_string(), 4)].into();
-        let text = Model::from_bytes_with(&bytes(&closed), &given).err().unwrap().to_string();
+        let text = Model::from_bytes_with(&bytes(&closed), &Fixed::lengths([(name, 4)])).err().unwrap().to_string();
         assert!(text.contains(name) && text.contains("no axis"), "{text}");
     }
 }

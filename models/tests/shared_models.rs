@@ -5,7 +5,7 @@ mod common;
 use std::io::Read;
 
 use ndarray::{ArrayD, IxDyn};
-use vouch_models::{AccuracyReport, Calibration, CompileOptions, Dimensions, Model};
+use vouch_models::{AccuracyReport, Calibration, CompileOptions, Fixed, Model};
 
 /// The first 64 images of the MNIST test set, 28x28 bytes each.
 fn mnist() -> Option<Vec<f32>> {
@@ -16,13 +16,13 @@ fn mnist() -> Option<Vec<f32>> {
 }
 
 fn compile(file: &str, shape: &[usize], data: Vec<f32>) -> Option<AccuracyReport> {
-    compile_with(file, &Dimensions::new(), shape, data)
+    compile_with(file, &Fixed::default(), shape, data)
 }
 
-fn compile_with(file: &str, dimensions: &Dimensions, shape: &[usize], data: Vec<f32>) -> Option<AccuracyReport> {
+fn compile_with(file: &str, fixed: &Fixed, shape: &[usize], data: Vec<f32>) -> Option<AccuracyReport> {
     let path = common::shared(file)?;
     let data = Calibration::from_array(ArrayD::from_shape_vec(IxDyn(shape), data).unwrap());
-    let model = Model::from_path_with(path, dimensions).unwrap();
+    let model = Model::from_path_with(path, fixed).unwrap();
     let compiled = model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap();
     println!("{file}\n{}", compiled.report);
     Some(compiled.report)
@@ -87,7 +87,7 @@ fn a_transformer_block() {
 
 #[test]
 fn a_text_direction_classifier() {
-    let (shape, open) = ([8, 3, 48, 192], [("x.2".to_string(), 48), ("x.3".to_string(), 192)].into());
+    let (shape, open) = ([8, 3, 48, 192], Fixed::lengths([("x.2", 48), ("x.3", 192)]));
     let data = common::noise(shape.iter().product(), 5);
     let Some(report) = compile_with("models/ppocr_mobile_v2_cls.onnx", &open, &shape, data) else { return };
     assert_eq!(report.top1_agreement, 8);
@@ -109,7 +109,7 @@ fn a_reaction_mapper() {
 
 #[test]
 fn a_word_splitter() {
-    let open = [("seq_len".to_string(), 32)].into();
+    let open = Fixed::lengths([("seq_len", 32)]);
     // Characters of its alphabet.
     let ids = common::noise(16 * 32, 5).iter().map(|x| ((x + 1.0) * 35.0).floor().clamp(0.0, 69.0)).collect();
     let Some(report) = compile_with("models/attacut_c.onnx", &open, &[16, 32], ids) else { return };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use vouch_circuits::layout::Layout;
 use vouch_circuits::shell::{Shape, record_shape};
-use vouch_models::{Calibration, CompileOptions, Model};
+use vouch_models::{Calibration, CompileOptions, Fixed, Model};
 use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View, batched};
 use vouch_prover::commit::Srs;
 use vouch_prover::{Needs, ProvingKey, SetupOptions, constraints_of, prove, setup};
@@ -147,9 +147,9 @@ fn sixteen() -> (Program, Vec<Vec<i64>>) {
 fn file(model: &str, data: &str, dimensions: &[String]) -> (Program, Vec<Vec<i64>>) {
     let open = dimensions.iter().map(|text| {
         let (name, length) = text.split_once('=').expect("what follows are lengths of open axes, NAME=LENGTH");
-        (name.to_string(), length.parse().expect("a length is a number"))
+        (name, length.parse().expect("a length is a number"))
     });
-    let model = Model::from_path_with(model, &open.collect()).unwrap_or_else(|error| panic!("{error}"));
+    let model = Model::from_path_with(model, &Fixed::lengths(open)).unwrap_or_else(|error| panic!("{error}"));
     let data = Calibration::from_path(data).unwrap_or_else(|error| panic!("{error}"));
     let first = data.samples(model.inputs()).unwrap_or_else(|error| panic!("{error}")).swap_remove(0);
     let compiled = model.compile(&data, &CompileOptions::default(), &mut |_| {});

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto, attribute_proto::AttributeType};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto, attribute_proto::AttributeType};
 
 /// The attributes of one node that nobody has taken yet.
 pub struct Attributes {
@@ -54,6 +54,11 @@ impl Attributes {
     /// A tensor.
     pub fn tensor(&mut self, name: &str) -> Result<Option<TensorProto>, WrongType> {
         Ok(self.take(name, AttributeType::Tensor)?.and_then(|a| a.t))
+    }
+
+    /// A graph.
+    pub fn graph(&mut self, name: &str) -> Result<Option<GraphProto>, WrongType> {
+        Ok(self.take(name, AttributeType::Graph)?.and_then(|a| a.g))
     }
 
     /// A string.

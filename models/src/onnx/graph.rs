@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto, tensor_proto::DataType,
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, tensor_proto::DataType,
     tensor_shape_proto::dimension::Value as Dim, type_proto::Value as Type,
 };
 use tract_onnx::prelude::{Datum, DatumType, Tensor};
 
 use super::float::{FloatModel, floats, integers};
-use super::guarded;
-use super::rewrite::{Thresholds, rewrite};
+use super::rewrite::{Thresholds, constants, rewrite, settle};
+use super::{MAX_ELEMENTS, guarded};
 use crate::error::ModelError;
 
 /// Of ONNX's own operators, where a model does not say.
@@ -96,31 +96,31 @@ impl Graph {
     pub fn new(
         mut model: ModelProto,
         folder: Option<&Path>,
-        dimensions: &Dimensions,
+        fixed: &Fixed,
         check: impl Fn(&GraphNode) -> Result<(), ModelError>,
     ) -> Result<(Self, FloatModel), ModelError> {
         let opset = opset_of(&mut model);
         let Some(proto) = model.graph.as_mut() else {
             return Err(ModelError::invalid("it contains no graph"));
         };
-        let thresholds = rewrite(proto, opset)?;
+        let inputs = inputs(proto, fixed)?;
+        let mut thresholds = rewrite(proto, opset)?;
+        let known = |node: &NodeProto| check(&graph_node(node));
+        while settle(&mut model, folder, &inputs, opset, known)? {
+            let Some(proto) = model.graph.as_mut() else { break };
+            thresholds.extend(rewrite(proto, opset)?);
+        }
+        let Some(proto) = model.graph.as_mut() else {
+            return Err(ModelError::invalid("it contains no graph"));
+        };
         let thresholds = thresholds.into_iter().map(|each| (each.constant.clone(), each)).collect();
         keep_live(proto)?;
-        let initializers: HashSet<&str> = proto.initializer.iter().map(|t| t.name.as_str()).collect();
-        let inputs = proto.input.iter().filter(|i| !initializers.contains(i.name.as_str()));
-        let mut unused: BTreeSet<&str> = dimensions.keys().map(String::as_str).collect();
-        let inputs = inputs.map(|input| input_spec(input, dimensions, &mut unused)).collect::<Result<Vec<_>, _>>()?;
-        if let Some(name) = unused.first() {
-            return Err(ModelError::invalid(format!("no axis of an input is left open under the name \"{name}\"")));
-        }
 
-        let mut constant: HashSet<String> = initializers.iter().map(|&name| name.to_string()).collect();
+        let constant = constants(proto);
         let (mut nodes, mut folded) = (Vec::new(), Vec::new());
         for node in &proto.node {
-            let named = node.output.iter().filter(|name| !name.is_empty());
-            let fixed = node.op_type == "Shape" || node.input.iter().all(|i| i.is_empty() || constant.contains(i));
-            if fixed && !node.output.is_empty() {
-                constant.extend(named.clone().cloned());
+            let mut named = node.output.iter().filter(|name| !name.is_empty()).peekable();
+            if named.peek().is_some_and(|name| constant.contains(*name)) {
                 folded.extend(named.cloned());
                 continue;
             }
@@ -261,12 +261,76 @@ fn keep_live(graph: &mut GraphProto) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Lengths for axes that a model leaves open: by the name that it gives the axis, or by `INPUT.AXIS`, axes counted from 0.
-pub type Dimensions = BTreeMap<String, usize>;
+/// What is fixed of a model that leaves it open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fixed {
+    /// Lengths of axes: by the name that the model gives the axis, or by `INPUT.AXIS`, axes counted from 0.
+    pub lengths: BTreeMap<String, usize>,
+    /// Inputs that always hold this number, in all their elements: they become constants of the model.
+    pub inputs: BTreeMap<String, f64>,
+}
+
+impl Fixed {
+    /// Lengths alone.
+    pub fn lengths<S: Into<String>>(lengths: impl IntoIterator<Item = (S, usize)>) -> Self {
+        let lengths = lengths.into_iter().map(|(name, length)| (name.into(), length)).collect();
+        Self { lengths, ..Self::default() }
+    }
+}
+
+/// The inputs that stay such; those that are fixed become constants.
+fn inputs(graph: &mut GraphProto, fixed: &Fixed) -> Result<Vec<InputSpec>, ModelError> {
+    let initializers: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let inputs = graph.input.iter().filter(|i| !initializers.contains(i.name.as_str()));
+    let mut unused: BTreeSet<&str> = fixed.lengths.keys().map(String::as_str).collect();
+    let mut specs =
+        inputs.map(|input| input_spec(input, &fixed.lengths, &mut unused)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(name) = unused.first() {
+        return Err(ModelError::invalid(format!("no axis of an input is left open under the name \"{name}\"")));
+    }
+    for (name, value) in &fixed.inputs {
+        let Some(place) = specs.iter().position(|spec| spec.name == *name) else {
+            return Err(ModelError::invalid(format!("it has no input \"{name}\" that could be fixed")));
+        };
+        graph.initializer.push(filled(&specs.remove(place), *value)?);
+        graph.input.retain(|input| input.name != *name);
+    }
+    Ok(specs)
+}
+
+/// A constant in an input's place.
+fn filled(spec: &InputSpec, value: f64) -> Result<TensorProto, ModelError> {
+    let fail = |reason: &str| ModelError::invalid(format!("input \"{}\" cannot be fixed: {reason}", spec.name));
+    let float = spec.kind.is_float();
+    if !(if float { (value as f32).is_finite() } else { value.fract() == 0.0 && value.abs() < 1e15 }) {
+        return Err(fail("the number does not fit its type"));
+    }
+    let count = spec.shape.iter().try_fold(1usize, |count, &len| count.checked_mul(len));
+    let count = count.filter(|&count| count <= MAX_ELEMENTS).ok_or_else(|| fail("it is too large"))?;
+    let tensor = Tensor::from(ndarray::Array1::from_elem(count, value));
+    let tensor = guarded(|| Ok(tensor.cast_to_dt(spec.kind)?.into_owned())).map_err(|reason| fail(&reason))?;
+    let kind = match spec.kind {
+        DatumType::F32 => DataType::Float,
+        DatumType::F64 => DataType::Double,
+        DatumType::I64 => DataType::Int64,
+        DatumType::I32 => DataType::Int32,
+        DatumType::I16 => DataType::Int16,
+        DatumType::I8 => DataType::Int8,
+        DatumType::U8 => DataType::Uint8,
+        _ => DataType::Bool,
+    };
+    Ok(TensorProto {
+        name: spec.name.clone(),
+        dims: spec.shape.iter().map(|&len| len as i64).collect(),
+        data_type: kind as i32,
+        raw_data: tensor.as_bytes().to_vec(),
+        ..TensorProto::default()
+    })
+}
 
 fn input_spec<'d>(
     input: &ValueInfoProto,
-    dimensions: &'d Dimensions,
+    dimensions: &'d BTreeMap<String, usize>,
     unused: &mut BTreeSet<&'d str>,
 ) -> Result<InputSpec, ModelError> {
     let fail = |reason: &str| Err(ModelError::invalid(format!("input \"{}\" {reason}", input.name)));

@@ -9,6 +9,9 @@ pub const MASKED: f32 = -1e30;
 
 /// Brings to [`MASKED`] what is lower in the constants that nothing but Add and Where reads.
 pub(super) fn bound_masks(graph: &mut GraphProto) {
+    let branches =
+        graph.node.iter_mut().flat_map(|node| &mut node.attribute).filter_map(|attribute| attribute.g.as_mut());
+    branches.for_each(bound_masks);
     let readers = |adds: bool| {
         let nodes = graph.node.iter().filter(move |node| matches!(node.op_type.as_str(), "Add" | "Where") == adds);
         nodes.flat_map(|node| node.input.iter().cloned()).collect::<HashSet<_>>()

@@ -11,7 +11,7 @@ mod rewrite;
 
 pub use attributes::Attributes;
 pub use float::FloatModel;
-pub use graph::{Dimensions, Graph, GraphNode, InputSpec};
+pub use graph::{Fixed, Graph, GraphNode, InputSpec};
 pub use masks::MASKED;
 pub use read::{MAX_ELEMENTS, read_model};
 pub use rewrite::{Thresholds, rewritten};

@@ -90,6 +90,7 @@ pub enum Verb {
 #[command(after_help = "Example:
   vouch compile lenet.onnx --calibration images.npy --out lenet
   vouch compile classifier.onnx --calibration images.npy --out classifier --dim height=48 --dim x.3=192
+  vouch compile silero_vad.onnx --calibration speech.npz --out vad --dim input.1=576 --fix sr=16000
 
 Writes lenet/model.vouch (it holds the weights: keep it as private as the ONNX file) and lenet/report.json.
 
@@ -109,6 +110,9 @@ pub struct Compile {
     /// The length of an axis that the model leaves open, by the model's name for it or as INPUT.AXIS (axes count from 0); may be given several times
     #[arg(long, value_name = "NAME=LENGTH", value_parser = dimension)]
     pub dim: Vec<(String, usize)>,
+    /// An input that always holds this number, such as a sampling rate: it becomes a constant of the model; may be given several times
+    #[arg(long, value_name = "INPUT=NUMBER", value_parser = constant)]
+    pub fix: Vec<(String, f64)>,
     /// Bits that a rescale drops, where that can be chosen (1 to 24; the default is meant to be right)
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(1..=24))]
     pub shift: Option<u32>,
@@ -188,6 +192,14 @@ fn dimension(text: &str) -> Result<(String, usize), String> {
     match length.parse() {
         Ok(length) if length > 0 => Ok((name.to_string(), length)),
         _ => Err(format!("{length:?} is no length: a positive number is needed")),
+    }
+}
+
+fn constant(text: &str) -> Result<(String, f64), String> {
+    let (name, number) = text.rsplit_once('=').ok_or("not of the form INPUT=NUMBER")?;
+    match number.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok((name.to_string(), value)),
+        _ => Err(format!("{number:?} is no number")),
     }
 }
 

@@ -271,7 +271,7 @@ fn truths() -> Vec<Case> {
 
 /// What moves, repeats and interpolates.
 fn movements() -> Vec<Case> {
-    use attribute::{int, ints, text};
+    use attribute::{branch, int, ints, text};
     let image = [1, 3, 4, 5];
     let scales = |scales: &[f32]| floats("s", &[4], scales);
     let resized = |mode: &str, coordinates: &str, factors: &[f32]| {
@@ -330,6 +330,33 @@ fn movements() -> Vec<Case> {
         one("Expand", &[3, 1], &["x", "s"], vec![integers("s", &[2, 1, 4])], vec![]),
         one("Tile", &[2, 3], &["x", "r"], vec![integers("r", &[2, 3])], vec![]),
         one("DepthToSpace", &[1, 8, 2, 3], &["x"], vec![], vec![int("blocksize", 2), text("mode", "CRD")]),
+        Case {
+            operators: vec!["If", "Relu"],
+            shape: vec![2, 3],
+            weights: vec![integers("two", &[2]), integers("first", &[0])],
+            nodes: vec![
+                node("Shape", &["x"], "lengths", &[]),
+                node("Gather", &["lengths", "first"], "rows", &[]),
+                node("Equal", &["rows", "two"], "is two", &[]),
+                node(
+                    "If",
+                    &["is two"],
+                    "y",
+                    &[
+                        branch("then_branch", &[node("Relu", &["x"], "of branch", &[])], "of branch"),
+                        branch("else_branch", &[node("Tanh", &["x"], "of branch", &[])], "of branch"),
+                    ],
+                ),
+            ],
+        },
+        one("Upsample", &[1, 2, 3, 2], &["x", "scales"], vec![floats("scales", &[4], &[1.0, 1.0, 2.0, 3.0])], vec![]),
+        one(
+            "Upsample",
+            &[1, 2, 3, 2],
+            &["x", "scales"],
+            vec![floats("scales", &[4], &[1.0, 1.0, 2.0, 1.5])],
+            vec![text("mode", "linear")],
+        ),
         one("SpaceToDepth", &[1, 2, 4, 6], &["x"], vec![], vec![int("blocksize", 2)]),
         resized("nearest", "half_pixel", &[1.0, 1.0, 2.0, 1.5]),
         resized("linear", "half_pixel", &[1.0, 1.0, 1.5, 0.6]),

@@ -59,7 +59,7 @@ pub fn integers(name: &str, data: &[i64]) -> Message {
 
 /// Attributes by kind.
 pub mod attribute {
-    use super::Message;
+    use super::{Message, declared};
 
     fn named(name: &str, kind: i64) -> Message {
         Message::default().text(1, name).int(20, kind)
@@ -79,6 +79,12 @@ pub mod attribute {
 
     pub fn tensor(name: &str, value: Message) -> Message {
         named(name, 4).bytes(5, &value.0)
+    }
+
+    /// A branch without inputs, whose result is `output`.
+    pub fn branch(name: &str, nodes: &[Message], output: &str) -> Message {
+        let graph = Message::default().each(1, nodes).text(2, name).each(12, &[declared(output, None)]);
+        named(name, 5).bytes(6, &graph.0)
     }
 
     pub fn floats(name: &str, values: &[f32]) -> Message {

@@ -4,13 +4,17 @@
 //! - [`tables`]: scalers, normalizers and linear models of `ai.onnx.ml`; [`trees`]: its ensembles of trees,
 //!   of which [`ensemble`] reads what they say.
 //! - [`support`]: its support vector machines.
+//! - [`settle`]: what can be written only once shapes and constants are known, such as `If`, of which [`branches`] puts the branch that is
+//!   taken in its place.
 //! - [`node`]: what one node says, and what it becomes.
 //!
-//! It knows operators and their constants, no shapes: those are inferred of what is written here.
+//! It knows operators and their constants; but for [`settle`] no shapes: those are inferred of what is written here.
 
+mod branches;
 mod ensemble;
 mod node;
 mod quantized;
+mod settle;
 mod support;
 mod tables;
 mod trees;
@@ -20,6 +24,7 @@ use tract_onnx::pb::{GraphProto, NodeProto};
 use crate::error::ModelError;
 use node::Rewriting;
 pub use node::Thresholds;
+pub use settle::{constants, settle};
 
 type Rewrite = fn(&mut Rewriting) -> Result<(), ModelError>;
 
@@ -50,7 +55,7 @@ const TABLES: &str = "ai.onnx.ml";
 
 /// Their names.
 pub fn rewritten() -> impl Iterator<Item = &'static str> {
-    OPERATORS.iter().map(|(_, name, _)| *name)
+    OPERATORS.iter().map(|(_, name, _)| *name).chain(settle::OPERATORS)
 }
 
 /// Replaces them all, in a graph of this version of ONNX's operators. What is compared there may need one more look.

@@ -68,6 +68,11 @@ impl Rewriting {
         if self.node.name.is_empty() { first } else { &self.node.name }
     }
 
+    /// The operator that is being replaced.
+    pub fn operator(&self) -> &str {
+        &self.node.op_type
+    }
+
     /// The name of operand `position`, which must be there.
     pub fn operand(&self, position: usize) -> Result<String, ModelError> {
         let name = self.optional(position);
@@ -233,6 +238,11 @@ impl Rewriting {
     pub fn reshape(&mut self, x: &str, shape: &[i64], what: &str) -> String {
         let to = self.integers(&format!("{what}, shape"), shape);
         self.compute("Reshape", &[x, &to], what, vec![])
+    }
+
+    /// A tensor with its axes in another order.
+    pub fn transpose(&mut self, x: &str, order: &[i64], what: &str) -> String {
+        self.compute("Transpose", &[x], what, vec![ints("perm", order)])
     }
 
     /// Says of a constant what it is compared with.

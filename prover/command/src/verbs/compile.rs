@@ -1,7 +1,7 @@
 //! `vouch compile`: from an ONNX file to a fixed-point model and its accuracy.
 
 use serde_json::{Value, json};
-use vouch_models::{Calibration, CompileOptions, Model};
+use vouch_models::{Calibration, CompileOptions, Fixed, Model};
 
 use crate::args::Compile;
 use crate::artifacts::{MODEL, NewFile, PROVING_KEY, REPORT, VERIFYING_KEY, encode_model, write_folder};
@@ -17,7 +17,8 @@ pub fn run(args: &Compile, out: &Output) -> Result<Value, Failure> {
     }
     let mut progress = Progress::new(out);
     progress.begin("reading the model");
-    let model = Model::from_path_with(&args.model, &args.dim.iter().cloned().collect())
+    let fixed = Fixed { lengths: args.dim.iter().cloned().collect(), inputs: args.fix.iter().cloned().collect() };
+    let model = Model::from_path_with(&args.model, &fixed)
         .map_err(|error| model_failure(format!("the model {shown} cannot be used"), &error))?;
     let calibration = Calibration::from_path(&args.calibration).map_err(|error| {
         model_failure(format!("the calibration data {} cannot be used", args.calibration.display()), &error)
