@@ -7,9 +7,10 @@ use ndarray::ArrayD;
 use crate::error::ModelError;
 use crate::onnx::{FloatModel, Graph};
 
-/// The largest absolute value of each tensor over the calibration samples.
+/// What each tensor's values are between over the calibration samples.
 pub(crate) struct Ranges {
-    largest: HashMap<String, f64>,
+    /// The least and the greatest value, zero counted among them.
+    ends: HashMap<String, (f64, f64)>,
     /// Of each input, for each place along its last axis.
     by_column: HashMap<String, Vec<f64>>,
 }
@@ -26,7 +27,7 @@ impl Ranges {
         samples: &[Vec<ArrayD<f32>>],
         mut done: impl FnMut(usize),
     ) -> Result<Self, ModelError> {
-        let (mut largest, mut by_column) = (HashMap::new(), HashMap::new());
+        let (mut ends, mut by_column) = (HashMap::new(), HashMap::new());
         for (index, sample) in samples.iter().enumerate() {
             for (input, array) in graph.inputs.iter().zip(sample) {
                 let columns = input.shape.last().copied().unwrap_or(1).max(1);
@@ -40,21 +41,22 @@ impl Ranges {
                     // Such as a bound of Clip, which may be infinite.
                     continue;
                 }
-                let max = values
-                    .iter()
-                    .fold(0.0f64, |max, &x| if x.is_finite() { max.max(f64::from(x).abs()) } else { f64::NAN });
-                if max.is_nan() {
+                // Two masks of the least float add up to minus infinity: that is as much out of reach as one.
+                let masked = |x: f32| x == f32::NEG_INFINITY && !graph.outputs.contains(name);
+                if !values.iter().all(|&x| x.is_finite() || masked(x)) {
                     return Err(ModelError::data(
                         format!("calibration sample {index}"),
                         format!("the float model's tensor \"{name}\" becomes NaN or infinite"),
                     ));
                 }
-                let entry = largest.entry(name.clone()).or_insert(0.0f64);
-                *entry = entry.max(max);
+                let (lo, hi) = ends.entry(name.clone()).or_insert((0.0f64, 0.0f64));
+                for x in values.into_iter().filter(|x| x.is_finite()).map(f64::from) {
+                    (*lo, *hi) = (lo.min(x), hi.max(x));
+                }
             }
             done(index + 1);
         }
-        Ok(Self { largest, by_column })
+        Ok(Self { ends, by_column })
     }
 
     /// The largest absolute value in each place along the last axis of an input.
@@ -64,7 +66,13 @@ impl Ranges {
 
     /// A tensor's largest absolute value.
     pub fn largest(&self, tensor: &str) -> f64 {
-        self.largest.get(tensor).copied().unwrap_or(0.0)
+        let (lo, hi) = self.ends(tensor);
+        hi.max(-lo)
+    }
+
+    /// A tensor's least and greatest value, zero counted among them.
+    pub fn ends(&self, tensor: &str) -> (f64, f64) {
+        self.ends.get(tensor).copied().unwrap_or((0.0, 0.0))
     }
 }
 

@@ -28,7 +28,7 @@ pub struct CompileOptions {
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self { name: None, shift: 14, headroom: 1.25, slack_bits: 1, report_samples: 64 }
+        Self { name: None, shift: 16, headroom: 1.25, slack_bits: 1, report_samples: 64 }
     }
 }
 

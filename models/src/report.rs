@@ -154,7 +154,7 @@ impl<'m> Comparison<'m> {
             let lost = match lossy_end(self.program, node) {
                 LossyEnd::Neither => 0,
                 LossyEnd::Both => count,
-                LossyEnd::Upper(top) => execution.value(node).iter().filter(|&&q| q == top).count().min(count),
+                LossyEnd::One(end) => execution.value(node).iter().filter(|&&q| q == end).count().min(count),
             };
             *self.saturated.entry(node).or_insert(0) += lost;
         }
@@ -199,18 +199,23 @@ enum LossyEnd {
     Neither,
     Both,
     /// Results there are this.
-    Upper(i64),
+    One(i64),
 }
 
 fn lossy_end(program: &Program, node: NodeId) -> LossyEnd {
     match &program.node(node).op {
-        Op::Apply { func: Func::Relu, bits, .. } => LossyEnd::Upper((1 << (bits - 1)) - 1),
+        Op::Apply { func: Func::Relu, bits, .. } => LossyEnd::One((1 << (bits - 1)) - 1),
         Op::Apply { func: Func::Table(table), .. } => {
             // A function that is flat at both ends, such as sigmoid, has settled there.
             let values = &program.tables[*table as usize].values;
             let flat = |ends: &[i32]| ends.windows(2).all(|pair| pair[0] == pair[1]);
             let end = values.len().min(4);
-            if flat(&values[..end]) && flat(&values[values.len() - end..]) { LossyEnd::Neither } else { LossyEnd::Both }
+            match (flat(&values[..end]), flat(&values[values.len() - end..]), values.first(), values.last()) {
+                (true, true, ..) => LossyEnd::Neither,
+                (true, false, _, Some(&last)) => LossyEnd::One(i64::from(last)),
+                (false, true, Some(&first), _) => LossyEnd::One(i64::from(first)),
+                _ => LossyEnd::Both,
+            }
         }
         _ => LossyEnd::Both,
     }

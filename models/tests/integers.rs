@@ -258,6 +258,6 @@ fn quantized_chains() {
 fn check_quantized(shape: &[i64], weights: Vec<TensorProto>, nodes: Vec<NodeProto>, step: f64) -> Compiled {
     let compiled = compile(&model(vec![declared("x", shape)], weights, nodes, &["y"]), shape, 2.0).unwrap();
     let output = &compiled.report.outputs[0];
-    assert!(output.largest_error <= 1.01 * step && output.mean_error < 0.02 * step, "{}", compiled.report);
+    assert!(output.largest_error <= 1.01 * step && output.mean_error < 0.03 * step, "{}", compiled.report);
     compiled
 }

@@ -1,10 +1,13 @@
 //! One-variable functions: each is one row of [`KINDS`], which has all that is known of it.
 
+use std::rc::Rc;
+
 use tract_onnx::prelude::Datum;
 
 use crate::error::ModelError;
 use crate::onnx::{Graph, GraphNode};
 
+use super::functions::Composite;
 use super::operands::Operands;
 
 /// Parameters of an activation, four at most; what is not used is 0.
@@ -202,9 +205,16 @@ pub(crate) fn operators() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|kind| kind.op)
 }
 
-/// An activation function with its parameters.
+/// An activation function with its parameters, or one that is made of several operators.
+#[derive(Clone)]
+pub(crate) enum Activation {
+    Own(Own),
+    Composite(Rc<Composite>),
+}
+
+/// A row of [`KINDS`].
 #[derive(Clone, Copy)]
-pub(crate) struct Activation {
+pub(crate) struct Own {
     kind: &'static Kind,
     parameters: Parameters,
 }
@@ -216,23 +226,32 @@ impl Activation {
         let mut operands = Operands::new(graph, node);
         let parameters = (kind.parameters)(&mut operands)?;
         operands.finish()?;
-        Ok(Some(Self { kind, parameters }))
+        Ok(Some(Self::Own(Own { kind, parameters })))
     }
 
     /// Together with the activation behind it, where one takes to integers and the other back from the same.
-    pub fn joined(self, behind: Self) -> Option<Self> {
-        let fit = self.kind.op == "QuantizeLinear" && behind.kind.op == "DequantizeLinear";
-        (fit && self.parameters == behind.parameters).then_some(Self { kind: &REQUANTIZED, ..self })
+    pub fn joined(&self, behind: &Self) -> Option<Self> {
+        let (Self::Own(own), Self::Own(behind)) = (self, behind) else { return None };
+        let fit = own.kind.op == "QuantizeLinear" && behind.kind.op == "DequantizeLinear";
+        (fit && own.parameters == behind.parameters).then_some(Self::Own(Own { kind: &REQUANTIZED, ..*own }))
     }
 
     /// Whether it is the ReLU, for which fixed point has a function of its own.
-    pub fn is_relu(self) -> bool {
-        self.kind.op == RELU
+    pub fn is_relu(&self) -> bool {
+        matches!(self, Self::Own(own) if own.kind.op == RELU)
+    }
+
+    /// Its value at a point; where it has none, no number or none that is finite.
+    pub fn at(&self, x: f64) -> f64 {
+        match self {
+            Self::Own(own) => (own.kind.eval)(own.parameters, x),
+            Self::Composite(composite) => composite.eval(x),
+        }
     }
 
     /// Its values at `count` points from `first` on, `step` apart. Where it has none, that of the nearest point where it has one.
-    pub fn values(self, first: f64, step: f64, count: usize) -> Vec<f64> {
-        let at = |i: usize| (self.kind.eval)(self.parameters, first + i as f64 * step);
+    pub fn values(&self, first: f64, step: f64, count: usize) -> Vec<f64> {
+        let at = |i: usize| self.at(first + i as f64 * step);
         let mut values: Vec<f64> = (0..count).map(at).collect();
         let defined: Vec<usize> = (0..count).filter(|&i| values[i].is_finite()).collect();
         for i in 0..count {
@@ -246,21 +265,54 @@ impl Activation {
     }
 
     /// Whether results are only as large as calibration says.
-    pub fn is_steep(self) -> bool {
-        self.kind.results == Results::Seen
+    pub fn is_steep(&self) -> bool {
+        match self {
+            Self::Own(own) => own.kind.results == Results::Seen,
+            Self::Composite(_) => true,
+        }
     }
 
     /// If it is constant (to within `2^-16`) beyond some `|x|`, that `|x|`: arguments may be clamped to it.
-    pub fn settles_at(self) -> Option<f64> {
-        (self.kind.settles_at)(self.parameters)
+    pub fn settles_at(&self) -> Option<f64> {
+        match self {
+            Self::Own(own) => (own.kind.settles_at)(own.parameters),
+            // See [`Self::constant_beyond`].
+            Self::Composite(_) => None,
+        }
+    }
+
+    /// Whether several operators compute it.
+    pub fn is_composite(&self) -> bool {
+        matches!(self, Self::Composite(_))
+    }
+
+    /// The least powers of two such that it is constant (to within `2^-17`) below minus the first and above the second, if there are such.
+    pub fn constant_beyond(&self) -> [Option<f64>; 2] {
+        /// Octaves of `|x|` that are looked at, and points in each.
+        const OCTAVES: std::ops::Range<i32> = -8..24;
+        const POINTS: i32 = 64;
+        [-1.0, 1.0].map(|side: f64| {
+            let end = self.at(side * f64::from(OCTAVES.end).exp2());
+            let settled = |x: f64| (self.at(side * x) - end).abs() <= f64::from(-17).exp2();
+            let constant = |octave: &i32| {
+                (0..POINTS).all(|i| settled((f64::from(*octave) + f64::from(i) / f64::from(POINTS)).exp2()))
+            };
+            let count = OCTAVES.rev().take_while(constant).count();
+            // Fewer tell too little.
+            (count > 4).then(|| f64::from(OCTAVES.end - count as i32).exp2())
+        })
     }
 
     /// A name for its table, parameters included.
-    pub fn name(self) -> String {
+    pub fn name(&self) -> String {
+        let own = match self {
+            Self::Own(own) => own,
+            Self::Composite(composite) => return composite.name().to_string(),
+        };
         // Not of those that none has.
-        let given = self.parameters.iter().rposition(|parameter| *parameter != 0.0).map_or(0, |last| (last + 1).max(2));
-        let given: String = self.parameters[..given].iter().map(|parameter| format!(" {parameter}")).collect();
-        format!("{}{given}", self.kind.op)
+        let given = own.parameters.iter().rposition(|parameter| *parameter != 0.0).map_or(0, |last| (last + 1).max(2));
+        let given: String = own.parameters[..given].iter().map(|parameter| format!(" {parameter}")).collect();
+        format!("{}{given}", own.kind.op)
     }
 }
 
@@ -270,7 +322,7 @@ mod tests {
 
     fn values(op: &str, parameters: Parameters, first: f64, count: usize) -> Vec<f64> {
         let kind = KINDS.iter().find(|kind| kind.op == op).unwrap();
-        Activation { kind, parameters }.values(first, 1.0, count)
+        Activation::Own(Own { kind, parameters }).values(first, 1.0, count)
     }
 
     #[test]
@@ -303,7 +355,7 @@ mod tests {
         assert_eq!(found, [0.0, 0.0, 3.0, 3.0, 5.0, 5.0, 255.0]);
         assert_eq!([0.0, 3.0, 255.0].map(|q| dequantized(of, q)), [-1.5, 0.0, 126.0]);
         assert_eq!(quantized_to(of), Some(126.5));
-        let both = Activation { kind: &REQUANTIZED, parameters: of };
+        let both = Activation::Own(Own { kind: &REQUANTIZED, parameters: of });
         assert_eq!(both.values(-2.0, 0.5, 6), [-1.5, -1.5, -1.0, -0.5, 0.0, 0.5]);
     }
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use vouch_program::interval::{Interval, node_interval};
 use vouch_program::{AffineTerm, AxisIndex, Node, NodeId, Op, Port, Program, View};
 
+use super::activation::Activation;
+use super::functions::{self, Group};
 use super::mask::Masks;
 use super::operands::Operands;
 use super::rescale::Deferred;
@@ -51,6 +53,8 @@ pub(crate) struct Lowering<'g> {
     pub(super) makers: HashMap<&'g str, usize>,
     pub(super) masks: Masks,
     absorbed: BTreeSet<usize>,
+    /// Functions of one variable that several nodes compute.
+    functions: Vec<Group<'g>>,
     pub(super) tables: BTreeMap<String, u32>,
     layers: Vec<Layer>,
     /// Tensors whose columns have scales of their own: by how many bits each is finer than the value's scale.
@@ -100,6 +104,7 @@ impl<'g> Lowering<'g> {
             makers,
             masks: Masks::default(),
             absorbed: BTreeSet::new(),
+            functions: Vec::new(),
             tables: BTreeMap::new(),
             layers: Vec::new(),
             columns: HashMap::new(),
@@ -115,6 +120,7 @@ impl<'g> Lowering<'g> {
     /// Lowers the whole graph.
     pub fn run(mut self) -> Result<Lowered, ModelError> {
         let graph = self.graph;
+        self.functions = functions::find(graph)?;
         self.find_masks();
         for input in &graph.inputs {
             self.source = format!("input {}", input.name);
@@ -135,6 +141,13 @@ impl<'g> Lowering<'g> {
             }
             let lower = super::find(node)?;
             self.source = format!("{} ({})", node.name, node.op);
+            if let Some(group) = self.functions.iter().find(|group| group.nodes.contains(&index)) {
+                let (nodes, activation) = (group.nodes.clone(), Activation::Composite(group.function.clone()));
+                let (value, result) = (self.value(group.variable)?, group.result);
+                self.absorb_all(&nodes.into_iter().collect::<Vec<_>>());
+                self.activate(&value, activation, result)?;
+                continue;
+            }
             if !self.by_column(node)? {
                 lower(&mut self, Operands::new(graph, node))?;
             }
@@ -239,17 +252,36 @@ impl<'g> Lowering<'g> {
         self.likened.get(tensor).copied().unwrap_or_else(|| self.ranges.largest(tensor))
     }
 
-    /// The only reader of a tensor, if it has one only and the tensor is no output of the model.
+    /// The only reader of a tensor, if it has one only and the tensor is no output of the model, and if that is no part of a function of
+    /// several nodes.
     pub fn sole_reader(&self, tensor: &str) -> Option<(usize, &'g GraphNode)> {
         match self.readers.get(tensor)?[..] {
-            [index] if !self.graph.outputs.iter().any(|o| o == tensor) => Some((index, &self.graph.nodes[index])),
+            [index] if !self.is_output(tensor) && !self.functions.iter().any(|group| group.nodes.contains(&index)) => {
+                Some((index, &self.graph.nodes[index]))
+            }
             _ => None,
         }
+    }
+
+    fn is_output(&self, tensor: &str) -> bool {
+        self.graph.outputs.iter().any(|output| output == tensor)
+    }
+
+    /// The function of this tensor that several nodes compute, if nothing else reads it.
+    pub(super) fn function_of_alone(&self, tensor: &str) -> Option<&Group<'g>> {
+        let group = self.functions.iter().find(|group| group.variable == tensor)?;
+        let alone = self.readers.get(tensor)?.iter().all(|index| group.nodes.contains(index));
+        (alone && !self.is_output(tensor)).then_some(group)
     }
 
     /// Marks a node as computed by the one that is being lowered.
     pub fn absorb(&mut self, index: usize) {
         self.absorbed.insert(index);
+    }
+
+    /// Marks nodes as computed by the one that is being lowered.
+    pub fn absorb_all(&mut self, nodes: &[usize]) {
+        self.absorbed.extend(nodes);
     }
 
     /// Defines a computed tensor, and notes it for the report if it has a node of its own.

@@ -87,7 +87,9 @@ fn sum(low: &mut Lowering, mut operands: Operands, signs: &[i64]) -> Result<(), 
     operands.finish()?;
 
     let mut worst = 0.0;
-    let (mut finest, mut accumulated) = (i32::MIN, i32::MIN);
+    let mut finest = i32::MIN;
+    // The finest accumulator, and the finest scale that one was made for.
+    let mut accumulated: Option<(i32, i32)> = None;
     let mut whole = true;
     for (summand, _) in &summands {
         worst += match summand {
@@ -99,16 +101,16 @@ fn sum(low: &mut Lowering, mut operands: Operands, signs: &[i64]) -> Result<(), 
                 operand.largest(low)
             }
             Summand::Accumulator(deferred) => {
-                accumulated = accumulated.max(deferred.frac);
+                let (frac, sum_frac) = accumulated.unwrap_or((deferred.frac, deferred.sum_frac));
+                accumulated = Some((frac.max(deferred.frac), sum_frac.max(deferred.sum_frac)));
                 deferred.worst
             }
         };
     }
     let mut plan = low.plan(tensor, worst)?;
-    let frac = if accumulated > i32::MIN {
-        // The weights were quantized for this.
-        plan.frac = plan.frac.max(accumulated - low.options.shift as i32);
-        low.usual_frac(&plan).max(finest)
+    let frac = if let Some((frac, sum_frac)) = accumulated {
+        plan.frac = plan.frac.max(sum_frac);
+        low.usual_frac(&plan).max(finest).max(frac)
     } else if finest == plan.frac || (finest == 0 && plan.frac > 0 && whole) {
         plan.frac = finest;
         // Exact where the result is as fine as its operands, or all are integers; else a rescale like all others.

@@ -46,6 +46,16 @@ fn of_tensors(low: &mut Lowering, operands: Operands, which: Which) -> Result<()
         shape = check_rank(&operands, &shape, operand.shape())?;
     }
     operands.finish()?;
+    // What is beyond all that the others can be is as good as their bound.
+    let mut read = read;
+    let bound = read.iter().fold(0.0f64, |bound, operand| match (operand, which) {
+        (Operand::Constant(_), _) => bound,
+        (Operand::Computed(value), Which::Largest) => bound.min(low.real_range(value).0),
+        (Operand::Computed(value), Which::Least) => bound.max(low.real_range(value).1),
+    });
+    for array in read.iter_mut().filter_map(Operand::constant) {
+        array.mapv_inplace(|x| if which == Which::Largest { x.max(bound as f32) } else { x.min(bound as f32) });
+    }
     let fracs = read.iter().map(|operand| match operand {
         Operand::Constant(_) => frac_for(operand.largest(low)),
         Operand::Computed(value) => value.frac,

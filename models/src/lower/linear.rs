@@ -12,7 +12,7 @@ use super::value::Value;
 use crate::error::ModelError;
 
 /// Weights should have this root mean square, as integers, at least.
-const MIN_WEIGHT_RMS: f64 = 128.0;
+const MIN_WEIGHT_RMS: f64 = 512.0;
 /// Most bits that a rescale of a linear operator drops.
 const MAX_LINEAR_SHIFT: i32 = 30;
 
@@ -77,7 +77,7 @@ impl<'g> Lowering<'g> {
             acc = self.push(Op::Affine { terms }, &linear.out, acc_frac)?;
         }
         if sum.is_some() {
-            self.defer(tensor, Deferred { node: acc, frac: acc_frac, worst });
+            self.defer(tensor, Deferred { node: acc, frac: acc_frac, sum_frac: plan.frac, worst });
             return Ok(());
         }
         self.finish(plan, acc, acc_frac, shape)

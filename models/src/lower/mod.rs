@@ -4,7 +4,8 @@
 //! - [`build`]: appends nodes and follows their worst-case intervals.
 //! - [`rescale`]: chooses scales and ends each operator with one rescale that also applies its activation.
 //! - [`columns`]: inputs whose columns have scales of their own.
-//! - [`operands`], [`operand`]: what a node says; [`activation`]: the functions of one variable.
+//! - [`operands`], [`operand`]: what a node says; [`activation`]: the functions of one variable; [`functions`]: those that several
+//!   nodes compute.
 //! - the others: operators, grouped by kind.
 //!
 //! It knows ranges, not samples: where calibration data comes from is `calibrate`'s matter.
@@ -16,6 +17,7 @@ mod conv;
 mod conv_transpose;
 mod elementwise;
 mod extreme;
+mod functions;
 mod gather;
 mod layout;
 mod linear;

@@ -31,13 +31,29 @@ pub(crate) struct Deferred {
     /// Of the tensor's shape.
     pub node: NodeId,
     pub frac: i32,
+    /// The scale of the sum that it is made for.
+    pub sum_frac: i32,
     /// The largest absolute real value.
     pub worst: f64,
 }
 
+/// The activation that alone reads a tensor.
+struct Behind<'g> {
+    /// The places of its nodes in the graph.
+    nodes: Vec<usize>,
+    activation: Activation,
+    /// The tensor that it gives.
+    result: &'g str,
+}
+
 impl<'g> Lowering<'g> {
-    /// The activation that alone reads a tensor: its place in the graph, itself, and its result.
-    fn activation_behind(&self, tensor: &str) -> Result<Option<(usize, Activation, &'g str)>, ModelError> {
+    /// The activation that alone reads a tensor, if one does.
+    fn activation_behind(&self, tensor: &str) -> Result<Option<Behind<'g>>, ModelError> {
+        if let Some(group) = self.function_of_alone(tensor) {
+            let activation = Activation::Composite(group.function.clone());
+            let nodes = group.nodes.iter().copied().collect();
+            return Ok(Some(Behind { nodes, activation, result: group.result }));
+        }
         let Some((index, reader)) = self.sole_reader(tensor) else {
             return Ok(None);
         };
@@ -45,11 +61,12 @@ impl<'g> Lowering<'g> {
             return Ok(None);
         }
         let activation = Activation::of(self.graph, reader)?;
-        Ok(activation.map(|activation| (index, activation, reader.outputs[0].as_str())))
+        Ok(activation.map(|activation| Behind { nodes: vec![index], activation, result: &reader.outputs[0] }))
     }
 
-    /// The finest scale for `tensor`, read by `activation` or not, that calibration allows.
-    fn calibrated_frac(&self, tensor: &str, activation: Option<(Activation, &str)>) -> i32 {
+    /// The finest scale for `tensor`, with what is behind it, that calibration allows.
+    fn calibrated_frac(&self, tensor: &str, behind: Option<&Behind>) -> i32 {
+        let activation = behind.map(|behind| (&behind.activation, behind.result));
         match activation {
             // Clamping far below zero changes nothing.
             Some((activation, result)) if activation.is_relu() => {
@@ -58,6 +75,14 @@ impl<'g> Lowering<'g> {
             Some((activation, _)) if activation.settles_at().is_some() => {
                 frac_for(activation.settles_at().unwrap_or_default())
             }
+            Some((activation, _)) if activation.is_composite() && self.bound_of(tensor).is_none() => {
+                let (lo, hi) = self.ranges.ends(tensor);
+                // On a side where it is constant from somewhere on, there.
+                let [below, above] = activation.constant_beyond();
+                let reach = |seen: f64, from: Option<f64>| from.map_or(seen, |from| from.min(seen));
+                let headroom = self.options.headroom;
+                frac_for(reach(-lo * headroom, below).max(reach(hi * headroom, above)))
+            }
             _ => frac_for(self.largest_seen(tensor) * self.options.headroom),
         }
     }
@@ -65,10 +90,11 @@ impl<'g> Lowering<'g> {
     /// The activation whose result is `tensor`, with the one behind it if both take to integers and back.
     fn and_back(&mut self, activation: Activation, tensor: &str) -> Result<(Activation, String), ModelError> {
         let behind = self.activation_behind(tensor)?;
-        let joined = behind.and_then(|(index, behind, result)| Some((index, activation.joined(behind)?, result)));
+        let joined =
+            behind.and_then(|behind| Some((behind.nodes, activation.joined(&behind.activation)?, behind.result)));
         Ok(match joined {
-            Some((index, joined, result)) => {
-                self.absorb(index);
+            Some((nodes, joined, result)) => {
+                self.absorb_all(&nodes);
                 (joined, result.to_string())
             }
             None => (activation, tensor.to_string()),
@@ -79,12 +105,12 @@ impl<'g> Lowering<'g> {
     /// for any declared input, and takes in the activation that follows.
     pub fn plan(&mut self, tensor: &str, worst: f64) -> Result<Plan, ModelError> {
         let behind = self.activation_behind(tensor)?;
-        let wanted = self.calibrated_frac(tensor, behind.map(|(_, activation, result)| (activation, result)));
+        let wanted = self.calibrated_frac(tensor, behind.as_ref());
         let safe = frac_for(worst * 1.01);
         let frac = if safe >= wanted - self.options.slack_bits as i32 { safe.min(wanted) } else { wanted };
         Ok(match behind {
-            Some((index, activation, result)) => {
-                self.absorb(index);
+            Some(Behind { nodes, activation, result }) => {
+                self.absorb_all(&nodes);
                 let (activation, tensor) = self.and_back(activation, result)?;
                 Plan { frac, activation: Some(activation), tensor }
             }
@@ -105,7 +131,7 @@ impl<'g> Lowering<'g> {
         }
         let sum = &reader.outputs[0];
         let behind = self.activation_behind(sum)?;
-        Ok(Some(self.calibrated_frac(sum, behind.map(|(_, activation, result)| (activation, result)))))
+        Ok(Some(self.calibrated_frac(sum, behind.as_ref())))
     }
 
     /// Keeps an accumulator for the addition that [`Self::sum_ahead`] found.
@@ -161,8 +187,8 @@ impl<'g> Lowering<'g> {
         let saturate = !Interval::signed(BITS).covers(q);
         let (func, frac) = match plan.activation {
             None => (Func::Identity, plan.frac),
-            Some(activation) if activation.is_relu() => (Func::Relu, plan.frac),
-            Some(other) => self.table(other, plan.frac, q.clamp_to(Interval::signed(BITS)), &plan.tensor)?,
+            Some(ref activation) if activation.is_relu() => (Func::Relu, plan.frac),
+            Some(ref other) => self.table(other, plan.frac, q.clamp_to(Interval::signed(BITS)), &plan.tensor)?,
         };
         let node = self.push(Op::Apply { input: acc, shift, func, bits: BITS, saturate }, &inner, frac)?;
         let mut value = Value::stored(node, &inner, frac);
@@ -200,7 +226,7 @@ impl<'g> Lowering<'g> {
     /// The table of `activation` for arguments of scale `frac`, of which these are reached, and the scale of its results, which `tensor` has.
     fn table(
         &mut self,
-        activation: Activation,
+        activation: &Activation,
         frac: i32,
         reached: Interval,
         tensor: &str,

@@ -156,9 +156,13 @@ fn functions() -> Vec<Case> {
     ]
     .map(|operator| plain(operator, &[7]))
     .into();
-    // Of what is positive.
+    // Of what is positive, and shaped anew, so that both do not become one function.
     for operator in ["Log", "Reciprocal", "Sqrt"] {
-        let nodes = vec![node("Sigmoid", &["x"], "s", &[]), node(operator, &["s"], "y", &[])];
+        let nodes = vec![
+            node("Sigmoid", &["x"], "s", &[]),
+            node("Flatten", &["s"], "f", &[]),
+            node(operator, &["f"], "y", &[]),
+        ];
         cases.push(Case { operators: vec!["Sigmoid", operator], shape: vec![7], weights: vec![], nodes });
     }
     let slopes = floats("s", &[3, 1], &[0.25, -0.5, 1.5]);
