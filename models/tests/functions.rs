@@ -178,3 +178,42 @@ fn attributes_of_the_parts_count() {
     ];
     is_one_table(vec![], nodes, 2.0);
 }
+
+/// Magnitudes of pairs, from 1 to 2^-12: the small ones are as exact as the parts are.
+#[test]
+fn magnitudes_keep_small_values() {
+    let indices =
+        [("zero", 0), ("mid", 32), ("end", 64), ("axis", 1)].map(|(name, i)| common::integers(name, vec![i])).to_vec();
+    let parts = || {
+        vec![
+            node("Slice", &["x", "zero", "mid", "axis"], "re", vec![]),
+            node("Slice", &["x", "mid", "end", "axis"], "im", vec![]),
+        ]
+    };
+    let squares = [
+        vec![node("Pow", &["re", "two"], "a", vec![]), node("Pow", &["im", "two"], "b", vec![])],
+        vec![node("Mul", &["re", "re"], "a", vec![]), node("Mul", &["im", "im"], "b", vec![])],
+    ];
+    let ends = [
+        vec![node("Sqrt", &["sum"], "y", vec![])],
+        vec![node("Pow", &["sum", "half"], "y", vec![])],
+        vec![node("Sqrt", &["sum"], "r", vec![]), node("Log", &["r"], "y", vec![])],
+    ];
+    for (squares, end) in squares.iter().flat_map(|squares| ends.iter().map(move |end| (squares, end))) {
+        let nodes = [parts(), squares.clone(), vec![node("Add", &["a", "b"], "sum", vec![])], end.clone()].concat();
+        let weights = [vec![scalar("two", 2.0), scalar("half", 0.5)], indices.clone()].concat();
+        let proto = model(vec![declared("x", &[1, 64])], weights, nodes, &["y"]);
+        let data = common::noise(16 * 64, 7).into_iter().enumerate();
+        let data = data.map(|(i, x)| (x + x.signum()) * 0.5f32.powi((i % 32 % 13) as i32)).collect();
+        let data = Calibration::from_array(ArrayD::from_shape_vec(IxDyn(&[16, 1, 64]), data).unwrap());
+        let model = Model::from_bytes(&bytes(&proto)).unwrap();
+        let compiled = model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap();
+        let output = &compiled.report.outputs[0];
+        // Parts of 2^-12 are some four steps of 2^-14; a root of 16 bits would be off by 2^-7 there.
+        let allowed = if end.len() == 2 { 0.15 } else { 4e-4 };
+        assert!(output.largest_error < allowed, "{} {:?}", end[0].op_type, output);
+        // The two squares have no cells of their own.
+        let applied = compiled.program.nodes.iter().filter(|node| matches!(node.op, Op::Apply { .. }));
+        assert!(applied.count() <= 4);
+    }
+}

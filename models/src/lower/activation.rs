@@ -281,6 +281,21 @@ impl Activation {
         }
     }
 
+    /// Whether it is the square.
+    pub fn is_square(&self) -> bool {
+        matches!(self, Self::Own(own) if own.kind.op == "Pow" && own.parameters[0] == 2.0)
+    }
+
+    /// Whether it rises wherever it does not stay, and so fast at zero that arguments of 16 bits, `step` apart, lose much of it there.
+    pub fn is_steep_at_zero(&self, step: f64) -> bool {
+        /// What one step near zero may change, in parts of what all steps do.
+        const MOST: f64 = 1.0 / 1024.0;
+        let values = self.values(0.0, step, 1 << 15);
+        let rises = values.windows(2).all(|pair| pair[0] <= pair[1]);
+        let largest = values.windows(2).take(4).fold(0.0f64, |most, pair| most.max(pair[1] - pair[0]));
+        rises && largest > MOST * (values[values.len() - 1] - values[0])
+    }
+
     /// Whether several operators compute it.
     pub fn is_composite(&self) -> bool {
         matches!(self, Self::Composite(_))

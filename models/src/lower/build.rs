@@ -8,8 +8,10 @@ use vouch_program::{AffineTerm, AxisIndex, Node, NodeId, Op, Port, Program, View
 use super::activation::Activation;
 use super::functions::{self, Group};
 use super::mask::Masks;
+use super::norm;
 use super::operands::Operands;
 use super::rescale::Deferred;
+use super::spelled::{self, Spelled};
 use super::value::Value;
 use crate::calibrate::{Ranges, frac_for};
 use crate::compile::CompileOptions;
@@ -55,6 +57,8 @@ pub(crate) struct Lowering<'g> {
     absorbed: BTreeSet<usize>,
     /// Functions of one variable that several nodes compute.
     functions: Vec<Group<'g>>,
+    /// Normalizations that several nodes compute.
+    spelled: Vec<Spelled<'g>>,
     pub(super) tables: BTreeMap<String, u32>,
     layers: Vec<Layer>,
     /// Tensors whose columns have scales of their own: by how many bits each is finer than the value's scale.
@@ -105,6 +109,7 @@ impl<'g> Lowering<'g> {
             masks: Masks::default(),
             absorbed: BTreeSet::new(),
             functions: Vec::new(),
+            spelled: Vec::new(),
             tables: BTreeMap::new(),
             layers: Vec::new(),
             columns: HashMap::new(),
@@ -120,7 +125,9 @@ impl<'g> Lowering<'g> {
     /// Lowers the whole graph.
     pub fn run(mut self) -> Result<Lowered, ModelError> {
         let graph = self.graph;
-        self.functions = functions::find(graph)?;
+        self.spelled = spelled::find(graph);
+        let taken = self.spelled.iter().flat_map(|spelled| spelled.nodes.iter().copied()).collect();
+        self.functions = functions::find(graph, taken)?;
         self.find_masks();
         for input in &graph.inputs {
             self.source = format!("input {}", input.name);
@@ -141,6 +148,12 @@ impl<'g> Lowering<'g> {
             }
             let lower = super::find(node)?;
             self.source = format!("{} ({})", node.name, node.op);
+            if let Some(place) = self.spelled.iter().position(|spelled| spelled.nodes.contains(&index)) {
+                let spelled = self.spelled.swap_remove(place);
+                self.absorbed.extend(&spelled.nodes);
+                norm::spelled(&mut self, &spelled)?;
+                continue;
+            }
             if let Some(group) = self.functions.iter().find(|group| group.nodes.contains(&index)) {
                 let (nodes, activation) = (group.nodes.clone(), Activation::Composite(group.function.clone()));
                 let (value, result) = (self.value(group.variable)?, group.result);

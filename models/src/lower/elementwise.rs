@@ -31,7 +31,13 @@ pub(super) fn activation(low: &mut Lowering, operands: Operands) -> Result<(), M
     let activation =
         Activation::of(low.graph, node)?.ok_or_else(|| operands.refuse("operator", "is not an activation"))?;
     let value = low.value(operands.required(0)?)?;
-    low.activate(&value, activation, operands.result()?)
+    let tensor = operands.result()?;
+    if activation.is_square() && low.root_ahead(tensor, &value.shape)?.is_some() {
+        let (x, shape) = (low.addressed(&value)?, value.shape.clone());
+        let view = low.view_at(&x, &broadcast_index(&shape, shape.len()))?;
+        return low.bilinear((&x, view.clone()), (&x, view), &shape, shape.clone(), tensor, &shape);
+    }
+    low.activate(&value, activation, tensor)
 }
 
 /// The position of each result axis in an operand of `shape`, aligned at the end.
@@ -110,6 +116,7 @@ fn sum(low: &mut Lowering, mut operands: Operands, signs: &[i64]) -> Result<(), 
     let mut plan = low.plan(tensor, worst)?;
     let frac = if let Some((frac, sum_frac)) = accumulated {
         plan.frac = plan.frac.max(sum_frac);
+        plan.told = Some(frac);
         low.usual_frac(&plan).max(finest).max(frac)
     } else if finest == plan.frac || (finest == 0 && plan.frac > 0 && whole) {
         plan.frac = finest;

@@ -67,9 +67,10 @@ pub(crate) struct Group<'g> {
     pub result: &'g str,
 }
 
-/// The functions of a graph; no node is in two of them.
-pub(crate) fn find(graph: &Graph) -> Result<Vec<Group<'_>>, ModelError> {
+/// The functions of a graph, of none of the nodes that are `taken`; no node is in two of them.
+pub(crate) fn find(graph: &Graph, taken: HashSet<usize>) -> Result<Vec<Group<'_>>, ModelError> {
     let mut search = Search::new(graph)?;
+    search.taken = taken;
     let mut groups = Vec::new();
     for last in (0..graph.nodes.len()).rev() {
         if let Some(group) = search.ending_with(last)? {

@@ -80,6 +80,7 @@ impl<'g> Lowering<'g> {
             self.defer(tensor, Deferred { node: acc, frac: acc_frac, sum_frac: plan.frac, worst });
             return Ok(());
         }
+        plan.told = Some(fx + frac);
         self.finish(plan, acc, acc_frac, shape)
     }
 
@@ -244,6 +245,14 @@ impl<'g> Lowering<'g> {
         let summed: usize = vars[out.len()..].iter().product();
         let size = |(lo, hi): (f64, f64)| lo.abs().max(hi.abs());
         let worst = size(self.real_range(a)) * size(self.real_range(b)) * summed as f64;
+        if out == shape
+            && let Some(sum_frac) = self.root_ahead(tensor, shape)?
+        {
+            let frac = a.frac + b.frac;
+            let node = self.push(Op::Contract { vars, lhs: a_view, rhs: Some(b_view) }, out, frac)?;
+            self.defer(tensor, Deferred { node, frac, sum_frac, worst });
+            return Ok(());
+        }
         let plan = self.plan(tensor, worst)?;
         let frac = a.frac + b.frac;
         let acc: NodeId = self.push(Op::Contract { vars, lhs: a_view, rhs: Some(b_view) }, out, frac)?;

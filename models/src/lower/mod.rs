@@ -3,9 +3,10 @@
 //! - [`value`]: a tensor as a view of a stored node, so that moving data around costs nothing.
 //! - [`build`]: appends nodes and follows their worst-case intervals.
 //! - [`rescale`]: chooses scales and ends each operator with one rescale that also applies its activation.
+//! - [`wide`]: roots and logarithms of accumulators.
 //! - [`columns`]: inputs whose columns have scales of their own.
 //! - [`operands`], [`operand`]: what a node says; [`activation`]: the functions of one variable; [`functions`]: those that several
-//!   nodes compute.
+//!   nodes compute; [`spelled`]: normalizations that do.
 //! - the others: operators, grouped by kind.
 //!
 //! It knows ranges, not samples: where calibration data comes from is `calibrate`'s matter.
@@ -34,7 +35,9 @@ mod resize;
 mod select;
 mod slicing;
 mod softmax;
+mod spelled;
 mod value;
+mod wide;
 
 pub(crate) use build::{FRACS, Layer, Lowered, Lowering};
 

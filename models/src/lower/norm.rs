@@ -1,6 +1,6 @@
 //! Normalizations: what is centred, divided by the root of its mean square.
 //!
-//! LayerNormalization, InstanceNormalization and GroupNormalization differ in which elements a mean is over. The root is that of a wide sum of
+//! LayerNormalization, InstanceNormalization, GroupNormalization and what models spell out differ in which elements a mean is over. The root is that of a wide sum of
 //! squares, read by tables of several scales, so that groups of small variance keep their bits.
 
 use ndarray::ArrayD;
@@ -9,22 +9,19 @@ use vouch_program::{AffineTerm, AxisIndex, Func, NodeId, Op, View};
 
 use super::build::{BITS, Lowering};
 use super::elementwise::pointwise;
-use super::extreme::tree;
 use super::linear::power_of_two;
 use super::operands::Operands;
 use super::pool::{Window, mean};
 use super::reduce::Summed;
+use super::spelled::Spelled;
 use super::value::Value;
+use super::wide::{Rising, by_scales};
 use crate::error::ModelError;
 
 /// Bits of the root behind those of what is divided by it.
 const ROOT_BITS: i32 = 8;
 /// The least root: half a step of what is divided by it, which is known no better than that.
 const LEAST_ROOT: f64 = (1 << (ROOT_BITS - 1)) as f64;
-/// Bits between the tables of the root: a value that one rounds to fewer than as many again is the next one's.
-const STEP: u32 = 7;
-/// The largest value that is clamped to 16 bits.
-const MAX_CLAMPED: i64 = (1 << (2 * BITS - 1)) - (1 << BITS);
 /// Scale that quotients have where it fits.
 const QUOTIENT_FRAC: i32 = 14;
 /// Bits of the factor by which a sum becomes a mean, beside those of the sum's length.
@@ -153,8 +150,40 @@ struct Normalized {
 /// `(x − mean)/√(mean of its square + epsilon)`, means over the axes.
 fn normalized(low: &mut Lowering, x: &Value, axes: &[bool], epsilon: f64) -> Result<Normalized, ModelError> {
     let x = low.addressed(x)?;
+    let (centred, frac) = centred(low, &x, axes)?;
+    by_its_root(low, centred, frac, axes, epsilon)
+}
+
+/// A normalization that the model spells out, with the factors and the summands behind it.
+pub(super) fn spelled(low: &mut Lowering, of: &Spelled) -> Result<(), ModelError> {
+    let x = low.value(of.x)?;
     let shape = x.shape.clone();
-    let (centred, centred_frac) = centred(low, &x, axes)?;
+    let value = if of.centred {
+        normalized(low, &x, &of.axes, of.epsilon)?.value
+    } else {
+        let x = low.addressed(&x)?;
+        let whole = low.materialised(&x)?;
+        by_its_root(low, whole.view.node, x.frac, &of.axes, of.epsilon)?.value
+    };
+    // Factors are along the last axis, or for each channel.
+    let mut axis = shape.len() - 1;
+    let mut behind = low.absorb_channelwise(of.result, shape.len(), axis, shape[axis])?;
+    if behind.tensor == of.result && shape.len() > 2 {
+        axis = 1;
+        behind = low.absorb_channelwise(of.result, shape.len(), axis, shape[axis])?;
+    }
+    pointwise(low, &value, behind.scale, behind.shift, vec![axis], &behind.tensor, &shape)
+}
+
+/// A stored tensor divided by `√(mean of its square + epsilon)`, means over the axes.
+fn by_its_root(
+    low: &mut Lowering,
+    centred: NodeId,
+    centred_frac: i32,
+    axes: &[bool],
+    epsilon: f64,
+) -> Result<Normalized, ModelError> {
+    let shape = low.program.node(centred).shape.clone();
     let squares = squares(low, centred, axes, centred_frac)?;
     let (root, root_frac) = root(low, squares, axes, &shape, centred_frac, epsilon)?;
     // As many bits as the quotient of the largest and the least leaves.
@@ -214,30 +243,14 @@ fn root(
     frac: i32,
     epsilon: f64,
 ) -> Result<(NodeId, i32), ModelError> {
-    let out = low.program.node(squares).shape.clone();
     let size: usize = shape.iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(len, _)| len).product();
     let root_frac = frac + ROOT_BITS;
     let (unit, scale) = (f64::from(-2 * frac).exp2() / size as f64, f64::from(root_frac).exp2());
-    let of = |sum: f64| ((sum * unit + epsilon).sqrt() * scale).round().clamp(LEAST_ROOT, f64::from(i32::MAX)) as i32;
-    let most = low.interval(squares).hi.max(1);
-    let coarsest = (i64::BITS - most.leading_zeros()).saturating_sub(BITS - 1);
-    // What is beyond all lookups' reach cannot be clamped.
-    let finest = (0..).find(|&shift| most >> shift <= MAX_CLAMPED).unwrap_or(0);
-    let mut shifts: Vec<u32> = (finest..=coarsest).rev().step_by(STEP as usize).collect();
-    if finest > 0 && shifts.last() != Some(&finest) {
-        shifts.push(finest);
-    }
-    let mut nodes = Vec::new();
-    for (number, &shift) in shifts.iter().enumerate() {
-        let half = 1i64 << (BITS - 1);
-        // What the next table tells better is left to it.
-        let from = if number + 1 == shifts.len() { 0 } else { half >> STEP };
-        let value = |z: i64| if z < from { 1 } else { of(z as f64 * f64::from(shift).exp2()) };
-        let name =
-            format!("root over {size} + {epsilon} from {from}, 2^{} → 2^{}", shift as i32 - 2 * frac, -root_frac);
-        let func = low.table_of_integers(name, (-half..half).map(value).collect());
-        let saturate = !Interval::signed(BITS).covers(rescaled(low.interval(squares), shift));
-        nodes.push(low.clamped(Op::Apply { input: squares, shift, func, bits: BITS, saturate }, &out, root_frac)?);
-    }
-    Ok((tree(low, nodes, &out, root_frac)?, root_frac))
+    let of = |sum: f64| {
+        ((sum.max(0.0) * unit + epsilon).sqrt() * scale).round().clamp(LEAST_ROOT, f64::from(i32::MAX)) as i32
+    };
+    let coarsest = (i64::BITS - low.interval(squares).hi.max(1).leading_zeros()).saturating_sub(BITS - 1);
+    let name = format!("root over {size} + {epsilon} at 2^{} → 2^{}", -2 * frac, -root_frac);
+    let node = by_scales(low, squares, coarsest, &Rising { name, of: &of, lowest: 1 }, root_frac)?;
+    Ok((node, root_frac))
 }

@@ -10,6 +10,7 @@ use vouch_program::{Func, FunctionTable, NodeId, Op};
 use super::activation::Activation;
 use super::build::{BITS, Lowering};
 use super::value::Value;
+use super::wide::{Rising, STEP, by_scales};
 use crate::calibrate::frac_for;
 use crate::error::ModelError;
 
@@ -24,6 +25,8 @@ pub(crate) struct Plan {
     activation: Option<Activation>,
     /// The tensor that the result is, after the activation.
     tensor: String,
+    /// The scale to which the accumulator tells something, if that may be finer than the result's.
+    pub told: Option<i32>,
 }
 
 /// An accumulator that an addition will read before it is rescaled.
@@ -61,6 +64,13 @@ impl<'g> Lowering<'g> {
             return Ok(None);
         }
         let activation = Activation::of(self.graph, reader)?;
+        // A square that is summed for a root keeps all its bits.
+        if activation.as_ref().is_some_and(Activation::is_square)
+            && let Some(shape) = self.graph.shape(tensor)
+            && self.root_ahead(&reader.outputs[0], shape)?.is_some()
+        {
+            return Ok(None);
+        }
         Ok(activation.map(|activation| Behind { nodes: vec![index], activation, result: &reader.outputs[0] }))
     }
 
@@ -112,9 +122,9 @@ impl<'g> Lowering<'g> {
             Some(Behind { nodes, activation, result }) => {
                 self.absorb_all(&nodes);
                 let (activation, tensor) = self.and_back(activation, result)?;
-                Plan { frac, activation: Some(activation), tensor }
+                Plan { frac, activation: Some(activation), tensor, told: None }
             }
-            None => Plan { frac, activation: None, tensor: tensor.to_string() },
+            None => Plan { frac, activation: None, tensor: tensor.to_string(), told: None },
         })
     }
 
@@ -132,6 +142,15 @@ impl<'g> Lowering<'g> {
         let sum = &reader.outputs[0];
         let behind = self.activation_behind(sum)?;
         Ok(Some(self.calibrated_frac(sum, behind.as_ref())))
+    }
+
+    /// As [`Self::sum_ahead`], if a function of the sum alone is read that is steep at zero.
+    pub fn root_ahead(&self, tensor: &str, shape: &[usize]) -> Result<Option<i32>, ModelError> {
+        let Some((_, reader)) = self.sole_reader(tensor) else { return Ok(None) };
+        let Some(frac) = self.sum_ahead(tensor, shape)? else { return Ok(None) };
+        let behind = self.activation_behind(&reader.outputs[0])?;
+        let steep = |behind: Behind| behind.activation.is_steep_at_zero(f64::from(-frac).exp2());
+        Ok(behind.is_some_and(steep).then_some(frac))
     }
 
     /// Keeps an accumulator for the addition that [`Self::sum_ahead`] found.
@@ -182,6 +201,15 @@ impl<'g> Lowering<'g> {
             )));
         }
         let shift = shift as u32;
+        if let (Some(activation), Some(told)) = (&plan.activation, plan.told)
+            && told - plan.frac >= STEP as i32
+            && self.interval(acc).lo >= 0
+            && activation.is_steep_at_zero(f64::from(-plan.frac).exp2())
+        {
+            let (node, frac) = self.rising(activation, (acc, plan.frac + shift as i32), shift, &plan.tensor)?;
+            self.define_computed(&plan.tensor, Value::stored(node, &inner, frac).reshaped(shape));
+            return Ok(());
+        }
         self.rounded.insert(plan.tensor.clone(), plan.frac);
         let q = rescaled(self.interval(acc), shift);
         let saturate = !Interval::signed(BITS).covers(q);
@@ -218,9 +246,33 @@ impl<'g> Lowering<'g> {
     pub fn activate(&mut self, value: &Value, activation: Activation, tensor: &str) -> Result<(), ModelError> {
         let input = self.node_of(value)?;
         let (activation, tensor) = self.and_back(activation, tensor)?;
-        let plan = Plan { frac: value.frac, activation: Some(activation), tensor };
+        let plan = Plan { frac: value.frac, activation: Some(activation), tensor, told: None };
         let shape = value.shape.clone();
         self.finish(plan, input, value.frac, &shape)
+    }
+
+    /// A function that is steep at zero, of an accumulator that is never negative and of which `shift` bits would be dropped: results, and their scale.
+    fn rising(
+        &mut self,
+        activation: &Activation,
+        (acc, acc_frac): (NodeId, i32),
+        shift: u32,
+        tensor: &str,
+    ) -> Result<(NodeId, i32), ModelError> {
+        let step = f64::from(-acc_frac).exp2();
+        // From zero, where it may have no value, to the largest that is not clamped.
+        let lowest = activation.values(0.0, step, 4)[0];
+        let highest = activation.at(f64::from(BITS as i32 - 1 + shift as i32).exp2() * step);
+        let largest = lowest.abs().max(highest.abs()).min(self.largest_seen(tensor) * self.options.headroom);
+        let out = frac_for(largest * (1.0 - f64::from(1 - BITS as i32).exp2()));
+        let rounded = |x: f64| {
+            let limit = f64::from(i16::MAX);
+            (x * f64::from(out).exp2()).round().clamp(-limit - 1.0, limit) as i32
+        };
+        let of = |q: f64| rounded(if q < 1.0 { lowest } else { activation.at(q * step) });
+        let name = format!("{} at 2^{} → 2^{}", activation.name(), -acc_frac, -out);
+        let function = Rising { name, of: &of, lowest: rounded(lowest) };
+        Ok((by_scales(self, acc, shift, &function, out)?, out))
     }
 
     /// The table of `activation` for arguments of scale `frac`, of which these are reached, and the scale of its results, which `tensor` has.

@@ -103,6 +103,7 @@ impl Graph {
         let Some(proto) = model.graph.as_mut() else {
             return Err(ModelError::invalid("it contains no graph"));
         };
+        name_apart(proto);
         let inputs = inputs(proto, fixed)?;
         let mut thresholds = rewrite(proto, opset)?;
         let known = |node: &NodeProto| check(&graph_node(node));
@@ -115,6 +116,7 @@ impl Graph {
         };
         let thresholds = thresholds.into_iter().map(|each| (each.constant.clone(), each)).collect();
         keep_live(proto)?;
+        name_apart(proto);
 
         let constant = constants(proto);
         let (mut nodes, mut folded) = (Vec::new(), Vec::new());
@@ -259,6 +261,17 @@ fn keep_live(graph: &mut GraphProto) -> Result<(), ModelError> {
     live.reverse();
     graph.node = live;
     Ok(())
+}
+
+/// The runtime wants names that differ; ONNX does not.
+fn name_apart(graph: &mut GraphProto) {
+    let mut known = HashSet::new();
+    for (place, node) in graph.node.iter_mut().enumerate().filter(|(_, node)| !node.name.is_empty()) {
+        if !known.insert(node.name.clone()) {
+            node.name = format!("{} #{place}", node.name);
+            known.insert(node.name.clone());
+        }
+    }
 }
 
 /// What is fixed of a model that leaves it open.

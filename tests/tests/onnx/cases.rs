@@ -165,6 +165,30 @@ fn functions() -> Vec<Case> {
         ];
         cases.push(Case { operators: vec!["Sigmoid", operator], shape: vec![7], weights: vec![], nodes });
     }
+    // What several operators spell out: a function of one variable, and a normalization.
+    cases.push(Case {
+        operators: vec!["Sigmoid", "Mul"],
+        shape: vec![2, 3],
+        weights: vec![],
+        nodes: vec![node("Sigmoid", &["x"], "s", &[]), node("Mul", &["x", "s"], "y", &[])],
+    });
+    let last = || [ints("axes", &[-1]), attribute::int("keepdims", 1)];
+    cases.push(Case {
+        operators: vec!["ReduceMean", "Sub", "Pow", "Add", "Sqrt", "Div", "Mul"],
+        shape: vec![3, 8],
+        weights: vec![floats("two", &[], &[2.0]), floats("e", &[], &[1e-5]), weight("g", &[8]), weight("b", &[8])],
+        nodes: vec![
+            node("ReduceMean", &["x"], "m", &last()),
+            node("Sub", &["x", "m"], "d", &[]),
+            node("Pow", &["d", "two"], "p", &[]),
+            node("ReduceMean", &["p"], "v", &last()),
+            node("Add", &["v", "e"], "a", &[]),
+            node("Sqrt", &["a"], "s", &[]),
+            node("Div", &["d", "s"], "n", &[]),
+            node("Mul", &["n", "g"], "k", &[]),
+            node("Add", &["k", "b"], "y", &[]),
+        ],
+    });
     let slopes = floats("s", &[3, 1], &[0.25, -0.5, 1.5]);
     let constants = || vec![floats("c", &[3], &[0.7, -1.3, 0.2]), floats("d", &[], &[0.1])];
     cases.extend([
