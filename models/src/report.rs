@@ -56,6 +56,12 @@ pub struct AccuracyReport {
     pub mean_cosine: f64,
     /// On how many samples the position of the first output's largest element is float's.
     pub top1_agreement: usize,
+    /// The same for each row along its last axis, such as the time steps of a sequence, if rows have more than one element: on how many.
+    #[serde(default)]
+    pub row_agreement: usize,
+    /// How many rows there are, over all samples.
+    #[serde(default)]
+    pub rows: usize,
     /// All compared layers, the one with the largest error share first.
     pub layers: Vec<TensorAccuracy>,
     /// Tensors in which clamping changed values: not those below zero that a Relu would have cut anyway.
@@ -107,6 +113,8 @@ pub(crate) struct Comparison<'m> {
     output_sums: Vec<Sums>,
     cosines: Vec<f64>,
     agreement: usize,
+    row_agreement: usize,
+    rows: usize,
     saturated: BTreeMap<NodeId, usize>,
     samples: usize,
 }
@@ -124,6 +132,8 @@ impl<'m> Comparison<'m> {
             output_sums: vec![Sums::default(); program.outputs.len()],
             cosines: Vec::new(),
             agreement: 0,
+            row_agreement: 0,
+            rows: 0,
             saturated: BTreeMap::new(),
             samples: 0,
         }
@@ -145,9 +155,18 @@ impl<'m> Comparison<'m> {
             let (wanted, found) = (expected(&port.name), real(port.node).collect::<Vec<_>>());
             sums.add(wanted, found.iter().copied());
             self.cosines.push(cosine(wanted, &found));
-            let wanted_top = position_of_largest(wanted.iter().map(|&x| f64::from(x)));
-            if index == 0 && wanted_top == position_of_largest(found.into_iter()) {
-                self.agreement += 1;
+            let agree = |(wanted, found): (&[f32], &[f64])| {
+                let wanted = position_of_largest(wanted.iter().map(|&x| f64::from(x)));
+                usize::from(wanted == position_of_largest(found.iter().copied()))
+            };
+            if index == 0 {
+                let row = port.shape.last().copied().unwrap_or(1).max(1);
+                self.agreement += agree((wanted, &found));
+                // Of one element the largest is no news.
+                if row > 1 {
+                    self.row_agreement += wanted.chunks(row).zip(found.chunks(row)).map(agree).sum::<usize>();
+                    self.rows += wanted.len() / row;
+                }
             }
         }
         for &(node, count) in execution.saturated().iter().filter(|(node, _)| !self.clamps.contains(node)) {
@@ -182,6 +201,8 @@ impl<'m> Comparison<'m> {
             smallest_cosine: self.cosines.iter().copied().fold(1.0, f64::min),
             mean_cosine: self.cosines.iter().sum::<f64>() / self.cosines.len().max(1) as f64,
             top1_agreement: self.agreement,
+            row_agreement: self.row_agreement,
+            rows: self.rows,
             layers,
             saturated: self
                 .saturated
@@ -248,6 +269,9 @@ impl fmt::Display for AccuracyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "fixed point against float, {} samples", self.samples)?;
         writeln!(f, "  same top-1          {} of {}", self.top1_agreement, self.samples)?;
+        if self.rows > self.samples {
+            writeln!(f, "  same in each row    {} of {}", self.row_agreement, self.rows)?;
+        }
         writeln!(f, "  cosine              {:.8} mean, {:.8} smallest", self.mean_cosine, self.smallest_cosine)?;
         let saturated: usize = self.saturated.iter().map(|s| s.count).sum();
         writeln!(f, "  saturated elements  {saturated} (tensors that can saturate: {})", self.can_saturate)?;

@@ -75,6 +75,8 @@ fn layer_normalization_in_each_form() {
     let own = vec![node("LayerNormalization", &["x", "gamma", "beta"], "y", vec![common::float("epsilon", 1e-6)])];
     let own = compiled(vec![], own, &["y"]);
     let written = spelled(&[2], &ends[0]);
+    assert_eq!((own.report.rows, own.report.samples), (8 * 10, 8));
+    assert!(own.report.row_agreement > 75);
     assert_eq!(own.report.outputs[0].largest_error, written.report.outputs[0].largest_error);
     assert_eq!(own.program.nodes.len(), written.program.nodes.len());
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field};
 
-use super::expression::{Affine, Expression, INPUTS, Variable};
+use super::expression::{Affine, Expression, INPUTS, Variable, inverse};
 use crate::backend::{Arithmetic, Check};
 use crate::poseidon::{self, WIDTH};
 use crate::sponge::{Block, Permute, RATE};
@@ -174,7 +174,7 @@ impl Arithmetizer {
         }
         let variable = self.work_out(expression, value.value);
         // monic = (variable − constant) / lead
-        let inverse = lead.inverse().expect("a leading coefficient is not zero");
+        let inverse = inverse(lead).expect("a leading coefficient is not zero");
         self.known.insert(monic, Affine { slope: inverse, variable, constant: -expression.constant * inverse });
         Affine { slope: Fr::ONE, variable, constant: Fr::ZERO }
     }

@@ -126,10 +126,13 @@ impl Expression {
     pub fn monic(&self) -> (Fr, Self) {
         let lead = self.product.map(|(c, ..)| c).or_else(|| self.linear.first().map(|(_, c)| *c)).unwrap_or(Fr::ONE);
         let rest = Self { constant: Fr::ZERO, ..self.clone() };
-        match lead.inverse() {
-            Some(inverse) if !lead.is_one() => (lead, rest.scaled(&inverse)),
+        if lead.is_one() {
+            return (lead, rest);
+        }
+        match inverse(lead) {
+            Some(inverse) => (lead, rest.scaled(&inverse)),
             // No coefficient is kept that is zero.
-            _ => (Fr::ONE, rest),
+            None => (Fr::ONE, rest),
         }
     }
 
@@ -138,6 +141,12 @@ impl Expression {
         let linear = merge(&self.linear, &other.linear);
         Self { product: self.product.or(other.product), linear, constant: self.constant + other.constant }
     }
+}
+
+/// The inverse of a coefficient, most of which are 1 or -1.
+pub(super) fn inverse(coefficient: Fr) -> Option<Fr> {
+    let own = coefficient.is_one() || (-coefficient).is_one();
+    if own { Some(coefficient) } else { coefficient.inverse() }
 }
 
 /// The sum of two lists by variable.
