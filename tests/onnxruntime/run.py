@@ -21,7 +21,7 @@ def elements(output):
 def answers(path, samples):
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     inputs = session.get_inputs()
-    kinds = {"tensor(float)": numpy.float32, "tensor(int64)": numpy.int64}
+    kinds = {"tensor(float)": numpy.float32, "tensor(int64)": numpy.int64, "tensor(int32)": numpy.int32}
     for sample in samples:
         given = zip(inputs, sample)
         arrays = {to.name: numpy.array(each["data"], kinds[to.type]).reshape(each["shape"]) for to, each in given}

@@ -90,7 +90,7 @@ pub enum Verb {
 #[command(after_help = "Example:
   vouch compile lenet.onnx --calibration images.npy --out lenet
   vouch compile classifier.onnx --calibration images.npy --out classifier --dim height=48 --dim x.3=192
-  vouch compile silero_vad.onnx --calibration speech.npz --out vad --dim input.1=576 --fix sr=16000
+  vouch compile silero_vad.onnx --calibration speech.npz --out vad --dim input.1=576 --dim state.1=1 --fix sr=16000
 
 Writes lenet/model.vouch (it holds the weights: keep it as private as the ONNX file) and lenet/report.json.
 

