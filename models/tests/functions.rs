@@ -169,6 +169,23 @@ fn a_sum_with_a_product_of_small_weights_keeps_its_range() {
     assert!(found.report.largest_error_share < 1e-3, "{}", found.report.largest_error_share);
 }
 
+/// The search for functions takes no time to speak of where many follow each other and each is read elsewhere.
+#[test]
+fn many_in_a_row() {
+    let mut nodes = Vec::new();
+    for i in 0..1000 {
+        let of = if i == 0 { "x".to_string() } else { format!("t{}", i - 1) };
+        nodes.push(node("Tanh", &[&of], &format!("t{i}"), vec![]));
+        nodes.push(node("ReduceMean", &[&format!("t{i}")], &format!("m{i}"), vec![]));
+    }
+    let outputs: Vec<String> = (0..1000).map(|i| format!("m{i}")).collect();
+    let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
+    let begun = std::time::Instant::now();
+    let found = compiled(vec![], nodes, &outputs, 1.0);
+    assert_eq!(found.program.outputs.len(), 1000);
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+}
+
 #[test]
 fn attributes_of_the_parts_count() {
     let nodes = vec![

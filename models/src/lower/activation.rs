@@ -291,9 +291,13 @@ impl Activation {
         /// What one step near zero may change, in parts of what all steps do.
         const MOST: f64 = 1.0 / 1024.0;
         let values = self.values(0.0, step, 1 << 15);
-        let rises = values.windows(2).all(|pair| pair[0] <= pair[1]);
         let largest = values.windows(2).take(4).fold(0.0f64, |most, pair| most.max(pair[1] - pair[0]));
-        rises && largest > MOST * (values[values.len() - 1] - values[0])
+        self.rises(step) && largest > MOST * (values[values.len() - 1] - values[0])
+    }
+
+    /// Whether it never falls, from zero on over arguments of 16 bits that are `step` apart.
+    pub fn rises(&self, step: f64) -> bool {
+        self.values(0.0, step, 1 << 15).windows(2).all(|pair| pair[0] <= pair[1])
     }
 
     /// Whether several operators compute it.

@@ -265,6 +265,11 @@ impl<'g> Lowering<'g> {
         self.likened.get(tensor).copied().unwrap_or_else(|| self.ranges.largest(tensor))
     }
 
+    /// The least and the greatest value of a tensor in the calibration data, zero counted among them.
+    pub fn ends_seen(&self, tensor: &str) -> (f64, f64) {
+        self.likened.get(tensor).map_or_else(|| self.ranges.ends(tensor), |&largest| (-largest, largest))
+    }
+
     /// The only reader of a tensor, if it has one only and the tensor is no output of the model, and if that is no part of a function of
     /// several nodes.
     pub fn sole_reader(&self, tensor: &str) -> Option<(usize, &'g GraphNode)> {

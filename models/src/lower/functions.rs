@@ -11,6 +11,9 @@ use super::activation::Activation;
 use crate::error::ModelError;
 use crate::onnx::{Graph, GraphNode};
 
+/// Most operators in a row that are looked at: the search takes time with their square.
+const DEEPEST: usize = 64;
+
 /// An operand of a step.
 #[derive(Clone, Copy)]
 enum Arg {
@@ -126,7 +129,7 @@ impl<'g> Search<'g> {
     /// A tensor, and the tensors that it is a function of, the nearest first.
     fn chain(&self, tensor: &'g str) -> Vec<&'g str> {
         let above = |tensor: &&'g str| self.roots.get(self.makers.get(*tensor)?).copied();
-        std::iter::successors(Some(tensor), above).collect()
+        std::iter::successors(Some(tensor), above).take(DEEPEST).collect()
     }
 
     /// The largest group whose last node is this one, if a group is worth it.

@@ -85,8 +85,8 @@ impl<'g> Lowering<'g> {
             Some((activation, _)) if activation.settles_at().is_some() => {
                 frac_for(activation.settles_at().unwrap_or_default())
             }
-            Some((activation, _)) if activation.is_composite() && self.bound_of(tensor).is_none() => {
-                let (lo, hi) = self.ranges.ends(tensor);
+            Some((activation, _)) if activation.is_composite() => {
+                let (lo, hi) = self.ends_seen(tensor);
                 // On a side where it is constant from somewhere on, there.
                 let [below, above] = activation.constant_beyond();
                 let reach = |seen: f64, from: Option<f64>| from.map_or(seen, |from| from.min(seen));
@@ -205,6 +205,7 @@ impl<'g> Lowering<'g> {
             && told - plan.frac >= STEP as i32
             && self.interval(acc).lo >= 0
             && activation.is_steep_at_zero(f64::from(-plan.frac).exp2())
+            && (plan.frac..=told).step_by(STEP as usize).all(|frac| activation.rises(f64::from(-frac).exp2()))
         {
             let (node, frac) = self.rising(activation, (acc, plan.frac + shift as i32), shift, &plan.tensor)?;
             self.define_computed(&plan.tensor, Value::stored(node, &inner, frac).reshaped(shape));
