@@ -176,3 +176,16 @@ fn upsample_has_its_scales_in_either_form() {
         assert!(fixed.iter().zip(&expected).all(|(a, b)| (a - *b).abs() < 1e-3));
     }
 }
+
+#[test]
+fn nodes_may_have_one_name() {
+    let mut nodes = vec![
+        node("ReduceMean", &["x"], "m", vec![common::ints("axes", &[1])]),
+        node("Sub", &["x", "m"], "d", vec![]),
+        node("ReduceMean", &["d"], "n", vec![common::ints("axes", &[1])]),
+        node("Add", &["d", "m"], "s", vec![]),
+        node("Add", &["s", "n"], "y", vec![]),
+    ];
+    nodes.iter_mut().for_each(|node| node.name = "node".into());
+    close(run(&model(vec![declared("x", &[2, 3])], vec![], nodes, &["y"]), &Fixed::default()).unwrap(), |x| x);
+}

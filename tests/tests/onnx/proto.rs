@@ -102,7 +102,7 @@ pub mod attribute {
 
 pub fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Message]) -> Message {
     let message = inputs.iter().fold(Message::default(), |message, input| message.text(1, input));
-    message.text(2, output).text(3, &format!("the {operator}")).text(4, operator).each(5, attributes)
+    message.text(2, output).text(3, &format!("the {operator} of {output}")).text(4, operator).each(5, attributes)
 }
 
 /// Of the domain for tables.
