@@ -234,3 +234,25 @@ fn magnitudes_keep_small_values() {
         assert!(applied.count() <= 4);
     }
 }
+
+/// What is behind a square that is summed is asked for once, however many squares of sums follow each other.
+#[test]
+fn squares_of_sums_of_squares() {
+    const COUNT: usize = 48;
+    let indices =
+        [("zero", 0), ("mid", 32), ("end", 64), ("axis", 1)].map(|(name, i)| common::integers(name, vec![i])).to_vec();
+    let mut nodes = vec![
+        node("Slice", &["x", "zero", "mid", "axis"], "t0", vec![]),
+        node("Slice", &["x", "mid", "end", "axis"], "c", vec![]),
+    ];
+    for i in 0..COUNT {
+        let (of, square) = (format!("t{i}"), format!("p{i}"));
+        nodes.push(node("Pow", &[&of, "two"], &square, vec![]));
+        nodes.push(node("Add", &[&square, "c"], &format!("t{}", i + 1), vec![]));
+    }
+    let begun = std::time::Instant::now();
+    let weights = [vec![scalar("two", 2.0)], indices].concat();
+    let found = compiled(weights, nodes, &[&format!("t{COUNT}")], 0.2);
+    assert!(found.report.outputs[0].largest_error < 1e-3, "{:?}", found.report.outputs);
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+}

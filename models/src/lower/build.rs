@@ -6,6 +6,7 @@ use vouch_program::interval::{Interval, node_interval};
 use vouch_program::{AffineTerm, AxisIndex, Node, NodeId, Op, Port, Program, View};
 
 use super::activation::Activation;
+use super::edges::Edges;
 use super::functions::{self, Group};
 use super::mask::Masks;
 use super::norm;
@@ -50,9 +51,7 @@ pub(crate) struct Lowering<'g> {
     pub known: Vec<Interval>,
     values: HashMap<String, Value>,
     pub(super) deferred: HashMap<String, Deferred>,
-    pub(super) readers: HashMap<&'g str, Vec<usize>>,
-    /// The nodes that make them.
-    pub(super) makers: HashMap<&'g str, usize>,
+    pub(super) edges: Edges<'g>,
     pub(super) masks: Masks,
     absorbed: BTreeSet<usize>,
     /// Functions of one variable that several nodes compute.
@@ -79,14 +78,6 @@ pub(crate) struct Lowering<'g> {
 
 impl<'g> Lowering<'g> {
     pub fn new(graph: &'g Graph, ranges: &'g Ranges, options: &'g CompileOptions) -> Self {
-        let mut readers: HashMap<&str, Vec<usize>> = HashMap::new();
-        let mut makers = HashMap::new();
-        for (index, node) in graph.nodes.iter().enumerate() {
-            makers.extend(node.outputs.iter().map(|output| (output.as_str(), index)));
-            for input in &node.inputs {
-                readers.entry(input).or_default().push(index);
-            }
-        }
         let program = Program {
             name: options.name.clone().unwrap_or_else(|| graph.name.clone()),
             nodes: Vec::new(),
@@ -104,8 +95,7 @@ impl<'g> Lowering<'g> {
             known: Vec::new(),
             values: HashMap::new(),
             deferred: HashMap::new(),
-            readers,
-            makers,
+            edges: Edges::of(graph),
             masks: Masks::default(),
             absorbed: BTreeSet::new(),
             functions: Vec::new(),
@@ -125,9 +115,9 @@ impl<'g> Lowering<'g> {
     /// Lowers the whole graph.
     pub fn run(mut self) -> Result<Lowered, ModelError> {
         let graph = self.graph;
-        self.spelled = spelled::find(graph);
+        self.spelled = spelled::find(graph, &self.edges);
         let taken = self.spelled.iter().flat_map(|spelled| spelled.nodes.iter().copied()).collect();
-        self.functions = functions::find(graph, taken)?;
+        self.functions = functions::find(graph, &self.edges, taken)?;
         self.find_masks();
         for input in &graph.inputs {
             self.source = format!("input {}", input.name);
@@ -273,7 +263,7 @@ impl<'g> Lowering<'g> {
     /// The only reader of a tensor, if it has one only and the tensor is no output of the model, and if that is no part of a function of
     /// several nodes.
     pub fn sole_reader(&self, tensor: &str) -> Option<(usize, &'g GraphNode)> {
-        match self.readers.get(tensor)?[..] {
+        match self.edges.readers.get(tensor)?[..] {
             [index] if !self.is_output(tensor) && !self.functions.iter().any(|group| group.nodes.contains(&index)) => {
                 Some((index, &self.graph.nodes[index]))
             }
@@ -288,7 +278,7 @@ impl<'g> Lowering<'g> {
     /// The function of this tensor that several nodes compute, if nothing else reads it.
     pub(super) fn function_of_alone(&self, tensor: &str) -> Option<&Group<'g>> {
         let group = self.functions.iter().find(|group| group.variable == tensor)?;
-        let alone = self.readers.get(tensor)?.iter().all(|index| group.nodes.contains(index));
+        let alone = self.edges.readers.get(tensor)?.iter().all(|index| group.nodes.contains(index));
         (alone && !self.is_output(tensor)).then_some(group)
     }
 

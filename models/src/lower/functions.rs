@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::activation::Activation;
+use super::edges::Edges;
 use crate::error::ModelError;
 use crate::onnx::{Graph, GraphNode};
 
@@ -71,9 +72,12 @@ pub(crate) struct Group<'g> {
 }
 
 /// The functions of a graph, of none of the nodes that are `taken`; no node is in two of them.
-pub(crate) fn find(graph: &Graph, taken: HashSet<usize>) -> Result<Vec<Group<'_>>, ModelError> {
-    let mut search = Search::new(graph)?;
-    search.taken = taken;
+pub(crate) fn find<'g>(
+    graph: &'g Graph,
+    edges: &Edges<'g>,
+    taken: HashSet<usize>,
+) -> Result<Vec<Group<'g>>, ModelError> {
+    let mut search = Search::new(graph, edges, taken)?;
     let mut groups = Vec::new();
     for last in (0..graph.nodes.len()).rev() {
         if let Some(group) = search.ending_with(last)? {
@@ -84,26 +88,17 @@ pub(crate) fn find(graph: &Graph, taken: HashSet<usize>) -> Result<Vec<Group<'_>
     Ok(groups)
 }
 
-struct Search<'g> {
+struct Search<'g, 'e> {
     graph: &'g Graph,
-    makers: HashMap<&'g str, usize>,
-    readers: HashMap<&'g str, Vec<usize>>,
+    edges: &'e Edges<'g>,
     /// For each node that counts, the nearest tensor that all it reads goes back to.
     roots: HashMap<usize, &'g str>,
     taken: HashSet<usize>,
 }
 
-impl<'g> Search<'g> {
-    fn new(graph: &'g Graph) -> Result<Self, ModelError> {
-        let mut makers = HashMap::new();
-        let mut readers: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (index, node) in graph.nodes.iter().enumerate() {
-            makers.extend(node.outputs.iter().map(|output| (output.as_str(), index)));
-            for input in &node.inputs {
-                readers.entry(input).or_default().push(index);
-            }
-        }
-        let mut search = Self { graph, makers, readers, roots: HashMap::new(), taken: HashSet::new() };
+impl<'g, 'e> Search<'g, 'e> {
+    fn new(graph: &'g Graph, edges: &'e Edges<'g>, taken: HashSet<usize>) -> Result<Self, ModelError> {
+        let mut search = Self { graph, edges, roots: HashMap::new(), taken };
         for (index, node) in graph.nodes.iter().enumerate() {
             if let Some(root) = search.root(node)? {
                 search.roots.insert(index, root);
@@ -128,7 +123,7 @@ impl<'g> Search<'g> {
 
     /// A tensor, and the tensors that it is a function of, the nearest first.
     fn chain(&self, tensor: &'g str) -> Vec<&'g str> {
-        let above = |tensor: &&'g str| self.roots.get(self.makers.get(*tensor)?).copied();
+        let above = |tensor: &&'g str| self.roots.get(self.edges.makers.get(*tensor)?).copied();
         std::iter::successors(Some(tensor), above).take(DEEPEST).collect()
     }
 
@@ -157,7 +152,7 @@ impl<'g> Search<'g> {
                 if input == variable || input.is_empty() || self.graph.is_constant(input) {
                     continue;
                 }
-                let maker = *self.makers.get(input.as_str())?;
+                let maker = *self.edges.makers.get(input.as_str())?;
                 if nodes.insert(maker) {
                     next.push(maker);
                 }
@@ -166,7 +161,7 @@ impl<'g> Search<'g> {
         let inside = |index: &usize| nodes.contains(index) && !self.taken.contains(index);
         let closed = nodes.iter().all(|&index| {
             let output = &self.graph.nodes[index].outputs[0];
-            let readers = self.readers.get(output.as_str());
+            let readers = self.edges.readers.get(output.as_str());
             index == last
                 || !self.graph.outputs.contains(output) && readers.is_some_and(|readers| readers.iter().all(inside))
         });
@@ -195,7 +190,7 @@ impl<'g> Search<'g> {
 
     /// Of a group's nodes those that read a tensor, once for each time.
     fn inside(&self, tensor: &str, nodes: &BTreeSet<usize>) -> Vec<usize> {
-        let readers = self.readers.get(tensor).into_iter().flatten();
+        let readers = self.edges.readers.get(tensor).into_iter().flatten();
         readers.copied().filter(|index| nodes.contains(index)).collect()
     }
 
@@ -205,7 +200,7 @@ impl<'g> Search<'g> {
         let fail = || ModelError::invalid("a function of one variable has another");
         for &index in nodes {
             let node = &self.graph.nodes[index];
-            let args = node.inputs.iter().map(|input| match (places.get(input.as_str()), self.number(input)) {
+            let args = node.inputs.iter().map(|input| match (places.get(input.as_str()), self.graph.number(input)) {
                 (Some(&place), _) => Ok(Arg::Value(place)),
                 (None, Some(number)) => Ok(Arg::Number(number)),
                 _ => Err(fail()),
@@ -237,16 +232,6 @@ impl<'g> Search<'g> {
         }
         Ok(composite)
     }
-
-    fn number(&self, tensor: &str) -> Option<f64> {
-        number(self.graph, tensor)
-    }
-}
-
-/// A constant of one element.
-fn number(graph: &Graph, tensor: &str) -> Option<f64> {
-    let array = graph.constant(tensor)?;
-    (array.len() == 1).then(|| array.iter().next().map(|&x| f64::from(x)))?
 }
 
 /// What a node that counts does.
@@ -276,7 +261,7 @@ impl Kind {
         }
         let [a, b] = &node.inputs[..] else { return Ok(None) };
         let constants = [a, b].map(|name| graph.is_constant(name));
-        if [a, b].iter().any(|name| graph.is_constant(name) && number(graph, name).is_none_or(|x| !x.is_finite())) {
+        if [a, b].iter().any(|name| graph.is_constant(name) && graph.number(name).is_none_or(|x| !x.is_finite())) {
             return Ok(None);
         }
         let one = constants != [false, false];

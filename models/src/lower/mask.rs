@@ -147,7 +147,7 @@ impl Lowering<'_> {
             return None;
         }
         let mut most = 0.0f64;
-        for &index in self.readers.get(tensor)? {
+        for &index in self.edges.readers.get(tensor)? {
             let reader = &self.graph.nodes[index];
             let result = &reader.outputs[0];
             let position = reader.inputs.iter().position(|name| name == tensor)?;
@@ -203,7 +203,7 @@ impl Lowering<'_> {
     }
 
     fn made_by(&self, name: &str) -> Option<&GraphNode> {
-        self.makers.get(name).map(|&index| &self.graph.nodes[index])
+        self.edges.makers.get(name).map(|&index| &self.graph.nodes[index])
     }
 }
 

@@ -5,7 +5,7 @@
 //! - [`rescale`]: chooses scales and ends each operator with one rescale that also applies its activation.
 //! - [`wide`]: roots and logarithms of accumulators.
 //! - [`columns`]: inputs whose columns have scales of their own.
-//! - [`operands`], [`operand`]: what a node says; [`activation`]: the functions of one variable; [`functions`]: those that several
+//! - [`edges`]: which node makes a tensor, and which read it; [`operands`], [`operand`]: what a node says; [`activation`]: the functions of one variable; [`functions`]: those that several
 //!   nodes compute; [`spelled`]: normalizations that do.
 //! - the others: operators, grouped by kind.
 //!
@@ -16,6 +16,7 @@ mod build;
 mod columns;
 mod conv;
 mod conv_transpose;
+mod edges;
 mod elementwise;
 mod extreme;
 mod functions;

@@ -50,8 +50,22 @@ struct Behind<'g> {
 }
 
 impl<'g> Lowering<'g> {
-    /// The activation that alone reads a tensor, if one does.
+    /// The activation that alone reads a tensor, if one does and it does not keep what it computes for a root.
     fn activation_behind(&self, tensor: &str) -> Result<Option<Behind<'g>>, ModelError> {
+        let behind = self.read_alone(tensor)?;
+        // A square that is summed for a root keeps all its bits.
+        let kept = match &behind {
+            Some(square) if square.activation.is_square() => match self.graph.shape(tensor) {
+                Some(shape) => self.root_ahead(square.result, shape)?.is_some(),
+                None => false,
+            },
+            _ => false,
+        };
+        Ok(behind.filter(|_| !kept))
+    }
+
+    /// The activation that alone reads a tensor.
+    fn read_alone(&self, tensor: &str) -> Result<Option<Behind<'g>>, ModelError> {
         if let Some(group) = self.function_of_alone(tensor) {
             let activation = Activation::Composite(group.function.clone());
             let nodes = group.nodes.iter().copied().collect();
@@ -64,13 +78,6 @@ impl<'g> Lowering<'g> {
             return Ok(None);
         }
         let activation = Activation::of(self.graph, reader)?;
-        // A square that is summed for a root keeps all its bits.
-        if activation.as_ref().is_some_and(Activation::is_square)
-            && let Some(shape) = self.graph.shape(tensor)
-            && self.root_ahead(&reader.outputs[0], shape)?.is_some()
-        {
-            return Ok(None);
-        }
         Ok(activation.map(|activation| Behind { nodes: vec![index], activation, result: &reader.outputs[0] }))
     }
 
@@ -128,29 +135,29 @@ impl<'g> Lowering<'g> {
         })
     }
 
+    /// The result of an addition of another computed tensor of the same shape, if that alone reads `tensor`.
+    fn sum_of(&self, tensor: &str, shape: &[usize]) -> Option<&'g str> {
+        let (_, reader) = self.sole_reader(tensor)?;
+        let adds = matches!(reader.op.as_str(), "Add" | "Sub");
+        let alike = |name: &String| !self.graph.is_constant(name) && self.graph.shape(name) == Some(shape);
+        (adds && reader.inputs.iter().all(alike)).then_some(reader.outputs[0].as_str())
+    }
+
     /// If an addition of another computed tensor of the same shape alone reads `tensor`: the scale of its result. Then
     /// the accumulator itself can be added, without a rescale of its own.
     pub fn sum_ahead(&self, tensor: &str, shape: &[usize]) -> Result<Option<i32>, ModelError> {
-        let Some((_, reader)) = self.sole_reader(tensor) else {
-            return Ok(None);
-        };
-        let adds = matches!(reader.op.as_str(), "Add" | "Sub");
-        let alike = |name: &String| !self.graph.is_constant(name) && self.graph.shape(name) == Some(shape);
-        if !adds || !reader.inputs.iter().all(alike) {
-            return Ok(None);
-        }
-        let sum = &reader.outputs[0];
+        let Some(sum) = self.sum_of(tensor, shape) else { return Ok(None) };
         let behind = self.activation_behind(sum)?;
         Ok(Some(self.calibrated_frac(sum, behind.as_ref())))
     }
 
     /// As [`Self::sum_ahead`], if a function of the sum alone is read that is steep at zero.
     pub fn root_ahead(&self, tensor: &str, shape: &[usize]) -> Result<Option<i32>, ModelError> {
-        let Some((_, reader)) = self.sole_reader(tensor) else { return Ok(None) };
-        let Some(frac) = self.sum_ahead(tensor, shape)? else { return Ok(None) };
-        let behind = self.activation_behind(&reader.outputs[0])?;
-        let steep = |behind: Behind| behind.activation.is_steep_at_zero(f64::from(-frac).exp2());
-        Ok(behind.is_some_and(steep).then_some(frac))
+        let Some(sum) = self.sum_of(tensor, shape) else { return Ok(None) };
+        // No square is steep there: what is behind one need not be asked for.
+        let Some(behind) = self.read_alone(sum)? else { return Ok(None) };
+        let frac = self.calibrated_frac(sum, Some(&behind));
+        Ok(behind.activation.is_steep_at_zero(f64::from(-frac).exp2()).then_some(frac))
     }
 
     /// Keeps an accumulator for the addition that [`Self::sum_ahead`] found.

@@ -3,8 +3,9 @@
 //!
 //! It knows the graph alone; [`super::norm`] has what becomes of it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use super::edges::Edges;
 use crate::onnx::{Graph, GraphNode};
 
 /// A normalization.
@@ -21,8 +22,8 @@ pub(crate) struct Spelled<'g> {
 }
 
 /// The normalizations of a graph; no node is in two of them.
-pub(crate) fn find(graph: &Graph) -> Vec<Spelled<'_>> {
-    let search = Search::new(graph);
+pub(crate) fn find<'g>(graph: &'g Graph, edges: &Edges<'g>) -> Vec<Spelled<'g>> {
+    let search = Search { graph, edges };
     let mut found: Vec<Spelled> = Vec::new();
     for last in 0..graph.nodes.len() {
         if let Some(spelled) = search.ending_with(last)
@@ -34,38 +35,19 @@ pub(crate) fn find(graph: &Graph) -> Vec<Spelled<'_>> {
     found
 }
 
-struct Search<'g> {
+struct Search<'g, 'e> {
     graph: &'g Graph,
-    makers: HashMap<&'g str, usize>,
-    readers: HashMap<&'g str, BTreeSet<usize>>,
+    edges: &'e Edges<'g>,
 }
 
-impl<'g> Search<'g> {
-    fn new(graph: &'g Graph) -> Self {
-        let mut makers = HashMap::new();
-        let mut readers: HashMap<&str, BTreeSet<usize>> = HashMap::new();
-        for (index, node) in graph.nodes.iter().enumerate() {
-            makers.extend(node.outputs.iter().map(|output| (output.as_str(), index)));
-            for input in &node.inputs {
-                readers.entry(input).or_default().insert(index);
-            }
-        }
-        Self { graph, makers, readers }
-    }
-
+impl<'g> Search<'g, '_> {
     fn maker(&self, tensor: &str, op: &str) -> Option<usize> {
-        let index = *self.makers.get(tensor)?;
+        let index = *self.edges.makers.get(tensor)?;
         (self.graph.nodes[index].op == op).then_some(index)
     }
 
     fn node(&self, index: usize) -> &'g GraphNode {
         &self.graph.nodes[index]
-    }
-
-    /// A constant of one element.
-    fn number(&self, tensor: &str) -> Option<f64> {
-        let array = self.graph.constant(tensor)?;
-        array.iter().next().map(|&x| f64::from(x)).filter(|_| array.len() == 1)
     }
 
     fn ending_with(&self, last: usize) -> Option<Spelled<'g>> {
@@ -84,18 +66,18 @@ impl<'g> Search<'g> {
         let root = self.maker(root, "Sqrt")?;
         let sum = self.maker(&self.node(root).inputs[0], "Add")?;
         let [a, b] = &self.node(sum).inputs[..] else { return None };
-        let (variance, epsilon) = match (self.number(a), self.number(b)) {
+        let (variance, epsilon) = match (self.graph.number(a), self.graph.number(b)) {
             (None, Some(epsilon)) => (a, epsilon),
             (Some(epsilon), None) => (b, epsilon),
             _ => return None,
         };
         let mean = self.maker(variance, "ReduceMean")?;
         let squared = &self.node(mean).inputs[0];
-        let square = *self.makers.get(squared.as_str())?;
+        let square = *self.edges.makers.get(squared.as_str())?;
         let [a, b] = &self.node(square).inputs[..] else { return None };
         let squares = match self.node(square).op.as_str() {
             "Mul" => a == numerator && b == numerator,
-            "Pow" => a == numerator && self.number(b) == Some(2.0),
+            "Pow" => a == numerator && self.graph.number(b) == Some(2.0),
             _ => false,
         };
         let axes = self.reduced(squared, variance)?;
@@ -114,11 +96,11 @@ impl<'g> Search<'g> {
 
     /// Of `numerator` and `1/root` the numerator, the root and what inverts it.
     fn inverse(&self, numerator: &'g String, inverse: &'g str) -> Option<(&'g String, &'g String, usize)> {
-        let maker = *self.makers.get(inverse)?;
+        let maker = *self.edges.makers.get(inverse)?;
         let node = self.node(maker);
         match (node.op.as_str(), &node.inputs[..]) {
             ("Reciprocal", [root]) => Some((numerator, root, maker)),
-            ("Div", [one, root]) if self.number(one) == Some(1.0) => Some((numerator, root, maker)),
+            ("Div", [one, root]) if self.graph.number(one) == Some(1.0) => Some((numerator, root, maker)),
             _ => None,
         }
     }
@@ -126,8 +108,9 @@ impl<'g> Search<'g> {
     /// Whether all that reads a node's result is among `nodes`.
     fn is_read_in(&self, index: usize, nodes: &BTreeSet<usize>) -> bool {
         let result = &self.node(index).outputs[0];
-        let readers = self.readers.get(result.as_str());
-        !self.graph.outputs.contains(result) && readers.is_some_and(|readers| readers.is_subset(nodes))
+        let readers = self.edges.readers.get(result.as_str());
+        !self.graph.outputs.contains(result)
+            && readers.is_some_and(|readers| readers.iter().all(|index| nodes.contains(index)))
     }
 
     /// The axes of `x` that `mean` has one place along; none if its rank is another.

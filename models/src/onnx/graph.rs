@@ -12,7 +12,7 @@ use tract_onnx::pb::{
 use tract_onnx::prelude::{Datum, DatumType, Tensor};
 
 use super::float::{FloatModel, floats, integers};
-use super::rewrite::{Thresholds, constants, rewrite, settle};
+use super::rewrite::{Thresholds, constants, live, rewrite, settle};
 use super::{MAX_ELEMENTS, guarded};
 use crate::error::ModelError;
 
@@ -191,6 +191,12 @@ impl Graph {
         ArrayD::from_shape_vec(value.shape().to_vec(), floats(value)?).ok()
     }
 
+    /// A constant of one element.
+    pub fn number(&self, tensor: &str) -> Option<f64> {
+        let array = self.constant(tensor)?;
+        array.iter().next().map(|&x| f64::from(x)).filter(|_| array.len() == 1)
+    }
+
     /// What a constant is compared with, if that is all it is for.
     pub fn thresholds(&self, tensor: &str) -> Option<&Thresholds> {
         self.thresholds.get(tensor)
@@ -250,16 +256,8 @@ fn keep_live(graph: &mut GraphProto) -> Result<(), ModelError> {
     if let Some(missing) = graph.output.iter().find(|o| !defined.contains(o.name.as_str())) {
         return Err(ModelError::invalid(format!("output \"{}\" is defined by no node", missing.name)));
     }
-    let mut needed: HashSet<String> = graph.output.iter().map(|o| o.name.clone()).collect();
-    let mut live = Vec::with_capacity(graph.node.len());
-    for node in std::mem::take(&mut graph.node).into_iter().rev() {
-        if node.output.iter().any(|o| needed.contains(o)) {
-            needed.extend(node.input.iter().cloned());
-            live.push(node);
-        }
-    }
-    live.reverse();
-    graph.node = live;
+    let mut kept = live(graph, graph.output.iter().map(|output| output.name.as_str())).into_iter();
+    graph.node.retain(|_| kept.next().unwrap_or(false));
     Ok(())
 }
 

@@ -24,7 +24,7 @@ use tract_onnx::pb::{GraphProto, NodeProto};
 use crate::error::ModelError;
 use node::Rewriting;
 pub use node::Thresholds;
-pub use settle::{constants, settle};
+pub use settle::{constants, live, settle};
 
 type Rewrite = fn(&mut Rewriting) -> Result<(), ModelError>;
 

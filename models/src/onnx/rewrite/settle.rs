@@ -75,9 +75,9 @@ fn waits(node: &NodeProto, opset: i64) -> bool {
     OPERATORS.contains(&node.op_type.as_str()) || node.op_type == "Squeeze" && !names_axes
 }
 
-/// The places of the nodes that outputs need, that have to wait, and that come after none like them.
-fn ready(graph: &GraphProto, opset: i64) -> Vec<usize> {
-    let mut needed: HashSet<&str> = graph.output.iter().map(|output| output.name.as_str()).collect();
+/// Which nodes are needed for these tensors.
+pub fn live<'g>(graph: &'g GraphProto, wanted: impl Iterator<Item = &'g str>) -> Vec<bool> {
+    let mut needed: HashSet<&str> = wanted.collect();
     let mut live = vec![false; graph.node.len()];
     for (node, live) in graph.node.iter().zip(&mut live).rev() {
         *live = node.output.iter().any(|name| needed.contains(name.as_str()));
@@ -85,6 +85,12 @@ fn ready(graph: &GraphProto, opset: i64) -> Vec<usize> {
             needed.extend(branches::reads(node));
         }
     }
+    live
+}
+
+/// The places of the nodes that outputs need, that have to wait, and that come after none like them.
+fn ready(graph: &GraphProto, opset: i64) -> Vec<usize> {
+    let live = live(graph, graph.output.iter().map(|output| output.name.as_str()));
     let mut later: HashSet<&str> = HashSet::new();
     let mut ready = Vec::new();
     for (index, node) in graph.node.iter().enumerate().filter(|(index, _)| live[*index]) {
@@ -110,17 +116,12 @@ fn ask(
 ) -> Result<Known, ModelError> {
     let mut part = model.clone();
     let graph = part.graph.get_or_insert_default();
-    let mut needed = wanted.clone();
-    let mut before: Vec<NodeProto> = Vec::new();
-    for node in std::mem::take(&mut graph.node).into_iter().rev() {
-        if node.output.iter().any(|name| needed.contains(name)) {
-            needed.extend(node.input.iter().cloned());
-            before.push(node);
-        }
-    }
-    before.reverse();
-    graph.node = before;
-    graph.initializer.retain(|tensor| needed.contains(&tensor.name));
+    let live = live(graph, wanted.iter().map(String::as_str));
+    let mut kept = live.into_iter();
+    graph.node.retain(|_| kept.next().unwrap_or(false));
+    let read = graph.node.iter().flat_map(|node| node.input.iter().cloned());
+    let read: HashSet<String> = read.chain(wanted.iter().cloned()).collect();
+    graph.initializer.retain(|tensor| read.contains(&tensor.name));
     let fixed = constants(graph);
     let mut computed =
         graph.node.iter().filter(|node| node.output.iter().any(|name| !name.is_empty() && !fixed.contains(name)));
