@@ -113,16 +113,37 @@ fn integers_that_are_none_are_refused() {
             .compile(&Calibration::from_array(array([9.0, 0.0, 0.0])), &CompileOptions::default(), &mut |_| {})
             .is_err()
     );
-    // Quotients of integers are cut off.
-    for (op, inputs) in [("Div", vec!["x", "two"]), ("ReduceMean", vec!["x"])] {
+    // Quotients of integers are cut off, which is done by one number alone.
+    for (op, inputs) in [("Div", vec!["x", "several"]), ("ReduceMean", vec!["x"])] {
         let nodes = vec![node(op, &inputs, "y", vec![])];
-        let weights = vec![integers("two", vec![2])];
+        let weights = vec![integers("several", vec![2, 3, 4])];
         let model = common::model(vec![declared_as("x", &[1, 3], DataType::Int64)], weights, nodes, &["y"]);
         let data = Calibration::from_array(array([6.0, 0.0, 3.0]));
         let model = Model::from_bytes(&bytes(&model)).unwrap();
         let text = model.compile(&data, &CompileOptions::default(), &mut |_| {}).err().unwrap().to_string();
         assert!(text.contains("holds integers"), "{text}");
     }
+}
+
+#[test]
+fn quotients_and_remainders_of_integers() {
+    let x = declared_as("x", &[1, 6], DataType::Int64);
+    let by = |op: &str, divisor: i64| {
+        let nodes = vec![node(op, &["x", "by"], "y", vec![])];
+        let model = model(vec![x.clone()], vec![integers("by", vec![divisor])], nodes, &["y"]);
+        let data = ArrayD::from_shape_vec(IxDyn(&[1, 6]), vec![-32768.0, -7.0, -1.0, 0.0, 8.0, 32767.0]).unwrap();
+        let model = Model::from_bytes(&bytes(&model)).unwrap();
+        let program = model.compile(&Calibration::from_array(data.clone()), &CompileOptions::default(), &mut |_| {});
+        let program = program.unwrap().program;
+        let integers = vouch_models::quantize_all(&program, &[data]).unwrap();
+        let execution = vouch_program::execute(&program, &integers).unwrap();
+        let found = vouch_models::outputs(&program, &execution).swap_remove(0);
+        found.iter().map(|&y| y as i64).collect::<Vec<_>>()
+    };
+    assert_eq!(by("Div", 3), [-10922, -2, 0, 0, 2, 10922]);
+    assert_eq!(by("Div", -3), [10922, 2, 0, 0, -2, -10922]);
+    assert_eq!(by("Mod", 3), [1, 2, 2, 0, 2, 1]);
+    assert_eq!(by("Mod", -3), [-2, -1, -1, 0, -1, -2]);
 }
 
 /// A tensor of small integers.

@@ -5,7 +5,7 @@ mod common;
 use common::compare::*;
 use common::*;
 use ndarray::{ArrayD, IxDyn};
-use tract_onnx::pb::NodeProto;
+use tract_onnx::pb::{AttributeProto, NodeProto, attribute_proto::AttributeType};
 use vouch_models::{Calibration, CompileOptions, Model, supported_operators};
 use vouch_program::{Func, Op};
 
@@ -325,9 +325,34 @@ fn what_is_not_supported_is_named() {
     assert!(text.contains("operand 1") && text.contains("scalar"), "{text}");
     let text = refused(vec![node("PRelu", &["x", "x"], "y", vec![])], vec![]);
     assert!(text.contains("operand 1") && text.contains("only constants"), "{text}");
-    // To whole numbers.
-    let text = refused(vec![node("Cast", &["x"], "y", vec![int("to", 7)])], vec![]);
+    // To bytes.
+    let text = refused(vec![node("Cast", &["x"], "y", vec![int("to", 2)])], vec![]);
     assert!(text.contains("\"to\""), "{text}");
+    // Indices that are computed, that are outside, that are too many; letters that make a diagonal, or no sense.
+    let index = || node("ArgMax", &["x"], "i", vec![int("axis", 3)]);
+    let text = refused(vec![index(), node("ScatterElements", &["x", "i", "x"], "y", vec![])], vec![]);
+    assert!(text.contains("ScatterElements_y") && text.contains("only constants"), "{text}");
+    let far = vec![integers("flat", vec![0, 0, 9]), integers("dims", vec![1, 3])];
+    let outside = vec![node("Reshape", &["flat", "dims"], "i", vec![]), node("GatherND", &["x", "i"], "y", vec![])];
+    let text = refused(outside, far);
+    assert!(text.contains("GatherND_y") && text.contains("outside the axis"), "{text}");
+    let mut many = node("TopK", &["x", "k"], "y", vec![]);
+    many.output.push("places".into());
+    assert!(refused(vec![many], vec![integers("k", vec![5])]).contains("TopK"));
+    let sum = |equation: &str| vec![node("Einsum", &["x"], "y", vec![string("equation", equation)])];
+    let text = refused(sum("abcc->abc"), vec![]);
+    assert!(text.contains("diagonals"), "{text}");
+    assert!(refused(sum("abc->a"), vec![]).contains("Einsum"));
+    // What the float model would compute by a hyperbolic tangent.
+    let of_sizes = AttributeProto { strings: vec![b"Relu".to_vec()], ..ints("activations", &[]) };
+    let of_sizes = AttributeProto { r#type: AttributeType::Strings as i32, ..of_sizes };
+    let steps = vec![
+        node("Flatten", &["x"], "f", vec![]),
+        node("Unsqueeze", &["f", "a"], "u", vec![]),
+        node("RNN", &["u", "w", "r"], "y", vec![int("hidden_size", 1), of_sizes]),
+    ];
+    let text = refused(steps, vec![integers("a", vec![0]), w("w", &[1, 1, 32], 1), w("r", &[1, 1, 1], 2)]);
+    assert!(text.contains("activations"), "{text}");
     // What the float model would compute forward; lengths that are read in more than one way.
     let reverse = vec![int("hidden_size", 1), string("direction", "reverse")];
     let layer = vec![node("Flatten", &["x"], "f", vec![]), node("Unsqueeze", &["f", "a"], "u", vec![])];

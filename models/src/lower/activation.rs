@@ -58,12 +58,20 @@ impl Kind {
 /// All of them, in alphabetical order.
 const KINDS: &[Kind] = &[
     Kind::plain("Abs", |_, x| x.abs()),
+    Kind::plain("Acos", |_, x| x.acos()),
+    Kind::plain("Acosh", |_, x| x.acosh()),
+    Kind::plain("Asin", |_, x| x.asin()),
+    Kind::plain("Asinh", |_, x| x.asinh()),
+    Kind::plain("Atan", |_, x| x.atan()),
+    Kind::plain("Atanh", |_, x| x.atanh()),
     Kind::plain("Ceil", |_, x| x.ceil()),
     Kind::plain("Celu", |[alpha, ..], x| if x < 0.0 { alpha * (x / alpha).exp_m1() } else { x }).with(one_alpha),
     // As ONNX says: the upper bound wins where the bounds cross.
     Kind::plain("Clip", |[lo, hi, ..], x| x.max(lo).min(hi))
         .with(clip_bounds)
         .settling(|[lo, hi, ..]| (lo.is_finite() && hi.is_finite()).then(|| lo.abs().max(hi.abs()))),
+    Kind::plain("Cos", |_, x| x.cos()),
+    Kind::plain("Cosh", |_, x| x.cosh()).steep(),
     Kind::plain("DequantizeLinear", dequantized).with(quantization),
     Kind::plain("Elu", |[alpha, ..], x| if x < 0.0 { alpha * x.exp_m1() } else { x }).with(one_alpha),
     Kind::plain("Erf", |_, x| libm::erf(x)).settling(|_| Some(3.9)),
@@ -80,6 +88,8 @@ const KINDS: &[Kind] = &[
         .with(|operands| Ok([operands.float("alpha")?.unwrap_or(0.01), 0.0, 0.0, 0.0])),
     Kind::plain("Log", |_, x| x.ln()),
     Kind::plain("Mish", |_, x| x * softplus(x).tanh()),
+    // With the sign of what is divided.
+    Kind::plain("Mod", |[divisor, ..], x| x % divisor).with(divisor),
     Kind::plain("Pow", |[exponent, ..], x| x.powf(exponent)).with(exponent).steep(),
     Kind::plain("QuantizeLinear", quantized).with(quantization).settling(quantized_to),
     Kind::plain("Reciprocal", |_, x| 1.0 / x).steep(),
@@ -88,11 +98,20 @@ const KINDS: &[Kind] = &[
     Kind::plain("Selu", |[alpha, gamma, ..], x| gamma * if x < 0.0 { alpha * x.exp_m1() } else { x })
         .with(selu_factors),
     Kind::plain("Sigmoid", |_, x| 1.0 / (1.0 + (-x).exp())).settling(|_| Some(15.9)),
+    Kind::plain("Shrink", |[bias, lambd, ..], x| match x {
+        x if x < -lambd => x + bias,
+        x if x > lambd => x - bias,
+        _ => 0.0,
+    })
+    .with(|operands| Ok([operands.float("bias")?.unwrap_or(0.0), operands.float("lambd")?.unwrap_or(0.5), 0.0, 0.0])),
     // A zero has a sign of its own, which ONNX's does not tell.
     Kind::plain("Sign", |_, x| if x == 0.0 { 0.0 } else { x.signum() }),
+    Kind::plain("Sin", |_, x| x.sin()),
+    Kind::plain("Sinh", |_, x| x.sinh()).steep(),
     Kind::plain("Softplus", |_, x| softplus(x)),
     Kind::plain("Softsign", |_, x| x / (1.0 + x.abs())),
     Kind::plain("Sqrt", |_, x| x.sqrt()),
+    Kind::plain("Tan", |_, x| x.tan()).steep(),
     Kind::plain("Tanh", |_, x| x.tanh()).settling(|_| Some(7.9)),
     Kind::plain("ThresholdedRelu", |[alpha, ..], x| if x > alpha { x } else { 0.0 }).with(one_alpha),
 ];
@@ -175,6 +194,17 @@ fn gelu([approximate, ..]: Parameters, x: f64) -> f64 {
 
 fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+/// A divisor, one number for all elements.
+fn divisor(operands: &mut Operands) -> Result<Parameters, ModelError> {
+    if operands.int("fmod")?.unwrap_or(0) == 0 {
+        return Err(operands.refuse("fmod", "is zero"));
+    }
+    match operands.optional_scalar(1)? {
+        Some(divisor) if divisor != 0.0 && divisor.is_finite() => Ok([divisor, 0.0, 0.0, 0.0]),
+        _ => Err(operands.refuse("operand 1", "is no number other than zero")),
+    }
 }
 
 /// A power's exponent, one number for all elements.

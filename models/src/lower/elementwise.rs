@@ -1,6 +1,7 @@
 //! Operators that act on each element by itself, with broadcasting.
 
 use ndarray::ArrayD;
+use vouch_program::interval::Interval;
 use vouch_program::{AffineTerm, AxisIndex, Func, NodeId, Op, View};
 
 use super::activation::Activation;
@@ -236,6 +237,13 @@ pub(super) fn div(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
     let tensor = operands.result()?;
     let (x, divisor) = (Operand::read(low, &operands, 0)?, Operand::read(low, &operands, 1)?);
     let shape = check_rank(&operands, x.shape(), divisor.shape())?;
+    if let (true, Operand::Computed(x), Some(divisor)) = (low.graph.is_integer(tensor), &x, operands.number(1)) {
+        if divisor == 0.0 {
+            return Err(operands.refuse("operand 1", "is zero"));
+        }
+        operands.finish()?;
+        return whole_quotient(low, x, divisor, tensor, &shape);
+    }
     operands.refuse_integers(tensor)?;
     match (x, divisor) {
         (Operand::Computed(x), Operand::Constant(divisor)) => {
@@ -255,6 +263,25 @@ pub(super) fn div(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
         }
         _ => Err(ModelError::invalid(format!("tensor \"{tensor}\" is constant but was not folded"))),
     }
+}
+
+/// The quotient of integers, cut off towards zero.
+fn whole_quotient(
+    low: &mut Lowering,
+    x: &Value,
+    divisor: f64,
+    tensor: &str,
+    shape: &[usize],
+) -> Result<(), ModelError> {
+    let x = low.integers(x)?;
+    let half = 1i64 << (BITS - 1);
+    let values = (-half..half).map(|x| (x as f64 / divisor).trunc() as i32).collect();
+    let func = low.table_of_integers(format!("whole quotient by {divisor}"), values);
+    let input = x.view.node;
+    let saturate = !Interval::signed(BITS).covers(low.interval(input));
+    let node = low.push(Op::Apply { input, shift: 0, func, bits: BITS, saturate }, &x.shape, 0)?;
+    low.define_computed(tensor, Value::stored(node, &x.shape, 0).reshaped(shape));
+    Ok(())
 }
 
 /// Most bits of a quotient before it is rescaled.

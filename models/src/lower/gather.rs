@@ -40,11 +40,39 @@ pub(super) fn gather(low: &mut Lowering, mut operands: Operands) -> Result<(), M
         low.define(tensor, value.reshaped(&shape));
         return Ok(());
     }
+    let places = shape[axis..shape.len() - (value.shape.len() - axis - 1)].to_vec();
+    if let Some(along) = even_places(&picked, &places, axis) {
+        let from = |other: usize| if other < axis { other } else { other + places.len() - 1 };
+        let of = |other: usize| if other == axis { along.clone() } else { AxisIndex::var(from(other)) };
+        let index: Vec<AxisIndex> = (0..value.shape.len()).map(of).collect();
+        let view = low.view_at(&value, &index)?;
+        low.define(tensor, Value { inner: shape.clone(), shape, view, frac: value.frac });
+        return Ok(());
+    }
     let inside: usize = value.shape[axis + 1..].iter().product();
     let outside: usize = value.shape[..axis].iter().product();
     let flat = (0..outside).flat_map(|o| picked.iter().map(move |&i| (o * len + i) * inside));
     let flat = flat.flat_map(|start| start..start + inside);
     picked_elements(low, &value, flat.collect(), tensor, &shape)
+}
+
+/// Indices of these places, variables from `first` on, that step evenly along each axis: what they are a sum of. `None` if they do not, or if
+/// that is more than a view can say.
+fn even_places(indices: &[usize], places: &[usize], first: usize) -> Option<AxisIndex> {
+    let stride = |axis: usize| places[axis + 1..].iter().product::<usize>();
+    let at = |place: usize| indices.get(place).map(|&index| index as i64);
+    let start = at(0)?;
+    let axes: Vec<(usize, i64)> = (0..places.len())
+        .filter(|&axis| places[axis] > 1)
+        .map(|axis| at(stride(axis)).map(|next| (axis, next - start)))
+        .collect::<Option<_>>()?;
+    let is_even = (0..indices.len()).all(|place| {
+        let moved: i64 = axes.iter().map(|&(axis, step)| step * (place / stride(axis) % places[axis]) as i64).sum();
+        at(place) == Some(start + moved)
+    });
+    let terms = axes.into_iter().filter(|(_, step)| *step != 0).map(|(axis, step)| (first + axis, step));
+    let along = AxisIndex { terms: terms.collect(), offset: start };
+    (is_even && along.terms.len() <= 2).then_some(along)
 }
 
 /// Of a table, such as embeddings, or of a computed tensor: the slices along the axis that computed indices name.
@@ -292,4 +320,22 @@ fn rearranged(
     let moved = permuted(low, &value.reshaped(split), order)?;
     low.define(tensor, moved.reshaped(&shape));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_that_step_evenly_are_an_index() {
+        // Of each query and key the key.
+        let keys: Vec<usize> = (0..3).flat_map(|_| 0..4).collect();
+        assert_eq!(even_places(&keys, &[1, 3, 4], 2), Some(AxisIndex { terms: vec![(4, 1)], offset: 0 }));
+        // Windows that lie over each other, backwards.
+        let windows = [5, 4, 3, 4, 3, 2];
+        assert_eq!(even_places(&windows, &[2, 3], 0), Some(AxisIndex { terms: vec![(0, -1), (1, -1)], offset: 5 }));
+        assert_eq!(even_places(&[7], &[], 1), Some(AxisIndex::fixed(7)));
+        assert_eq!(even_places(&[0, 1, 3], &[3], 0), None);
+        assert_eq!(even_places(&[0, 1, 2, 4], &[2, 2], 0), None);
+    }
 }

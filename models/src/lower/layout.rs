@@ -4,7 +4,7 @@ use tract_onnx::pb::tensor_proto::DataType;
 use vouch_program::interval::Interval;
 use vouch_program::{AffineTerm, AxisIndex, Op};
 
-use super::build::Lowering;
+use super::build::{BITS, Lowering};
 use super::linear::power_of_two;
 use super::operand::Operand;
 use super::operands::Operands;
@@ -28,7 +28,7 @@ pub(super) fn dropout(low: &mut Lowering, mut operands: Operands) -> Result<(), 
     identity(low, operands)
 }
 
-/// To floats, of integers to integers, and of anything to whether it is not zero.
+/// To floats, to integers, and of anything to whether it is not zero.
 pub(super) fn cast(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
     let value = low.value(operands.required(0)?)?;
     let to = operands.int("to")?.and_then(|to| i32::try_from(to).ok());
@@ -40,13 +40,30 @@ pub(super) fn cast(low: &mut Lowering, mut operands: Operands) -> Result<(), Mod
     let stays = match to {
         Some(DataType::Bool) if value.frac == 0 && is_truth => true,
         Some(DataType::Bool) => return select::not_zero(low, operands),
-        Some(DataType::Int32 | DataType::Int64) => is_whole,
+        Some(DataType::Int32 | DataType::Int64) if !is_whole => return cut_off(low, operands),
+        Some(DataType::Int32 | DataType::Int64) => true,
         _ => is_float,
     };
     if !stays {
-        return Err(operands.refuse("to", "only integers become integers (of 32 or 64 bits)"));
+        return Err(operands.refuse("to", "integers of other than 32 or 64 bits are not supported"));
     }
     identity(low, operands)
+}
+
+/// To integers, towards zero.
+fn cut_off(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let value = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    operands.finish()?;
+    let input = low.node_of(&value)?;
+    let half = 1i64 << (BITS - 1);
+    let step = f64::from(-value.frac).exp2();
+    let values = (-half..half).map(|q| (q as f64 * step).trunc() as i32).collect();
+    let func = low.table_of_integers(format!("cut off 2^{}", -value.frac), values);
+    let saturate = !Interval::signed(BITS).covers(low.interval(input));
+    let node = low.push(Op::Apply { input, shift: 0, func, bits: BITS, saturate }, &value.inner, 0)?;
+    low.define_computed(tensor, Value::stored(node, &value.inner, 0).reshaped(&value.shape));
+    Ok(())
 }
 
 /// The result has the shape that inference gave it; the elements keep their order.

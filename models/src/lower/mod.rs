@@ -17,6 +17,7 @@ mod columns;
 mod conv;
 mod conv_transpose;
 mod edges;
+mod einsum;
 mod elementwise;
 mod extreme;
 mod functions;
@@ -37,6 +38,7 @@ mod select;
 mod slicing;
 mod softmax;
 mod spelled;
+mod top_k;
 mod value;
 mod wide;
 
@@ -63,6 +65,7 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("DepthToSpace", gather::depth_to_space),
     ("Div", elementwise::div),
     ("Dropout", layout::dropout),
+    ("Einsum", einsum::einsum),
     ("Equal", select::equal),
     ("Expand", gather::expand),
     ("Flatten", layout::flatten),
@@ -89,9 +92,11 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("Mul", elementwise::mul),
     ("Neg", elementwise::neg),
     ("Not", select::not),
+    ("OneHot", select::one_hot),
     ("Or", select::or),
     ("PRelu", elementwise::parametric_relu),
     ("Pad", slicing::pad),
+    ("RNN", recurrent::rnn),
     ("ReduceMax", extreme::reduce_max),
     ("ReduceMean", reduce::reduce_mean),
     ("ReduceMin", extreme::reduce_min),
@@ -106,7 +111,9 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("Sub", elementwise::sub),
     ("Sum", elementwise::sum_of_all),
     ("Tile", gather::tile),
+    ("TopK", top_k::top_k),
     ("Transpose", layout::transpose),
+    ("Trilu", select::triangle),
     ("Unsqueeze", layout::unsqueeze),
     ("Where", select::choose),
     ("Xor", select::xor),
@@ -117,6 +124,8 @@ pub fn supported_operators() -> impl Iterator<Item = &'static str> {
     let own = OPERATORS.iter().map(|(name, _)| *name).chain(activation::operators());
     let mut all: Vec<&str> = own.chain(rewritten()).collect();
     all.sort_unstable();
+    // Some are written as others of the same name.
+    all.dedup();
     all.into_iter()
 }
 

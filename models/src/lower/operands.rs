@@ -36,7 +36,7 @@ impl<'g> Operands<'g> {
     /// Refuses a quotient that is cut off to an integer.
     pub fn refuse_integers(&self, tensor: &str) -> Result<(), ModelError> {
         if self.graph.is_integer(tensor) {
-            return Err(self.refuse("operand 0", "holds integers, whose quotient is cut off; cast to floats before it"));
+            return Err(self.refuse("operand 0", "holds integers, whose quotient is cut off, and is not of one constant number; cast to floats before it"));
         }
         Ok(())
     }
@@ -138,6 +138,11 @@ impl<'g> Operands<'g> {
             Some(value) if value.len() == 1 => Ok(value.first().map(|&x| x.into())),
             Some(_) => Err(self.refuse(&format!("operand {position}"), "is not a scalar")),
         }
+    }
+
+    /// A constant operand of one element, if that is what it is.
+    pub fn number(&self, position: usize) -> Option<f64> {
+        self.graph.number(self.operand(position)?)
     }
 
     /// The type of a constant operand's elements, if there is one.

@@ -1,4 +1,4 @@
-//! LSTM and GRU, their steps written out one after the other.
+//! RNN, LSTM and GRU, their steps written out one after the other.
 //!
 //! A step's tensors have the shape `[1, 1, batch, hidden]`: of the result's axes (step, direction, batch, hidden) each has the part that is
 //! its own, so that the result is a sum of views.
@@ -153,6 +153,22 @@ pub(super) fn gru(low: &mut Lowering, mut operands: Operands) -> Result<(), Mode
     recurrent.define(low, [all, last, Vec::new()])
 }
 
+/// One gate, which is the state.
+pub(super) fn rnn(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
+    let recurrent = Recurrent::read(low, operands, 1, &["Tanh"])?;
+    let (mut all, mut last) = (Vec::new(), Vec::new());
+    for (number, direction) in recurrent.directions.iter().enumerate() {
+        let mut h = direction.first;
+        for t in recurrent.order(direction) {
+            let parts = recurrent.sums(low, direction, 0, t, h)?;
+            h = recurrent.gate(low, parts, &direction.bias(0), Gate::Tangent)?;
+            all.push((t, number, h));
+        }
+        last.push((0, number, h));
+    }
+    recurrent.define(low, [all, last, Vec::new()])
+}
+
 impl Direction {
     fn bias(&self, gate: usize) -> Vec<f64> {
         self.input_bias[gate].iter().zip(&self.state_bias[gate]).map(|(a, b)| a + b).collect()
@@ -192,7 +208,9 @@ impl<'g> Recurrent<'g> {
         }
         let expected: Vec<String> = reverse.iter().flat_map(|_| activations).map(|name| name.to_string()).collect();
         if operands.strings("activations")?.is_some_and(|given| given != expected) {
-            return Err(operands.refuse("activations", format!("only {} are supported", activations.join(", "))));
+            return Err(
+                operands.refuse("activations", format!("other than {} are not supported", activations.join(", ")))
+            );
         }
         if operands.float("clip")?.is_some() {
             return Err(operands.refuse("clip", "is not supported"));

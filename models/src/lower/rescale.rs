@@ -84,7 +84,9 @@ impl<'g> Lowering<'g> {
     /// The finest scale for `tensor`, with what is behind it, that calibration allows.
     fn calibrated_frac(&self, tensor: &str, behind: Option<&Behind>) -> i32 {
         let activation = behind.map(|behind| (&behind.activation, behind.result));
-        match activation {
+        // Nothing is between integers.
+        let finest = if self.graph.is_integer(tensor) { 0 } else { i32::MAX };
+        let frac = match activation {
             // Clamping far below zero changes nothing.
             Some((activation, result)) if activation.is_relu() => {
                 frac_for(self.largest_seen(result) * self.options.headroom)
@@ -101,7 +103,8 @@ impl<'g> Lowering<'g> {
                 frac_for(reach(-lo * headroom, below).max(reach(hi * headroom, above)))
             }
             _ => frac_for(self.largest_seen(tensor) * self.options.headroom),
-        }
+        };
+        frac.min(finest)
     }
 
     /// The activation whose result is `tensor`, with the one behind it if both take to integers and back.
@@ -124,7 +127,9 @@ impl<'g> Lowering<'g> {
         let behind = self.activation_behind(tensor)?;
         let wanted = self.calibrated_frac(tensor, behind.as_ref());
         let safe = frac_for(worst * 1.01);
-        let frac = if safe >= wanted - self.options.slack_bits as i32 { safe.min(wanted) } else { wanted };
+        // Coarser integers would be others.
+        let slack = if self.graph.is_integer(tensor) { 0 } else { self.options.slack_bits as i32 };
+        let frac = if safe >= wanted - slack { safe.min(wanted) } else { wanted };
         Ok(match behind {
             Some(Behind { nodes, activation, result }) => {
                 self.absorb_all(&nodes);
@@ -186,6 +191,25 @@ impl<'g> Lowering<'g> {
         let acc = self.push(Op::Affine { terms }, &inner, plan.frac)?;
         let frac = plan.frac;
         self.finish(plan, acc, frac, shape)
+    }
+
+    /// Stores the accumulator as it is, if it fits; else as [`Self::finish_scaled`]. Its real values are at most `worst` in size.
+    pub fn finish_exact(
+        &mut self,
+        tensor: &str,
+        worst: f64,
+        acc: NodeId,
+        frac: i32,
+        shape: &[usize],
+    ) -> Result<(), ModelError> {
+        if !Interval::signed(BITS).covers(self.interval(acc)) {
+            let plan = self.plan(tensor, worst)?;
+            return self.finish_scaled(plan, acc, frac, shape);
+        }
+        let inner = self.program.node(acc).shape.clone();
+        let node = self.push(Op::Store { input: acc }, &inner, frac)?;
+        self.define_computed(tensor, Value::stored(node, &inner, frac).reshaped(shape));
+        Ok(())
     }
 
     /// Rescales the accumulator `acc` of scale `acc_frac`, applies the activation, and defines the result, which stands
@@ -302,8 +326,9 @@ impl<'g> Lowering<'g> {
         if activation.is_steep() {
             largest = largest.min(self.largest_seen(tensor) * self.options.headroom);
         }
-        // A result of exactly 1.0 may lose its last bit for twice the precision everywhere.
-        let out = frac_for(largest * (1.0 - f64::from(1 - BITS as i32).exp2()));
+        // A result of exactly 1.0 may lose its last bit for twice the precision everywhere. Integers lose none.
+        let finest = if self.graph.is_integer(tensor) { 0 } else { i32::MAX };
+        let out = frac_for(largest * (1.0 - f64::from(1 - BITS as i32).exp2())).min(finest);
         Ok((self.table_of(activation.name(), &real, frac, out), out))
     }
 

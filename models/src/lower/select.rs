@@ -1,7 +1,7 @@
-//! Truth values, as 0 and 1: comparisons, logic, and the choice between two tensors.
+//! Truth values, as 0 and 1: comparisons, logic, and the choice between two tensors, or of a triangle.
 
 use ndarray::ArrayD;
-use vouch_program::{AffineTerm, NodeId, Op, View};
+use vouch_program::{AffineTerm, AxisIndex, Func, NodeId, Op, View};
 
 use super::build::{BITS, Lowering};
 use super::elementwise::{broadcast_index, check_rank, without_units};
@@ -126,6 +126,14 @@ fn term(low: &mut Lowering, operand: Operand, sign: i64, frac: i32, rank: usize)
     }
 }
 
+impl Lowering<'_> {
+    /// The table with this name of what a function says of integers.
+    pub(super) fn truths(&mut self, name: &str, says: fn(i64) -> bool) -> Func {
+        let half = 1i64 << (BITS - 1);
+        self.table_of_integers(name.to_string(), (-half..half).map(|d| i32::from(says(d))).collect())
+    }
+}
+
 /// A table of zeros and ones over clamped differences.
 fn truth(
     low: &mut Lowering,
@@ -135,12 +143,72 @@ fn truth(
     tensor: &str,
     shape: &[usize],
 ) -> Result<(), ModelError> {
-    let half = 1i64 << (BITS - 1);
-    let func = low.table_of_integers(name.to_string(), (-half..half).map(|d| i32::from(says(d))).collect());
+    let func = low.truths(name, says);
     let apply = Op::Apply { input: acc, shift: 0, func, bits: BITS, saturate: true };
     let node = low.push(apply, shape, 0)?;
     low.define_computed(tensor, Value::stored(node, shape, 0));
     Ok(())
+}
+
+/// One number where an index names the place along a new axis, another elsewhere.
+pub(super) fn one_hot(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    let index = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    let depth = operands.optional_scalar(1)?.unwrap_or_default();
+    let values = operands.constant(2)?;
+    let (Some(&[off, on]), shape) = (values.as_slice(), operands.shape(tensor)?) else {
+        return Err(operands.refuse("operand 2", "needs two numbers"));
+    };
+    let axis = operands.int("axis")?.unwrap_or(-1);
+    let axis = operands.axis(axis, shape.len())?;
+    if shape.len() != index.shape.len() + 1 || shape[axis] as f64 != depth {
+        return Err(operands.refuse("operand 1", "is not the result's length along the axis"));
+    }
+    operands.finish()?;
+    let index = low.integers(&index)?;
+    let around: Vec<usize> = (0..shape.len()).filter(|&other| other != axis).collect();
+    let own: Vec<AxisIndex> = around.iter().map(|&var| AxisIndex::var(var)).collect();
+    let view = low.view_at(&index, &own)?;
+    let places: Vec<f64> = (0..shape[axis]).map(|place| -(place as f64)).collect();
+    let places = low.constant_term(&places, &[shape[axis]], &[axis], 0)?;
+    let acc = low.push(Op::Affine { terms: vec![AffineTerm::Scaled { coef: 1, view }, places] }, &shape, 0)?;
+    let half = 1i64 << (BITS - 1);
+    let depth = shape[axis] as i64;
+    if depth > half {
+        return Err(ModelError::invalid(format!("node {}: it has more than {half} places", low.source)));
+    }
+    // Truth values as they are; others as fine as they can be.
+    let is_truth = [off, on].iter().all(|&x| x == 0.0 || x == 1.0);
+    let frac = if is_truth { 0 } else { frac_for(f64::from(off.abs().max(on.abs()))) };
+    let [off, on] = [off, on].map(|x| (f64::from(x) * f64::from(frac).exp2()).round() as i32);
+    // An index that is negative counts from the end.
+    let values = (-half..half).map(|d| if d == 0 || d == -depth { on } else { off }).collect();
+    let func = low.table_of_integers(format!("one hot of {depth}: {off} or {on}"), values);
+    let node = low.push(Op::Apply { input: acc, shift: 0, func, bits: BITS, saturate: true }, &shape, frac)?;
+    low.define_computed(tensor, Value::stored(node, &shape, frac));
+    Ok(())
+}
+
+/// What is on one side of a diagonal of the last two axes, and zero beyond.
+pub(super) fn triangle(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    let value = low.value(operands.required(0)?)?;
+    let tensor = operands.result()?;
+    let upper = operands.int("upper")?.unwrap_or(1) != 0;
+    let diagonal = operands.optional_integers(1)?.and_then(|given| given.first().copied()).unwrap_or(0);
+    let [.., rows, columns] = value.shape[..] else {
+        return Err(operands.refuse("operand 0", "needs two axes"));
+    };
+    operands.finish()?;
+    let kept = |row: usize, column: usize| {
+        let off = (column as i64 - row as i64).saturating_sub(diagonal);
+        if upper { off >= 0 } else { off <= 0 }
+    };
+    let mask = (0..rows).flat_map(|row| (0..columns).map(move |column| f64::from(u8::from(kept(row, column)))));
+    let weight = low.push_weight(&mask.collect::<Vec<_>>(), &[rows, columns], 0)?;
+    let (shape, rank) = (value.shape.clone(), value.shape.len());
+    let acc = product(low, &value, View::of_vars(weight, &[rank - 2, rank - 1]), value.frac, &shape)?;
+    let (lo, hi) = low.real_range(&value);
+    low.finish_exact(tensor, lo.abs().max(hi.abs()), acc, value.frac, &shape)
 }
 
 /// `condition·a + (1 − condition)·b`, broadcasting.

@@ -13,7 +13,7 @@ pub fn noise(count: usize, seed: u32) -> Vec<f32> {
     (0..count).map(|_| step()).collect()
 }
 
-fn weight(name: &str, dims: &[i64]) -> Message {
+pub fn weight(name: &str, dims: &[i64]) -> Message {
     floats(name, dims, &noise(dims.iter().product::<i64>() as usize, dims.len() as u32 + name.len() as u32))
 }
 
@@ -26,7 +26,7 @@ pub struct Case {
 }
 
 /// One operator alone.
-fn one(
+pub fn one(
     operator: &'static str,
     shape: &[i64],
     inputs: &[&str],
@@ -38,7 +38,7 @@ fn one(
 }
 
 /// One operator without weights or attributes.
-fn plain(operator: &'static str, shape: &[i64]) -> Case {
+pub fn plain(operator: &'static str, shape: &[i64]) -> Case {
     one(operator, shape, &["x"], vec![], vec![])
 }
 
@@ -138,6 +138,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(truths());
     cases.extend(movements());
     cases.extend(tables());
+    cases.extend(super::composed::cases());
     for operator in ["Add", "Sub", "Mul", "Div"] {
         cases.push(one(operator, &[2, 3], &["x", "c"], vec![floats("c", &[3], &[0.7, -1.3, 2.0])], vec![]));
         if operator != "Div" {

@@ -14,6 +14,7 @@ use vouch_prover::{SetupOptions, check, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
 
 mod cases;
+mod composed;
 mod proto;
 mod runtime;
 
@@ -54,7 +55,7 @@ fn file(case: &Case) -> Vec<u8> {
     // Some came later than the forms in which other operators are written here.
     let latest = |operator: &&str| match *operator {
         "Gelu" => 20,
-        operator if operator.ends_with("Normalization") || operator == "Mish" => 18,
+        operator if operator.ends_with("Normalization") || ["Col2Im", "Mish"].contains(&operator) => 18,
         _ => 14,
     };
     // One went before.

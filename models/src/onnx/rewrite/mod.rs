@@ -4,6 +4,7 @@
 //! - [`tables`]: scalers, normalizers and linear models of `ai.onnx.ml`; [`trees`]: its ensembles of trees,
 //!   of which [`ensemble`] reads what they say.
 //! - [`support`]: its support vector machines.
+//! - [`reductions`]: norms and reductions that are made of sums; [`remainder`]: what is left of a division; [`scatter`]: tensors some places of which are another's.
 //! - [`settle`]: what can be written only once shapes and constants are known, such as `If`, of which [`branches`] puts the branch that is
 //!   taken in its place.
 //! - [`node`]: what one node says, and what it becomes.
@@ -14,6 +15,9 @@ mod branches;
 mod ensemble;
 mod node;
 mod quantized;
+mod reductions;
+mod remainder;
+mod scatter;
 mod settle;
 mod support;
 mod tables;
@@ -29,12 +33,21 @@ pub use settle::{constants, live, settle};
 type Rewrite = fn(&mut Rewriting) -> Result<(), ModelError>;
 
 /// The operators that are written as others, each with its domain and with what writes it.
-const OPERATORS: [(&str, &str, Rewrite); 18] = [
+const OPERATORS: [(&str, &str, Rewrite); 27] = [
+    ("", "ArgMin", reductions::smallest),
     ("", "ConvInteger", quantized::integer_convolution),
     ("", "DynamicQuantizeLinear", quantized::by_its_range),
+    ("", "LpNormalization", reductions::normalization),
     ("", "MatMulInteger", quantized::integer_product),
+    ("", "Mean", reductions::mean),
+    ("", "Mod", remainder::remainder),
     ("", "QLinearConv", quantized::convolution),
     ("", "QLinearMatMul", quantized::product),
+    ("", "ReduceL1", reductions::sum_of_sizes),
+    ("", "ReduceL2", reductions::euclidean),
+    ("", "ReduceLogSum", reductions::logarithm),
+    ("", "ReduceLogSumExp", reductions::logarithm_of_exponentials),
+    ("", "ReduceSumSquare", reductions::sum_of_squares),
     (TABLES, "ArrayFeatureExtractor", tables::columns),
     (TABLES, "Binarizer", tables::binarizer),
     (TABLES, "FeatureVectorizer", tables::side_by_side),
@@ -55,7 +68,7 @@ const TABLES: &str = "ai.onnx.ml";
 
 /// Their names.
 pub fn rewritten() -> impl Iterator<Item = &'static str> {
-    OPERATORS.iter().map(|(_, name, _)| *name).chain(settle::OPERATORS)
+    OPERATORS.iter().map(|(_, name, _)| *name).chain(settle::operators())
 }
 
 /// Replaces them all, in a graph of this version of ONNX's operators. What is compared there may need one more look.

@@ -28,6 +28,14 @@ pub(super) struct Rewritten {
     pub thresholds: Vec<Thresholds>,
 }
 
+/// What a reduction says of its axes: all, if it names none and does not say that it then does nothing.
+pub(super) struct Reduced {
+    pub keep: bool,
+    nothing_if_empty: bool,
+    operand: Option<String>,
+    attribute: Vec<i64>,
+}
+
 /// A node, and what has been written of it so far.
 pub(super) struct Rewriting {
     node: NodeProto,
@@ -96,7 +104,7 @@ impl Rewriting {
     }
 
     /// A tensor between operands and results.
-    fn tensor(&self, what: &str) -> String {
+    pub fn tensor(&self, what: &str) -> String {
         let first = self.node.output.iter().find(|name| !name.is_empty());
         format!("{}: {what}", first.map_or(self.node.name.as_str(), String::as_str))
     }
@@ -222,6 +230,64 @@ impl Rewriting {
         }
         let axes = self.integers(&format!("{what}, axes"), &[axis]);
         self.compute("ReduceSum", &[x, &axes], what, attributes)
+    }
+
+    /// The axes that this node, which is a reduction, names.
+    pub fn reduced(&mut self) -> Result<Reduced, ModelError> {
+        Ok(Reduced {
+            keep: self.int("keepdims")?.unwrap_or(1) != 0,
+            nothing_if_empty: self.int("noop_with_empty_axes")?.unwrap_or(0) != 0,
+            operand: self.optional(1),
+            attribute: self.ints("axes")?,
+        })
+    }
+
+    /// A reduction along these axes.
+    pub fn reduce(&mut self, operator: &str, x: &str, output: &str, along: &Reduced) -> Result<(), ModelError> {
+        // Since when axes are an operand.
+        let since = if operator == "ReduceSum" { 13 } else { 18 };
+        let mut attributes = vec![int("keepdims", along.keep.into())];
+        let named = along.operand.is_some() || !along.attribute.is_empty();
+        if self.opset >= since {
+            attributes.push(int("noop_with_empty_axes", along.nothing_if_empty.into()));
+        } else if along.nothing_if_empty && !named {
+            return Err(self.refuse("noop_with_empty_axes", "without axes is not supported"));
+        }
+        self.along(operator, x, output, along, attributes, since);
+        Ok(())
+    }
+
+    /// Leaves out these axes, which a reduction kept.
+    pub fn squeeze(&mut self, x: &str, output: &str, along: &Reduced) {
+        if along.operand.is_none() && along.attribute.is_empty() {
+            let shape = self.integers("no axes", &[]);
+            return self.define("Reshape", &[x, &shape], output, vec![]);
+        }
+        self.along("Squeeze", x, output, along, vec![], 13);
+    }
+
+    /// An operator that takes axes as an attribute, and `since` some version as an operand.
+    fn along(
+        &mut self,
+        operator: &str,
+        x: &str,
+        output: &str,
+        along: &Reduced,
+        mut attributes: Vec<AttributeProto>,
+        since: i64,
+    ) {
+        match &along.operand {
+            Some(axes) => self.define(operator, &[x, axes], output, attributes),
+            None if along.attribute.is_empty() => self.define(operator, &[x], output, attributes),
+            None if self.opset < since => {
+                attributes.push(ints("axes", &along.attribute));
+                self.define(operator, &[x], output, attributes);
+            }
+            None => {
+                let axes = self.integers(&format!("{operator}, axes"), &along.attribute);
+                self.define(operator, &[x, &axes], output, attributes);
+            }
+        }
     }
 
     /// A tensor kept between two bounds.

@@ -8,22 +8,33 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::ArrayD;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_proto::DataType};
 use tract_onnx::prelude::Tensor;
 
-use super::super::float::{FloatModel, floats};
+use super::super::float::{FloatModel, floats, integers};
 use super::super::graph::InputSpec;
-use super::branches;
-use super::node::{Rewriting, Rewritten, int};
+use super::node::{Rewriting, Rewritten, int, ints};
+use super::scatter::Scatter;
+use super::{branches, reductions, scatter};
 use crate::error::ModelError;
 
+/// The operators that have to wait, and that the runtime cannot see past: what is behind them waits, too.
+const OPAQUE: [&str; 2] = ["If", "Upsample"];
+
+/// Those that it can see past, and does where nothing depends on an input.
+const SEEN: [&str; 6] = ["Col2Im", "CumSum", "GatherND", "ReduceProd", "ScatterElements", "ScatterND"];
+
 /// The operators that have to wait.
-pub(super) const OPERATORS: [&str; 2] = ["If", "Upsample"];
+pub(super) fn operators() -> impl Iterator<Item = &'static str> {
+    OPAQUE.into_iter().chain(SEEN)
+}
 
 /// What the runtime said of tensors.
 struct Known {
     shapes: HashMap<String, Vec<usize>>,
     constants: HashMap<String, Arc<Tensor>>,
+    /// Tensors of integers.
+    integers: HashSet<String>,
 }
 
 /// Writes all such nodes of which nothing stands before another one. Whether there were any.
@@ -65,14 +76,23 @@ pub fn settle(
     Ok(true)
 }
 
-/// Whether a node has to wait.
-fn waits(node: &NodeProto, opset: i64) -> bool {
-    if !matches!(node.domain.as_str(), "" | "ai.onnx") {
+fn is_onnxs(node: &NodeProto) -> bool {
+    matches!(node.domain.as_str(), "" | "ai.onnx")
+}
+
+/// Whether a node has to wait that the runtime can see past.
+fn is_seen(node: &NodeProto) -> bool {
+    is_onnxs(node) && SEEN.contains(&node.op_type.as_str())
+}
+
+/// Whether a node has to wait that it cannot see past.
+fn is_opaque(node: &NodeProto, opset: i64) -> bool {
+    if !is_onnxs(node) {
         return false;
     }
     let names_axes = node.input.get(1).is_some_and(|name| !name.is_empty())
         || opset < 13 && node.attribute.iter().any(|attribute| attribute.name == "axes");
-    OPERATORS.contains(&node.op_type.as_str()) || node.op_type == "Squeeze" && !names_axes
+    OPAQUE.contains(&node.op_type.as_str()) || node.op_type == "Squeeze" && !names_axes
 }
 
 /// Which nodes are needed for these tensors.
@@ -88,18 +108,20 @@ pub fn live<'g>(graph: &'g GraphProto, wanted: impl Iterator<Item = &'g str>) ->
     live
 }
 
-/// The places of the nodes that outputs need, that have to wait, and that come after none like them.
+/// The places of the nodes that outputs need, that have to wait, and that come after none that hides their operands' shapes.
 fn ready(graph: &GraphProto, opset: i64) -> Vec<usize> {
     let live = live(graph, graph.output.iter().map(|output| output.name.as_str()));
+    let constant = constants(graph);
+    let is_constant = |node: &NodeProto| node.output.iter().any(|name| constant.contains(name));
     let mut later: HashSet<&str> = HashSet::new();
     let mut ready = Vec::new();
     for (index, node) in graph.node.iter().enumerate().filter(|(index, _)| live[*index]) {
-        let waits = waits(node, opset);
+        let is_opaque = is_opaque(node, opset);
         let after = node.input.iter().any(|name| later.contains(name.as_str()));
-        if waits && !after {
+        if !after && (is_opaque || is_seen(node) && !is_constant(node)) {
             ready.push(index);
         }
-        if waits || after {
+        if is_opaque || after {
             later.extend(node.output.iter().map(String::as_str));
         }
     }
@@ -125,19 +147,20 @@ fn ask(
     let fixed = constants(graph);
     let mut computed =
         graph.node.iter().filter(|node| node.output.iter().any(|name| !name.is_empty() && !fixed.contains(name)));
-    computed.try_for_each(check)?;
+    computed.try_for_each(|node| if is_seen(node) { Ok(()) } else { check(node) })?;
     let mut wanted: Vec<String> = wanted.into_iter().collect();
     wanted.sort_unstable();
     graph.output = wanted.iter().map(|name| ValueInfoProto { name: name.clone(), ..Default::default() }).collect();
     let float = FloatModel::new(&part, folder, inputs, wanted)?;
     let shapes = float.facts().iter().map(|(name, fact)| (name.clone(), fact.shape.clone())).collect();
+    let integers = float.facts().iter().filter(|(_, fact)| fact.integer).map(|(name, _)| name.clone()).collect();
     let mut constants = HashMap::new();
     if float.names().iter().any(|name| fixed.contains(name)) {
         let zeros: Vec<_> = inputs.iter().map(|input| ArrayD::zeros(input.shape.clone())).collect();
         let values = float.names().iter().cloned().zip(float.run_raw(&zeros)?);
         constants = values.filter(|(name, _)| fixed.contains(name)).collect();
     }
-    Ok(Known { shapes, constants })
+    Ok(Known { shapes, constants, integers })
 }
 
 /// The names of the tensors that no input's values change: weights, and what is computed of them and of shapes.
@@ -157,6 +180,13 @@ fn write(node: &mut Rewriting, known: &Known, opset: i64) -> Result<(), ModelErr
     let (x, result) = (node.operand(0)?, node.result(0));
     let unknown = |node: &Rewriting| node.refuse("operand 0", "its shape is not known");
     let shape = known.shapes.get(&x).cloned().ok_or_else(|| unknown(node))?;
+    match node.operator() {
+        "Col2Im" => return image(node, known, &shape),
+        "CumSum" => return cumulative_sum(node, known, &shape),
+        "ReduceProd" => return product(node, known, &shape),
+        "GatherND" | "ScatterElements" | "ScatterND" => return by_indices(node, known, &shape),
+        _ => {}
+    }
     if node.operator() == "Squeeze" {
         let shape: Vec<i64> = shape.iter().filter(|&&len| len != 1).map(|&len| len as i64).collect();
         let shape = node.integers("shape", &shape);
@@ -171,6 +201,128 @@ fn write(node: &mut Rewriting, known: &Known, opset: i64) -> Result<(), ModelErr
     };
     let mode = node.string("mode")?;
     upsample(node, &x, &shape, &scales, mode.as_deref().unwrap_or("nearest"))
+}
+
+/// Of each place along an axis the sum of all up to it: a product with a triangle of ones.
+fn cumulative_sum(node: &mut Rewriting, known: &Known, shape: &[usize]) -> Result<(), ModelError> {
+    /// The longest axis: the triangle grows with its square.
+    const LONGEST: usize = 1 << 12;
+    let rank = shape.len();
+    let axis = node.optional(1).and_then(|name| known.integers(&name)).and_then(|axes| axes.first().copied());
+    let axis = axis.map(|axis| if axis < 0 { axis + rank as i64 } else { axis });
+    let axis = axis.and_then(|axis| usize::try_from(axis).ok()).filter(|&axis| axis < rank);
+    let axis = axis.ok_or_else(|| node.refuse("operand 1", "is no constant axis of the tensor"))?;
+    let exclusive = node.int("exclusive")?.unwrap_or(0) != 0;
+    let reverse = node.int("reverse")?.unwrap_or(0) != 0;
+    let len = shape[axis];
+    if len > LONGEST {
+        return Err(node.refuse("operand 0", format!("has more than {LONGEST} places along the axis")));
+    }
+    let counts = |from: usize, to: usize| if reverse { from >= to } else { from <= to } && !(exclusive && from == to);
+    let ones = (0..len).flat_map(|from| (0..len).map(move |to| f32::from(u8::from(counts(from, to)))));
+    let ones: Vec<f32> = ones.collect();
+    let (x, result) = (node.operand(0)?, node.result(0));
+    let floats = node.floats_of_operand()?;
+    let sums = along(node, &floats, axis, rank, &[len, len], &ones, "sums");
+    let kind = if known.integers.contains(&x) { DataType::Int64 } else { DataType::Float };
+    node.define("Cast", &[&sums], &result, vec![int("to", kind as i64)]);
+    Ok(())
+}
+
+/// Blocks in columns, summed where they lie over each other in the image: a transposed convolution whose weights put each row of a column
+/// to its place in the block.
+fn image(node: &mut Rewriting, known: &Known, shape: &[usize]) -> Result<(), ModelError> {
+    let constant = |node: &Rewriting, position: usize| {
+        let given = node.optional(position).and_then(|name| known.integers(&name)).unwrap_or_default();
+        match given[..] {
+            [a, b] if (1..1 << 20).contains(&a) && (1..1 << 20).contains(&b) => Ok([a, b]),
+            _ => Err(node.refuse(&format!("operand {position}"), "needs two constant lengths")),
+        }
+    };
+    let (image, block) = (constant(node, 1)?, constant(node, 2)?);
+    let mut pair = |name: &str, least: i64| match node.ints(name)?[..] {
+        [] => Ok([least; 2]),
+        [a, b] if a >= least && b >= least && a.max(b) < 1 << 20 => Ok([a, b]),
+        _ => Err(node.refuse(name, "needs two lengths")),
+    };
+    let (strides, dilations) = (pair("strides", 1)?, pair("dilations", 1)?);
+    let pads = match node.ints("pads")?[..] {
+        [] => [0; 4],
+        [a, b, c, d] if [a, b, c, d].iter().all(|pad| (0..1 << 20).contains(pad)) => [a, b, c, d],
+        _ => return Err(node.refuse("pads", "needs four lengths")),
+    };
+    let places = block[0] * block[1];
+    let span = |axis: usize| image[axis] + pads[axis] + pads[axis + 2] - dilations[axis] * (block[axis] - 1) - 1;
+    let blocks = [0, 1].map(|axis| span(axis).div_euclid(strides[axis]) + 1);
+    let fits = matches!(shape, [_, rows, columns] if places <= *rows as i64
+        && *rows as i64 % places == 0
+        && span(0) >= 0 && span(1) >= 0
+        && *columns as i64 == blocks[0] * blocks[1]);
+    if !fits || places > 1 << 12 {
+        return Err(node.refuse("operand 0", "has not as many columns as blocks fit into the image"));
+    }
+    let (x, result) = (node.operand(0)?, node.result(0));
+    let (batch, channels) = (shape[0] as i64, shape[1] as i64 / places);
+    let columns = node.reshape(&x, &[batch * channels, places, blocks[0], blocks[1]], "columns");
+    let side = places as usize;
+    let weights: Vec<f32> = (0..side * side).map(|i| f32::from(u8::from(i % side == i / side))).collect();
+    let weights = node.numbers("places", &[side, 1, block[0] as usize, block[1] as usize], &weights);
+    let rest = [0, 1].map(|axis| span(axis).rem_euclid(strides[axis]));
+    let attributes = vec![
+        ints("kernel_shape", &block),
+        ints("strides", &strides),
+        ints("dilations", &dilations),
+        ints("pads", &pads),
+        ints("output_padding", &rest),
+    ];
+    let image_of = node.compute("ConvTranspose", &[&columns, &weights], "blocks over each other", attributes);
+    let to = node.integers("shape", &[batch, channels, image[0], image[1]]);
+    node.define("Reshape", &[&image_of, &to], &result, vec![]);
+    Ok(())
+}
+
+/// A product along the axes that are named.
+fn product(node: &mut Rewriting, known: &Known, shape: &[usize]) -> Result<(), ModelError> {
+    let mut given = node.ints("axes")?;
+    if let Some(name) = node.optional(1) {
+        given = known.integers(&name).ok_or_else(|| node.refuse("operand 1", "must be constant"))?;
+    }
+    let nothing = node.int("noop_with_empty_axes")?.unwrap_or(0) != 0;
+    let keep = node.int("keepdims")?.unwrap_or(1) != 0;
+    let rank = shape.len();
+    let from_front = |axis: i64| usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok();
+    let mut axes = Vec::new();
+    for axis in given {
+        let axis = from_front(axis).filter(|&axis| axis < rank);
+        axes.push(axis.ok_or_else(|| node.refuse("axes", "name no axis of the tensor"))?);
+    }
+    if axes.is_empty() && !nothing {
+        axes = (0..rank).collect();
+    }
+    reductions::product(node, shape, &axes, keep)
+}
+
+/// What is at constant places, or the operand with other elements there.
+fn by_indices(node: &mut Rewriting, known: &Known, shape: &[usize]) -> Result<(), ModelError> {
+    let index = node.operand(1)?;
+    let indices = known.integers(&index);
+    let indices = indices
+        .ok_or_else(|| node.refuse("operand 1", "depends on the model's input; only constants are supported"))?;
+    let unknown = |node: &Rewriting| node.refuse("operand 1", "its shape is not known");
+    let index_shape = known.shapes.get(&index).ok_or_else(|| unknown(node))?;
+    if node.operator() == "GatherND" {
+        return scatter::slices(node, shape, &indices, index_shape);
+    }
+    let update_shape = known.shapes.get(&node.operand(2)?).ok_or_else(|| unknown(node))?;
+    let of = Scatter { shape, indices: &indices, index_shape, update_shape };
+    if node.operator() == "ScatterND" { scatter::tuples(node, &of) } else { scatter::elements(node, &of) }
+}
+
+impl Known {
+    /// A constant's integers.
+    fn integers(&self, name: &str) -> Option<Vec<i64>> {
+        self.constants.get(name).and_then(|tensor| integers(tensor))
+    }
 }
 
 /// Upsample: element `i` of an axis is from `i / scale`, from the one before or, if linear, from both beside it.

@@ -1,0 +1,132 @@
+//! Reductions and norms, by the sums that they are of.
+
+use super::node::{Rewriting, int};
+use crate::error::ModelError;
+
+/// `Σ |x|`.
+pub(super) fn sum_of_sizes(node: &mut Rewriting) -> Result<(), ModelError> {
+    let (x, result, along) = (node.operand(0)?, node.result(0), node.reduced()?);
+    let sizes = node.compute("Abs", &[&x], "sizes", vec![]);
+    node.reduce("ReduceSum", &sizes, &result, &along)
+}
+
+/// `Σ x²`.
+pub(super) fn sum_of_squares(node: &mut Rewriting) -> Result<(), ModelError> {
+    let result = node.result(0);
+    squares(node, &result)
+}
+
+/// `√Σ x²`.
+pub(super) fn euclidean(node: &mut Rewriting) -> Result<(), ModelError> {
+    let (result, sum) = (node.result(0), node.tensor("sum"));
+    squares(node, &sum)?;
+    node.define("Sqrt", &[&sum], &result, vec![]);
+    Ok(())
+}
+
+fn squares(node: &mut Rewriting, result: &str) -> Result<(), ModelError> {
+    let (x, along) = (node.operand(0)?, node.reduced()?);
+    let squares = node.compute("Mul", &[&x, &x], "squares", vec![]);
+    node.reduce("ReduceSum", &squares, result, &along)
+}
+
+/// `ln Σ x`.
+pub(super) fn logarithm(node: &mut Rewriting) -> Result<(), ModelError> {
+    let (x, result, sum, along) = (node.operand(0)?, node.result(0), node.tensor("sum"), node.reduced()?);
+    node.reduce("ReduceSum", &x, &sum, &along)?;
+    node.define("Log", &[&sum], &result, vec![]);
+    Ok(())
+}
+
+/// `ln Σ eˣ`, as `m + ln Σ eˣ⁻ᵐ` with the largest of them, `m`.
+pub(super) fn logarithm_of_exponentials(node: &mut Rewriting) -> Result<(), ModelError> {
+    let (x, result, mut along) = (node.operand(0)?, node.result(0), node.reduced()?);
+    let keep = std::mem::replace(&mut along.keep, true);
+    let [largest, sum] = ["largest", "sum"].map(|what| node.tensor(what));
+    node.reduce("ReduceMax", &x, &largest, &along)?;
+    let below = node.compute("Sub", &[&x, &largest], "below the largest", vec![]);
+    let exponentials = node.compute("Exp", &[&below], "exponentials", vec![]);
+    node.reduce("ReduceSum", &exponentials, &sum, &along)?;
+    let logarithm = node.compute("Log", &[&sum], "logarithm", vec![]);
+    if keep {
+        node.define("Add", &[&logarithm, &largest], &result, vec![]);
+    } else {
+        let kept = node.compute("Add", &[&logarithm, &largest], "kept", vec![]);
+        node.squeeze(&kept, &result, &along);
+    }
+    Ok(())
+}
+
+/// What is divided by its norm along an axis.
+pub(super) fn normalization(node: &mut Rewriting) -> Result<(), ModelError> {
+    let (x, result) = (node.operand(0)?, node.result(0));
+    let axis = node.int("axis")?.unwrap_or(-1);
+    let norm = match node.int("p")?.unwrap_or(2) {
+        1 => {
+            let sizes = node.compute("Abs", &[&x], "sizes", vec![]);
+            node.sum(&sizes, axis, true, "norm")
+        }
+        2 => {
+            let squares = node.compute("Mul", &[&x, &x], "squares", vec![]);
+            let sum = node.sum(&squares, axis, true, "sum of squares");
+            node.compute("Sqrt", &[&sum], "norm", vec![])
+        }
+        _ => return Err(node.refuse("p", "only norms 1 and 2 are supported")),
+    };
+    node.define("Div", &[&x, &norm], &result, vec![]);
+    Ok(())
+}
+
+/// The position of the smallest element: of the largest of the negated.
+pub(super) fn smallest(node: &mut Rewriting) -> Result<(), ModelError> {
+    let (x, result) = (node.operand(0)?, node.result(0));
+    let attributes = node.hand_on();
+    let negated = node.compute("Neg", &[&x], "negated", vec![]);
+    node.define("ArgMax", &[&negated], &result, attributes);
+    Ok(())
+}
+
+/// The mean of all operands.
+pub(super) fn mean(node: &mut Rewriting) -> Result<(), ModelError> {
+    let (operands, result) = (node.operands(), node.result(0));
+    let names: Vec<&str> = operands.iter().map(String::as_str).collect();
+    let sum = node.compute("Sum", &names, "sum", vec![]);
+    let share = node.numbers("share", &[], &[1.0 / names.len().max(1) as f32]);
+    node.define("Mul", &[&sum, &share], &result, vec![]);
+    Ok(())
+}
+
+/// The product along axes, factor by factor.
+pub(super) fn product(node: &mut Rewriting, shape: &[usize], axes: &[usize], keep: bool) -> Result<(), ModelError> {
+    let (mut x, result) = (node.operand(0)?, node.result(0));
+    for &axis in axes {
+        if shape[axis] > MAX_FACTORS {
+            return Err(node.refuse("axes", format!("have more than {MAX_FACTORS} places")));
+        }
+        let mut factors = Vec::with_capacity(shape[axis]);
+        for place in 0..shape[axis] {
+            let what = format!("factor {place} along axis {axis}");
+            let index = node.integers(&format!("{what}, place"), &[place as i64]);
+            factors.push(node.compute("Gather", &[&x, &index], &what, vec![int("axis", axis as i64)]));
+        }
+        // As a tree, so that none passes through more products than there must be.
+        let mut level = 0;
+        while factors.len() > 1 {
+            let pairs = factors.chunks(2).enumerate().map(|(i, pair)| match pair {
+                [a, b] => node.compute("Mul", &[a, b], &format!("product {level} {i} along axis {axis}"), vec![]),
+                _ => pair[0].clone(),
+            });
+            factors = pairs.collect();
+            level += 1;
+        }
+        x = factors.swap_remove(0);
+    }
+    let kept = |axis: usize| if axes.contains(&axis) { keep.then_some(1) } else { Some(shape[axis] as i64) };
+    let shape: Vec<i64> = (0..shape.len()).filter_map(kept).collect();
+    let shape = node.integers("shape", &shape);
+    node.define("Reshape", &[&x, &shape], &result, vec![]);
+    Ok(())
+}
+
+/// Most factors along one axis.
+const MAX_FACTORS: usize = 1 << 10;
