@@ -24,6 +24,9 @@ pub(crate) const BITS: u32 = 16;
 /// Scales that calibration may choose from.
 pub(crate) const FRACS: std::ops::RangeInclusive<i32> = -24..=24;
 
+/// Operators whose results may be beyond their type.
+const WRAPPING: [&str; 9] = ["Add", "Einsum", "Gemm", "MatMul", "Mul", "Neg", "ReduceSum", "Sub", "Sum"];
+
 /// Which node holds which ONNX tensor, for the report.
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
@@ -150,6 +153,10 @@ impl<'g> Lowering<'g> {
                 self.absorb_all(&nodes.into_iter().collect::<Vec<_>>());
                 self.activate(&value, activation, result)?;
                 continue;
+            }
+            if WRAPPING.contains(&node.op.as_str()) && node.outputs.iter().any(|tensor| graph.is_narrow(tensor)) {
+                let reason = "computes in integers of fewer than 32 bits, which wrap around; cast to int32 before it";
+                return Err(Operands::new(graph, node).refuse("operand 0", reason));
             }
             if !self.by_column(node)? {
                 lower(&mut self, Operands::new(graph, node))?;

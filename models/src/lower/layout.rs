@@ -50,6 +50,22 @@ pub(super) fn cast(low: &mut Lowering, mut operands: Operands) -> Result<(), Mod
     identity(low, operands)
 }
 
+/// To the type of another operand, if that is floats, or integers where integers are given.
+pub(super) fn cast_like(low: &mut Lowering, mut operands: Operands) -> Result<(), ModelError> {
+    operands.ignore("saturate");
+    let (from, to) = (operands.required(0)?, operands.result()?);
+    if low.graph.is_text(to) {
+        return Err(operands.refuse("operand 1", "holds texts, which are not supported"));
+    }
+    if low.graph.is_truth(to) && !low.graph.is_truth(from) {
+        return select::not_zero(low, operands);
+    }
+    if low.graph.is_integer(to) && !low.graph.is_integer(from) {
+        return cut_off(low, operands);
+    }
+    identity(low, operands)
+}
+
 /// To integers, towards zero.
 fn cut_off(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
     let value = low.value(operands.required(0)?)?;
@@ -144,6 +160,9 @@ pub(super) fn concat(low: &mut Lowering, mut operands: Operands) -> Result<(), M
     let (mut worst, mut fracs) = (0.0f64, Vec::new());
     for position in 0..operands.node().inputs.len() {
         let operand = Operand::read(low, &operands, position)?;
+        if operand.shape().get(axis) == Some(&0) {
+            continue;
+        }
         worst = worst.max(operand.largest(low));
         if let Operand::Computed(value) = &operand {
             fracs.push(value.frac);

@@ -58,6 +58,7 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("AveragePool", pool::average_pool),
     ("BatchNormalization", elementwise::batch_normalization),
     ("Cast", layout::cast),
+    ("CastLike", layout::cast_like),
     ("Concat", layout::concat),
     ("Constant", layout::identity),
     ("Conv", conv::conv),

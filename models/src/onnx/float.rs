@@ -19,8 +19,7 @@ use crate::error::ModelError;
 #[derive(Clone, Debug)]
 pub(super) struct Fact {
     pub shape: Vec<usize>,
-    /// Whether it holds integers or truth values.
-    pub integer: bool,
+    pub kind: DatumType,
 }
 
 /// A float model that gives all its intermediate tensors.
@@ -123,9 +122,9 @@ fn facts(model: &TypedModel, names: &[String]) -> Result<HashMap<String, Fact>, 
     let mut facts = HashMap::new();
     for (name, outlet) in names.iter().zip(outlets) {
         let fact = guarded(|| model.outlet_fact(outlet).cloned()).map_err(|reason| ModelError::Float { reason })?;
-        let integer = !fact.datum_type.is_float();
+        let kind = fact.datum_type;
         match fact.shape.as_concrete() {
-            Some(shape) => facts.insert(name.clone(), Fact { shape: shape.to_vec(), integer }),
+            Some(shape) => facts.insert(name.clone(), Fact { shape: shape.to_vec(), kind }),
             None => {
                 return Err(ModelError::invalid(format!(
                     "the shape of tensor \"{name}\" depends on values that are only known at run time"

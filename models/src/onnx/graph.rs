@@ -12,7 +12,7 @@ use tract_onnx::pb::{
 use tract_onnx::prelude::{Datum, DatumType, Tensor};
 
 use super::float::{FloatModel, floats, integers};
-use super::rewrite::{Thresholds, constants, live, rewrite, settle};
+use super::rewrite::{Thresholds, constants, live, rewrite, settle, without_axes};
 use super::{MAX_ELEMENTS, guarded};
 use crate::error::ModelError;
 
@@ -80,8 +80,8 @@ pub struct Graph {
     pub nodes: Vec<GraphNode>,
     constants: BTreeMap<String, Arc<Tensor>>,
     shapes: HashMap<String, Vec<usize>>,
-    /// Tensors of integers or truth values.
-    integers: HashSet<String>,
+    /// The types of computed tensors.
+    kinds: HashMap<String, DatumType>,
     /// By the constant's name.
     thresholds: HashMap<String, Thresholds>,
 }
@@ -105,6 +105,7 @@ impl Graph {
         };
         name_apart(proto);
         let inputs = inputs(proto, fixed)?;
+        without_axes(proto);
         let mut thresholds = rewrite(proto, opset)?;
         let known = |node: &NodeProto| check(&graph_node(node));
         while settle(&mut model, folder, &inputs, opset, known)? {
@@ -140,7 +141,7 @@ impl Graph {
         let facts = float.facts().iter();
         let mut shapes: HashMap<String, Vec<usize>> =
             facts.map(|(name, fact)| (name.clone(), fact.shape.clone())).collect();
-        let integers = float.facts().iter().filter(|(_, fact)| fact.integer).map(|(name, _)| name.clone()).collect();
+        let kinds = float.facts().iter().map(|(name, fact)| (name.clone(), fact.kind)).collect();
         if !folded.is_empty() {
             let zeros: Vec<_> = inputs.iter().map(|i| ArrayD::zeros(i.shape.clone())).collect();
             let wanted: HashSet<&String> = folded.iter().collect();
@@ -156,7 +157,7 @@ impl Graph {
         for spec in &inputs {
             shapes.insert(spec.name.clone(), spec.shape.clone());
         }
-        Ok((Self { name, opset, inputs, outputs, nodes, constants, shapes, integers, thresholds }, float))
+        Ok((Self { name, opset, inputs, outputs, nodes, constants, shapes, kinds, thresholds }, float))
     }
 
     /// A tensor's shape.
@@ -166,7 +167,23 @@ impl Graph {
 
     /// Whether a computed tensor holds integers or truth values.
     pub fn is_integer(&self, tensor: &str) -> bool {
-        self.integers.contains(tensor)
+        self.kinds.get(tensor).is_some_and(|kind| !kind.is_float())
+    }
+
+    /// Whether a computed tensor holds truth values.
+    pub fn is_truth(&self, tensor: &str) -> bool {
+        self.kinds.get(tensor) == Some(&bool::datum_type())
+    }
+
+    /// Whether a computed tensor holds texts.
+    pub fn is_text(&self, tensor: &str) -> bool {
+        self.kinds.get(tensor) == Some(&String::datum_type())
+    }
+
+    /// Whether a computed tensor holds integers of fewer than 32 bits, which wrap around.
+    pub fn is_narrow(&self, tensor: &str) -> bool {
+        let narrow = [u8::datum_type(), i8::datum_type(), u16::datum_type(), i16::datum_type()];
+        self.kinds.get(tensor).is_some_and(|kind| narrow.contains(kind))
     }
 
     /// Whether a tensor is known without any input.
@@ -326,6 +343,8 @@ fn filled(spec: &InputSpec, value: f64) -> Result<TensorProto, ModelError> {
         DatumType::I64 => DataType::Int64,
         DatumType::I32 => DataType::Int32,
         DatumType::I16 => DataType::Int16,
+        DatumType::U64 => DataType::Uint64,
+        DatumType::U32 => DataType::Uint32,
         DatumType::I8 => DataType::Int8,
         DatumType::U8 => DataType::Uint8,
         _ => DataType::Bool,
@@ -355,12 +374,14 @@ fn input_spec<'d>(
         Ok(DataType::Int64) => (i64::datum_type(), Some(16)),
         Ok(DataType::Int32) => (i32::datum_type(), Some(16)),
         Ok(DataType::Int16) => (i16::datum_type(), Some(16)),
+        Ok(DataType::Uint64) => (u64::datum_type(), Some(16)),
+        Ok(DataType::Uint32) => (u32::datum_type(), Some(16)),
         Ok(DataType::Int8) => (i8::datum_type(), Some(8)),
         Ok(DataType::Uint8) => (u8::datum_type(), Some(9)),
         Ok(DataType::Bool) => (bool::datum_type(), Some(2)),
         _ => {
             return fail(
-                "holds neither floats (float32, float64) nor integers (int8 to int64, uint8) nor truth values, which is all that is supported as an input",
+                "holds neither floats nor integers (int8 to int64, uint8, uint32, uint64) nor truth values, which is all that is supported as an input",
             );
         }
     };

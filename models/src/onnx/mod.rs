@@ -5,6 +5,7 @@
 mod attributes;
 mod float;
 mod graph;
+mod half;
 mod masks;
 mod read;
 mod rewrite;

@@ -9,6 +9,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, TensorProto, attribute_proto::Attri
 use tract_onnx::prelude::Framework;
 
 use super::guarded;
+use super::half::widen;
 use super::masks::bound_masks;
 use crate::error::ModelError;
 
@@ -37,6 +38,7 @@ pub fn read_model(bytes: &[u8], folder: Option<&Path>) -> Result<ModelProto, Mod
     if model.opset_import.is_empty() {
         return Err(foreign("it does not say which operator set it uses; it may be cut"));
     }
+    widen(graph, folder);
     bound_masks(graph);
     check_graph(graph, folder)?;
     Ok(model)

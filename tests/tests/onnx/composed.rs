@@ -1,7 +1,7 @@
 //! Operators that are sums, picks and orders of others: a small model of each.
 
 use super::cases::{Case, one, plain, weight};
-use super::proto::{Message, attribute, floats, integers, node};
+use super::proto::{Message, attribute, floats, indices, integers, node};
 use attribute::{float, int, ints, text};
 
 pub fn cases() -> Vec<Case> {
@@ -35,6 +35,7 @@ fn curves() -> Vec<Case> {
         within("Atanh", 0.45, 0.0),
         within("Tan", 0.5, 0.0),
         one("Shrink", &[7], &["x"], vec![], vec![float("lambd", 0.75), float("bias", 0.25)]),
+        one("Swish", &[7], &["x"], vec![], vec![float("alpha", 1.5)]),
         one("Mod", &[7], &["x", "d"], vec![floats("d", &[], &[0.625])], vec![int("fmod", 1)]),
     ]);
     cases
@@ -54,6 +55,11 @@ fn reductions() -> Vec<Case> {
         one("LpNormalization", &[3, 4], &["x"], vec![], vec![int("axis", 1)]),
         one("LpNormalization", &[3, 4], &["x"], vec![], vec![int("p", 1), int("axis", 0)]),
         one("Mean", &[2, 3], &["x", "c", "x"], vec![weight("c", &[3])], vec![]),
+        one("MeanVarianceNormalization", &[2, 3, 2, 2], &["x"], vec![], vec![]),
+        one("RMSNormalization", &[3, 8], &["x", "s"], vec![weight("s", &[8])], vec![]),
+        one("LpPool", &[1, 2, 4, 5], &["x"], vec![], vec![ints("kernel_shape", &[2, 3]), ints("pads", &[0, 1, 0, 1])]),
+        one("LpPool", &[1, 2, 6], &["x"], vec![], vec![ints("kernel_shape", &[2]), int("p", 1), ints("strides", &[2])]),
+        one("LRN", &[1, 5, 2, 2], &["x"], vec![], vec![int("size", 3), float("alpha", 0.5), float("bias", 1.25)]),
         Case {
             operators: vec!["Softplus", "ReduceLogSum"],
             shape: vec![3, 5],
@@ -138,6 +144,16 @@ fn places() -> Vec<Case> {
                 node("Gather", &["x", "i"], "y", &[int("axis", 1)]),
             ],
         },
+        Case {
+            operators: vec!["ArgMax", "CastLike"],
+            shape: vec![3, 4],
+            weights: vec![],
+            nodes: vec![
+                node("ArgMax", &["x"], "p", &[int("axis", 1)]),
+                node("CastLike", &["p", "x"], "n", &[]),
+                node("Add", &["n", "x"], "y", &[]),
+            ],
+        },
         // To integers, and what is left of a division of such.
         Case {
             operators: vec!["Mul", "Cast", "Div", "Mod"],
@@ -154,6 +170,14 @@ fn places() -> Vec<Case> {
         },
         hot(-1, &[0.0, 1.0]),
         hot(0, &[-0.5, 2.25]),
+        one(
+            "Scatter",
+            &[2, 3],
+            &["x", "i", "u"],
+            vec![indices("i", &[1, 2], &[2, 0]), weight("u", &[1, 2])],
+            vec![int("axis", 1)],
+        ),
+        one("Hardmax", &[2, 3, 4], &["x"], vec![], vec![int("axis", 1)]),
         one("ArgMin", &[2, 5], &["x"], vec![], vec![int("axis", 1)]),
         one("Trilu", &[2, 3, 4], &["x"], vec![], vec![]),
         Case {

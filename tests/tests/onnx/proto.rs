@@ -53,8 +53,11 @@ pub fn bytes(name: &str, dims: &[i64], data: &[u8]) -> Message {
 }
 
 pub fn integers(name: &str, data: &[i64]) -> Message {
-    let raw: Vec<u8> = data.iter().flat_map(|value| value.to_le_bytes()).collect();
-    tensor(name, &[data.len() as i64], 7, &raw)
+    indices(name, &[data.len() as i64], data)
+}
+
+pub fn indices(name: &str, dims: &[i64], data: &[i64]) -> Message {
+    tensor(name, dims, 7, &data.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
 }
 
 /// Attributes by kind.

@@ -4,7 +4,7 @@
 //! - [`tables`]: scalers, normalizers and linear models of `ai.onnx.ml`; [`trees`]: its ensembles of trees,
 //!   of which [`ensemble`] reads what they say.
 //! - [`support`]: its support vector machines.
-//! - [`reductions`]: norms and reductions that are made of sums; [`remainder`]: what is left of a division; [`scatter`]: tensors some places of which are another's.
+//! - [`reductions`]: norms and reductions that are made of sums; [`order`]: how many of the largest; [`remainder`]: what is left of a division; [`scalars`]: operands without axes; [`scatter`]: tensors some places of which are another's.
 //! - [`settle`]: what can be written only once shapes and constants are known, such as `If`, of which [`branches`] puts the branch that is
 //!   taken in its place.
 //! - [`node`]: what one node says, and what it becomes.
@@ -14,9 +14,11 @@
 mod branches;
 mod ensemble;
 mod node;
+mod order;
 mod quantized;
 mod reductions;
 mod remainder;
+mod scalars;
 mod scatter;
 mod settle;
 mod support;
@@ -28,18 +30,21 @@ use tract_onnx::pb::{GraphProto, NodeProto};
 use crate::error::ModelError;
 use node::Rewriting;
 pub use node::Thresholds;
+pub use scalars::without_axes;
 pub use settle::{constants, live, settle};
 
 type Rewrite = fn(&mut Rewriting) -> Result<(), ModelError>;
 
 /// The operators that are written as others, each with its domain and with what writes it.
-const OPERATORS: [(&str, &str, Rewrite); 27] = [
+const OPERATORS: [(&str, &str, Rewrite); 31] = [
     ("", "ArgMin", reductions::smallest),
     ("", "ConvInteger", quantized::integer_convolution),
     ("", "DynamicQuantizeLinear", quantized::by_its_range),
     ("", "LpNormalization", reductions::normalization),
+    ("", "LpPool", reductions::pool),
     ("", "MatMulInteger", quantized::integer_product),
     ("", "Mean", reductions::mean),
+    ("", "MeanVarianceNormalization", reductions::standardization),
     ("", "Mod", remainder::remainder),
     ("", "QLinearConv", quantized::convolution),
     ("", "QLinearMatMul", quantized::product),
@@ -48,6 +53,8 @@ const OPERATORS: [(&str, &str, Rewrite); 27] = [
     ("", "ReduceLogSum", reductions::logarithm),
     ("", "ReduceLogSumExp", reductions::logarithm_of_exponentials),
     ("", "ReduceSumSquare", reductions::sum_of_squares),
+    ("", "Swish", reductions::swish),
+    ("", "TopK", order::largest),
     (TABLES, "ArrayFeatureExtractor", tables::columns),
     (TABLES, "Binarizer", tables::binarizer),
     (TABLES, "FeatureVectorizer", tables::side_by_side),

@@ -36,6 +36,20 @@ pub(super) struct Reduced {
     attribute: Vec<i64>,
 }
 
+impl Reduced {
+    /// Along these axes, which are kept.
+    pub fn keeping(attribute: Vec<i64>) -> Self {
+        Self { keep: true, nothing_if_empty: false, operand: None, attribute }
+    }
+
+    /// Along these axes, where it names none.
+    pub fn or_along(&mut self, axes: &[i64]) {
+        if self.operand.is_none() && self.attribute.is_empty() {
+            self.attribute = axes.to_vec();
+        }
+    }
+}
+
 /// A node, and what has been written of it so far.
 pub(super) struct Rewriting {
     node: NodeProto,
@@ -198,6 +212,14 @@ impl Rewriting {
         });
     }
 
+    /// A node of several results.
+    pub fn define_all(&mut self, operator: &str, inputs: &[&str], outputs: &[String], attribute: Vec<AttributeProto>) {
+        self.define(operator, inputs, &outputs[0], attribute);
+        if let Some(node) = self.nodes.last_mut() {
+            node.output = outputs.to_vec();
+        }
+    }
+
     /// A node whose result is a tensor between others, called `what`.
     pub fn compute(&mut self, operator: &str, inputs: &[&str], what: &str, attribute: Vec<AttributeProto>) -> String {
         let output = self.tensor(what);
@@ -284,7 +306,7 @@ impl Rewriting {
                 self.define(operator, &[x], output, attributes);
             }
             None => {
-                let axes = self.integers(&format!("{operator}, axes"), &along.attribute);
+                let axes = self.integers(&format!("axes of {output}"), &along.attribute);
                 self.define(operator, &[x, &axes], output, attributes);
             }
         }

@@ -77,6 +77,65 @@ pub(super) fn normalization(node: &mut Rewriting) -> Result<(), ModelError> {
     Ok(())
 }
 
+/// `(x - mean) / deviation` along axes, with what ONNX's definition adds to the deviation.
+pub(super) fn standardization(node: &mut Rewriting) -> Result<(), ModelError> {
+    let (x, result, mut along) = (node.operand(0)?, node.result(0), node.reduced()?);
+    along.keep = true;
+    along.or_along(&[0, 2, 3]);
+    let [mean, variance] = ["mean", "variance"].map(|what| node.tensor(what));
+    node.reduce("ReduceMean", &x, &mean, &along)?;
+    let centred = node.compute("Sub", &[&x, &mean], "centred", vec![]);
+    let squares = node.compute("Mul", &[&centred, &centred], "squares", vec![]);
+    node.reduce("ReduceMean", &squares, &variance, &along)?;
+    let deviation = node.compute("Sqrt", &[&variance], "deviation", vec![]);
+    let least = node.numbers("least", &[], &[1e-9]);
+    let divisor = node.compute("Add", &[&deviation, &least], "divisor", vec![]);
+    node.define("Div", &[&centred, &divisor], &result, vec![]);
+    Ok(())
+}
+
+/// Of each window the sum of sizes, or the root of that of squares.
+pub(super) fn pool(node: &mut Rewriting) -> Result<(), ModelError> {
+    let (x, result) = (node.operand(0)?, node.result(0));
+    let power = node.int("p")?.unwrap_or(2);
+    let window = node.ints("kernel_shape")?;
+    if window.is_empty() || window.iter().any(|len| !(1..1 << 20).contains(len)) {
+        return Err(node.refuse("kernel_shape", "needs lengths"));
+    }
+    if node.int("ceil_mode")?.unwrap_or(0) != 0 {
+        return Err(node.refuse("ceil_mode", "is not supported"));
+    }
+    let parts = match power {
+        1 => node.compute("Abs", &[&x], "sizes", vec![]),
+        2 => node.compute("Mul", &[&x, &x], "squares", vec![]),
+        _ => return Err(node.refuse("p", "only norms 1 and 2 are supported")),
+    };
+    let mut attributes = node.hand_on();
+    attributes.retain(|attribute| !["p", "ceil_mode"].contains(&attribute.name.as_str()));
+    // What is padded is zero, and counts.
+    attributes.push(int("count_include_pad", 1));
+    let mean = node.compute("AveragePool", &[&parts], "means", attributes);
+    let count = node.numbers("window", &[], &[window.iter().product::<i64>() as f32]);
+    if power == 1 {
+        node.define("Mul", &[&mean, &count], &result, vec![]);
+        return Ok(());
+    }
+    let sum = node.compute("Mul", &[&mean, &count], "sums", vec![]);
+    node.define("Sqrt", &[&sum], &result, vec![]);
+    Ok(())
+}
+
+/// `x·sigmoid(αx)`.
+pub(super) fn swish(node: &mut Rewriting) -> Result<(), ModelError> {
+    let (x, result) = (node.operand(0)?, node.result(0));
+    let alpha = node.float("alpha")?.unwrap_or(1.0);
+    let alpha = node.numbers("alpha", &[], &[alpha]);
+    let scaled = node.compute("Mul", &[&x, &alpha], "scaled", vec![]);
+    let share = node.compute("Sigmoid", &[&scaled], "share", vec![]);
+    node.define("Mul", &[&x, &share], &result, vec![]);
+    Ok(())
+}
+
 /// The position of the smallest element: of the largest of the negated.
 pub(super) fn smallest(node: &mut Rewriting) -> Result<(), ModelError> {
     let (x, result) = (node.operand(0)?, node.result(0));

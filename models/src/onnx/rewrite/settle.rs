@@ -13,7 +13,7 @@ use tract_onnx::prelude::Tensor;
 
 use super::super::float::{FloatModel, floats, integers};
 use super::super::graph::InputSpec;
-use super::node::{Rewriting, Rewritten, int, ints};
+use super::node::{Reduced, Rewriting, Rewritten, int, ints};
 use super::scatter::Scatter;
 use super::{branches, reductions, scatter};
 use crate::error::ModelError;
@@ -22,7 +22,18 @@ use crate::error::ModelError;
 const OPAQUE: [&str; 2] = ["If", "Upsample"];
 
 /// Those that it can see past, and does where nothing depends on an input.
-const SEEN: [&str; 6] = ["Col2Im", "CumSum", "GatherND", "ReduceProd", "ScatterElements", "ScatterND"];
+const SEEN: [&str; 10] = [
+    "Col2Im",
+    "CumSum",
+    "GatherND",
+    "Hardmax",
+    "LRN",
+    "RMSNormalization",
+    "ReduceProd",
+    "Scatter",
+    "ScatterElements",
+    "ScatterND",
+];
 
 /// The operators that have to wait.
 pub(super) fn operators() -> impl Iterator<Item = &'static str> {
@@ -92,7 +103,9 @@ fn is_opaque(node: &NodeProto, opset: i64) -> bool {
     }
     let names_axes = node.input.get(1).is_some_and(|name| !name.is_empty())
         || opset < 13 && node.attribute.iter().any(|attribute| attribute.name == "axes");
-    OPAQUE.contains(&node.op_type.as_str()) || node.op_type == "Squeeze" && !names_axes
+    // Of operator set 10 it is Upsample, which the runtime takes for what it is since.
+    let is_old = node.op_type == "Resize" && opset < 11;
+    OPAQUE.contains(&node.op_type.as_str()) || is_old || node.op_type == "Squeeze" && !names_axes
 }
 
 /// Which nodes are needed for these tensors.
@@ -153,7 +166,8 @@ fn ask(
     graph.output = wanted.iter().map(|name| ValueInfoProto { name: name.clone(), ..Default::default() }).collect();
     let float = FloatModel::new(&part, folder, inputs, wanted)?;
     let shapes = float.facts().iter().map(|(name, fact)| (name.clone(), fact.shape.clone())).collect();
-    let integers = float.facts().iter().filter(|(_, fact)| fact.integer).map(|(name, _)| name.clone()).collect();
+    let integers =
+        float.facts().iter().filter(|(_, fact)| !fact.kind.is_float()).map(|(name, _)| name.clone()).collect();
     let mut constants = HashMap::new();
     if float.names().iter().any(|name| fixed.contains(name)) {
         let zeros: Vec<_> = inputs.iter().map(|input| ArrayD::zeros(input.shape.clone())).collect();
@@ -167,7 +181,8 @@ fn ask(
 pub fn constants(graph: &GraphProto) -> HashSet<String> {
     let mut constant: HashSet<String> = graph.initializer.iter().map(|tensor| tensor.name.clone()).collect();
     for node in &graph.node {
-        let fixed = node.op_type == "Shape" || node.input.iter().all(|name| name.is_empty() || constant.contains(name));
+        let fixed = matches!(node.op_type.as_str(), "Shape" | "Size")
+            || node.input.iter().all(|name| name.is_empty() || constant.contains(name));
         // What is in a branch may depend on more than the operands.
         if fixed && !branches::has_any(node) {
             constant.extend(node.output.iter().filter(|name| !name.is_empty()).cloned());
@@ -183,8 +198,11 @@ fn write(node: &mut Rewriting, known: &Known, opset: i64) -> Result<(), ModelErr
     match node.operator() {
         "Col2Im" => return image(node, known, &shape),
         "CumSum" => return cumulative_sum(node, known, &shape),
+        "Hardmax" => return flag_of_largest(node, &shape, opset),
+        "LRN" => return local_response(node, &shape),
+        "RMSNormalization" => return by_root_mean_square(node, &shape),
         "ReduceProd" => return product(node, known, &shape),
-        "GatherND" | "ScatterElements" | "ScatterND" => return by_indices(node, known, &shape),
+        "GatherND" | "Scatter" | "ScatterElements" | "ScatterND" => return by_indices(node, known, &shape),
         _ => {}
     }
     if node.operator() == "Squeeze" {
@@ -281,6 +299,73 @@ fn image(node: &mut Rewriting, known: &Known, shape: &[usize]) -> Result<(), Mod
     Ok(())
 }
 
+/// 1 where the first of the largest along an axis is, else 0.
+fn flag_of_largest(node: &mut Rewriting, shape: &[usize], opset: i64) -> Result<(), ModelError> {
+    let rank = shape.len();
+    // Before version 13 all axes from one on are one.
+    let axis = node.int("axis")?.unwrap_or(if opset < 13 { 1 } else { -1 });
+    let axis = usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok().filter(|&axis| axis < rank);
+    let axis = axis.ok_or_else(|| node.refuse("axis", "is no axis of the tensor"))?;
+    let (x, result) = (node.operand(0)?, node.result(0));
+    let (whole, len) = (opset < 13, shape[axis..].iter().product::<usize>());
+    let (rows, along, depth) = match whole {
+        true => (node.reshape(&x, &[-1, len as i64], "rows"), 1, len),
+        false => (x, axis, shape[axis]),
+    };
+    let place = node.compute("ArgMax", &[&rows], "place", vec![int("axis", along as i64), int("keepdims", 0)]);
+    let (depth, values) = (node.integers("places", &[depth as i64]), node.numbers("values", &[2], &[0.0, 1.0]));
+    let flags = node.compute("OneHot", &[&place, &depth, &values], "flags", vec![int("axis", along as i64)]);
+    let shape: Vec<i64> = shape.iter().map(|&len| len as i64).collect();
+    let shape = node.integers("shape", &shape);
+    node.define("Reshape", &[&flags, &shape], &result, vec![]);
+    Ok(())
+}
+
+/// `x / (bias + alpha/size·Σ x²)^beta`, the sum over so many channels around each.
+fn local_response(node: &mut Rewriting, shape: &[usize]) -> Result<(), ModelError> {
+    let size = node.int("size")?.and_then(|size| usize::try_from(size).ok()).filter(|size| (1..1 << 20).contains(size));
+    let size = size.ok_or_else(|| node.refuse("size", "is no number of channels"))?;
+    let (alpha, beta) = (node.float("alpha")?.unwrap_or(1e-4), node.float("beta")?.unwrap_or(0.75));
+    let bias = node.float("bias")?.unwrap_or(1.0);
+    let [_, channels, ..] = *shape else { return Err(node.refuse("operand 0", "needs a channel axis")) };
+    let (x, result) = (node.operand(0)?, node.result(0));
+    let squares = node.compute("Mul", &[&x, &x], "squares", vec![]);
+    let near = |from: usize, to: usize| from + (size - 1) / 2 >= to && from <= to + size / 2;
+    let shares = (0..channels).flat_map(|from| (0..channels).map(move |to| (from, to)));
+    let shares: Vec<f32> = shares.map(|(from, to)| if near(from, to) { alpha / size as f32 } else { 0.0 }).collect();
+    let sums = along(node, &squares, 1, shape.len(), &[channels, channels], &shares, "sums");
+    let bias = node.numbers("bias", &[], &[bias]);
+    let sums = node.compute("Add", &[&sums, &bias], "sums and bias", vec![]);
+    let power = node.numbers("power", &[], &[-beta]);
+    let factors = node.compute("Pow", &[&sums, &power], "factors", vec![]);
+    node.define("Mul", &[&x, &factors], &result, vec![]);
+    Ok(())
+}
+
+/// `scale·x / √(mean of x² + epsilon)` over all axes from one on, as exporters spell it out.
+fn by_root_mean_square(node: &mut Rewriting, shape: &[usize]) -> Result<(), ModelError> {
+    let (x, scale, result) = (node.operand(0)?, node.operand(1)?, node.result(0));
+    let rank = shape.len() as i64;
+    let axis = node.int("axis")?.unwrap_or(-1);
+    let first = if axis < 0 { axis + rank } else { axis };
+    let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
+    node.ignore("stash_type");
+    if !(0..rank).contains(&first) {
+        return Err(node.refuse("axis", "is no axis of the tensor"));
+    }
+    let two = node.numbers("two", &[], &[2.0]);
+    let squares = node.compute("Pow", &[&x, &two], "squares", vec![]);
+    let mean = node.tensor("mean");
+    let along = Reduced::keeping((first..rank).collect());
+    node.reduce("ReduceMean", &squares, &mean, &along)?;
+    let epsilon = node.numbers("epsilon", &[], &[epsilon]);
+    let mean = node.compute("Add", &[&mean, &epsilon], "mean and epsilon", vec![]);
+    let root = node.compute("Sqrt", &[&mean], "root", vec![]);
+    let normalized = node.compute("Div", &[&x, &root], "normalized", vec![]);
+    node.define("Mul", &[&normalized, &scale], &result, vec![]);
+    Ok(())
+}
+
 /// A product along the axes that are named.
 fn product(node: &mut Rewriting, known: &Known, shape: &[usize]) -> Result<(), ModelError> {
     let mut given = node.ints("axes")?;
@@ -325,10 +410,10 @@ impl Known {
     }
 }
 
-/// Upsample: element `i` of an axis is from `i / scale`, from the one before or, if linear, from both beside it.
+/// Upsample, and Resize of operator set 10: element `i` of an axis is from `i / scale`, from the one before or, if linear, from both beside it.
 fn upsample(node: &mut Rewriting, x: &str, shape: &[usize], scales: &[f32], mode: &str) -> Result<(), ModelError> {
-    if scales.len() != shape.len() || !scales.iter().all(|scale| (1.0..=64.0).contains(scale)) {
-        return Err(node.refuse("scales", "needs a number from 1 to 64 for each axis"));
+    if scales.len() != shape.len() || !scales.iter().all(|scale| (1.0 / 64.0..=64.0).contains(scale)) {
+        return Err(node.refuse("scales", "needs a number from 1/64 to 64 for each axis"));
     }
     let result = node.result(0);
     let mut x = x.to_string();
@@ -337,7 +422,9 @@ fn upsample(node: &mut Rewriting, x: &str, shape: &[usize], scales: &[f32], mode
         let what = format!("grown along axis {axis}");
         x = match mode {
             "nearest" => {
-                let from: Vec<i64> = places.iter().map(|place| (*place as i64).min(len as i64 - 1)).collect();
+                // Where an axis becomes shorter, the one behind it, as runtimes have it.
+                let whole = |place: &f32| if scale < 1.0 { place.ceil() } else { *place };
+                let from: Vec<i64> = places.iter().map(|place| (whole(place) as i64).min(len as i64 - 1)).collect();
                 let from = node.integers(&format!("{what}, places"), &from);
                 node.compute("Gather", &[&x, &from], &what, vec![int("axis", axis as i64)])
             }
