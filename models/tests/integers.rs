@@ -125,6 +125,33 @@ fn integers_that_are_none_are_refused() {
     }
 }
 
+/// Tokens of a vocabulary that 16 bits cannot number: the table says how wide they are, moved about or not.
+#[test]
+fn tokens_of_a_long_table() {
+    const WORDS: i64 = 50_257;
+    let x = declared_as("x", &[1, 3], DataType::Int64);
+    let data: Vec<f32> = (0..WORDS).map(|word| (word % 251) as f32 / 251.0 - 0.5).collect();
+    let nodes = vec![node("Unsqueeze", &["x", "axis"], "u", vec![]), node("Gather", &["w", "u"], "y", vec![])];
+    let weights = vec![floats("w", &[WORDS, 1], data.clone()), integers("axis", vec![1])];
+    let model = Model::from_bytes(&bytes(&model(vec![x], weights, nodes, &["y"]))).unwrap();
+    let tokens = |given: [f32; 3]| ArrayD::from_shape_vec(IxDyn(&[1, 3]), given.to_vec()).unwrap();
+    // Calibration need not have seen the last ones.
+    let calibration = Calibration::from_array(tokens([0.0, 7.0, 300.0]));
+    let program = model.compile(&calibration, &CompileOptions::default(), &mut |_| {}).unwrap().program;
+    assert!(matches!(program.nodes[program.inputs[0].node.index()].op, Op::Input { bits: 17 }));
+    let given = [0.0, 32_768.0, (WORDS - 1) as f32];
+    let integers = vouch_models::quantize_all(&program, &[tokens(given)]).unwrap();
+    let execution = vouch_program::execute(&program, &integers).unwrap();
+    let found = vouch_models::outputs(&program, &execution).swap_remove(0);
+    for (token, value) in given.iter().zip(&found) {
+        assert!((data[*token as usize] - value).abs() < 1e-3, "{token}: {value}");
+    }
+    let beyond = vouch_models::quantize_all(&program, &[tokens([70_000.0, 0.0, 0.0])]);
+    assert!(matches!(beyond, Err(ModelError::OutOfRange { .. })));
+    let none = vouch_models::quantize_all(&program, &[tokens([WORDS as f32, 0.0, 0.0])]).unwrap();
+    assert!(vouch_program::execute(&program, &none).is_err());
+}
+
 #[test]
 fn quotients_and_remainders_of_integers() {
     let x = declared_as("x", &[1, 6], DataType::Int64);

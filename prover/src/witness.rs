@@ -217,7 +217,7 @@ fn follow(
     match recipe {
         Recipe::Input(Input { port, out }) => {
             let shape = &system.tensor(*out).shape;
-            // Ranges were checked: inputs have at most 16 bits.
+            // Ranges were checked: inputs have at most 24 bits.
             values[out.0 as usize] = pad(shape, inputs[*port].iter().map(|v| *v as i32));
         }
         Recipe::Rescale(rescale) => {

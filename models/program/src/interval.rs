@@ -12,6 +12,8 @@
 //!
 //! Results depend on weights: they are for the owner of the model.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::address::{Address, Odometer};
 use crate::error::{Problem, ProgramError};
 use crate::program::*;
@@ -153,7 +155,7 @@ fn interval_of(program: &Program, known: &[Interval], node: &Node) -> Result<Int
         Op::Contract { vars, lhs, rhs } => {
             narrow(contraction(program, known, node.shape.len(), vars, lhs, rhs.as_ref()))?
         }
-        Op::Affine { terms } => narrow(affine(known, terms))?,
+        Op::Affine { terms } => narrow(affine(program, known, terms))?,
         Op::Apply { input, shift, func, bits, saturate } => {
             let (q, domain) = (rescaled(of(*input), *shift), Interval::signed(*bits));
             if !saturate && !domain.covers(q) {
@@ -234,18 +236,70 @@ fn narrow(wide: Wide) -> Result<Interval, Problem> {
     }
 }
 
-fn affine(known: &[Interval], terms: &[AffineTerm]) -> Wide {
-    terms.iter().try_fold((0i128, 0i128), |(lo, hi), term| {
-        let (least, most) = match term {
-            AffineTerm::Scaled { coef, view } => {
-                let read = known[view.node.index()].with_zero();
-                product((i128::from(*coef), i128::from(*coef)), read)?
+/// The extremes of the sum. Terms that are zero but in ranges of one variable that do not meet, such as tensors side by side, never add up.
+fn affine(program: &Program, known: &[Interval], terms: &[AffineTerm]) -> Wide {
+    let extremes = terms.iter().map(|term| match term {
+        AffineTerm::Scaled { coef, view } => {
+            let read = known[view.node.index()].with_zero();
+            product((i128::from(*coef), i128::from(*coef)), read)
+        }
+        AffineTerm::Fill { coef, ranges } if ranges.is_empty() => Some(((*coef).into(), (*coef).into())),
+        AffineTerm::Fill { coef, .. } => Some(((*coef).min(0).into(), (*coef).max(0).into())),
+    });
+    let extremes: Vec<(i128, i128)> = extremes.collect::<Option<_>>()?;
+    let plus = |sum: (i128, i128), (lo, hi): (i128, i128)| Some((sum.0.checked_add(lo)?, sum.1.checked_add(hi)?));
+    let mut tightest = extremes.iter().try_fold((0, 0), |sum, extreme| plus(sum, *extreme))?;
+    let places: Vec<Vec<Place>> = terms.iter().map(|term| places(program, term)).collect();
+    let vars: BTreeSet<usize> = places.iter().flatten().map(|place| place.var).collect();
+    for var in vars {
+        // What the terms add up to along the variable: those that are placed nowhere everywhere, the others from their start to their end.
+        let (mut everywhere, mut changes) = ((0, 0), BTreeMap::new());
+        for (&(lo, hi), places) in extremes.iter().zip(&places) {
+            let Some(place) = places.iter().find(|place| place.var == var) else {
+                everywhere = plus(everywhere, (lo, hi))?;
+                continue;
+            };
+            for (at, change) in [(place.start, (lo, hi)), (place.end, (-lo, -hi))] {
+                let sum = changes.entry(at).or_insert((0, 0));
+                *sum = plus(*sum, change)?;
             }
-            AffineTerm::Fill { coef, ranges } if ranges.is_empty() => ((*coef).into(), (*coef).into()),
-            AffineTerm::Fill { coef, .. } => ((*coef).min(0).into(), (*coef).max(0).into()),
-        };
-        Some((lo.checked_add(least)?, hi.checked_add(most)?))
-    })
+        }
+        let (mut here, mut hull) = (everywhere, everywhere);
+        for change in changes.into_values() {
+            here = plus(here, change)?;
+            hull = (hull.0.min(here.0), hull.1.max(here.1));
+        }
+        tightest = (tightest.0.max(hull.0), tightest.1.min(hull.1));
+    }
+    Some(tightest)
+}
+
+/// A range of a variable beyond which a term is zero.
+struct Place {
+    var: usize,
+    start: i64,
+    end: i64,
+}
+
+/// For some variables, at most one each, where a term can be other than zero.
+fn places(program: &Program, term: &AffineTerm) -> Vec<Place> {
+    match term {
+        AffineTerm::Fill { ranges, .. } => {
+            ranges.iter().map(|&(var, start, end)| Place { var, start: start as i64, end: end as i64 }).collect()
+        }
+        AffineTerm::Scaled { view, .. } => {
+            let lens = &program.node(view.node).shape;
+            let axes = view.axes.iter().zip(lens);
+            // Beyond the true lengths of a stored node a view is zero; a virtual one is read in its padding, too.
+            let axes = axes.filter(|_| program.node(view.node).op.is_stored());
+            axes.filter_map(|(axis, &len)| match axis.terms[..] {
+                // A variable that is the index, moved.
+                [(var, 1)] => Some(Place { var, start: -axis.offset, end: len as i64 - axis.offset }),
+                _ => None,
+            })
+            .collect()
+        }
+    }
 }
 
 /// `outputs` of the variables are the node's own axes.

@@ -74,7 +74,7 @@ pub struct Node {
 pub enum Op {
     /// An input of the model: integers in `[-2^(bits-1), 2^(bits-1))`. Stored.
     Input {
-        /// Width of the declared range, sign included; 2 to 16.
+        /// Width of the declared range, sign included; 2 to 24.
         bits: u32,
     },
     /// Trained parameters, row-major. Stored.

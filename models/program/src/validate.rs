@@ -28,8 +28,10 @@ pub const MAX_SHIFT: u32 = 40;
 pub const MAX_QUOTIENT_SHIFT: u32 = 24;
 /// Narrowest declared range, sign included.
 pub const MIN_BITS: u32 = 2;
-/// Widest declared range, sign included.
+/// Widest domain of a function, sign included.
 pub const MAX_BITS: u32 = 16;
+/// Widest declared range of an input, sign included: more than a function's, for indices of long tables.
+pub const MAX_INPUT_BITS: u32 = 24;
 
 const MAX_TERMS: usize = 2;
 
@@ -41,7 +43,7 @@ const MAX_TERMS: usize = 2;
 pub fn validate(program: &Program) -> Result<(), ProgramError> {
     for (index, table) in program.tables.iter().enumerate() {
         let fail = |problem| Place::Table { index, name: table.name.clone() }.error(problem);
-        check_bits(table.bits).map_err(fail)?;
+        check_bits(table.bits, MAX_BITS).map_err(fail)?;
         let expected = 1 << table.bits;
         if table.values.len() != expected {
             return Err(fail(Problem::DataLength { expected, found: table.values.len() }));
@@ -127,7 +129,7 @@ fn check_node(earlier: &[Node], tables: &[FunctionTable], node: &Node) -> Result
         return Err(Problem::Frac { frac: node.frac, limit: MAX_FRAC });
     }
     match &node.op {
-        Op::Input { bits } => check_bits(*bits),
+        Op::Input { bits } => check_bits(*bits, MAX_INPUT_BITS),
         Op::Weight { data } => match (node.len(), data.len()) {
             (expected, found) if expected == found => Ok(()),
             (expected, found) => Err(Problem::DataLength { expected, found }),
@@ -136,7 +138,7 @@ fn check_node(earlier: &[Node], tables: &[FunctionTable], node: &Node) -> Result
         Op::Affine { terms } => terms.iter().try_for_each(|term| check_term(earlier, node, term)),
         Op::Apply { input, shift, func, bits, saturate: _ } => {
             same_shape(earlier, *input, node)?;
-            check_bits(*bits)?;
+            check_bits(*bits, MAX_BITS)?;
             if *shift > MAX_SHIFT {
                 return Err(Problem::Shift { shift: *shift, limit: MAX_SHIFT });
             }
@@ -190,12 +192,8 @@ fn checked_product(lengths: &[usize]) -> Option<usize> {
     lengths.iter().try_fold(1usize, |product, &len| product.checked_mul(len))
 }
 
-fn check_bits(bits: u32) -> Result<(), Problem> {
-    if (MIN_BITS..=MAX_BITS).contains(&bits) {
-        Ok(())
-    } else {
-        Err(Problem::Bits { bits, min: MIN_BITS, max: MAX_BITS })
-    }
+fn check_bits(bits: u32, max: u32) -> Result<(), Problem> {
+    if (MIN_BITS..=max).contains(&bits) { Ok(()) } else { Err(Problem::Bits { bits, min: MIN_BITS, max }) }
 }
 
 fn check_func(tables: &[FunctionTable], func: Func, bits: u32) -> Result<(), Problem> {

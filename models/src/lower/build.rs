@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use vouch_program::interval::{Interval, node_interval};
+use vouch_program::validate::MAX_INPUT_BITS;
 use vouch_program::{AffineTerm, AxisIndex, Node, NodeId, Op, Port, Program, View};
 
 use super::activation::Activation;
 use super::edges::Edges;
 use super::functions::{self, Group};
-use super::mask::Masks;
+use super::mask::{MOVING, Masks};
 use super::norm;
 use super::operands::Operands;
 use super::rescale::Deferred;
@@ -17,7 +18,7 @@ use super::value::Value;
 use crate::calibrate::{Ranges, frac_for};
 use crate::compile::CompileOptions;
 use crate::error::ModelError;
-use crate::onnx::{Graph, GraphNode};
+use crate::onnx::{Attributes, Graph, GraphNode};
 
 /// Width of activations.
 pub(crate) const BITS: u32 = 16;
@@ -128,7 +129,8 @@ impl<'g> Lowering<'g> {
             let coarsest = column_fracs.iter().min().copied();
             let whole = || if input.integer { 0 } else { frac_for(self.ranges.largest(&input.name)) };
             let frac = coarsest.unwrap_or_else(whole);
-            let node = self.push(Op::Input { bits: input.bits.unwrap_or(BITS) }, &input.shape, frac)?;
+            let bits = input.bits.unwrap_or(BITS).max(self.bits_of_index(&input.name));
+            let node = self.push(Op::Input { bits }, &input.shape, frac)?;
             let value = Value::stored(node, &input.shape, frac);
             self.set_columns(&value, &input.name, &column_fracs);
             self.values.insert(input.name.clone(), value);
@@ -167,6 +169,26 @@ impl<'g> Lowering<'g> {
             self.output(name)?;
         }
         Ok(Lowered { program: self.program, layers: self.layers, clamps: self.clamps })
+    }
+
+    /// Bits that the places of the longest axis need that a tensor picks from, such as an embedding's; none if it is no index.
+    fn bits_of_index(&self, tensor: &str) -> u32 {
+        let (mut bits, mut moved) = (0, vec![tensor]);
+        while let Some(tensor) = moved.pop() {
+            for &index in self.edges.readers.get(tensor).into_iter().flatten() {
+                let reader = &self.graph.nodes[index];
+                if reader.op == "Gather" && reader.inputs.get(1).is_some_and(|index| index == tensor) {
+                    let shape = self.graph.shape(&reader.inputs[0]).unwrap_or_default();
+                    let axis = Attributes::of(&reader.proto).int("axis").ok().flatten().unwrap_or(0);
+                    let axis = if axis < 0 { axis + shape.len() as i64 } else { axis };
+                    let len = usize::try_from(axis).ok().and_then(|axis| shape.get(axis)).copied().unwrap_or(0);
+                    bits = bits.max(Interval::new(0, len as i64 - 1).bits().min(MAX_INPUT_BITS));
+                } else if MOVING.contains(&reader.op.as_str()) {
+                    moved.push(&reader.outputs[0]);
+                }
+            }
+        }
+        bits
     }
 
     /// Appends an activation whose clamp is part of how the operator is computed: what is beyond makes no difference to the result.

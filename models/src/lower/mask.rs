@@ -208,7 +208,7 @@ impl Lowering<'_> {
 }
 
 /// Operators whose result is made of the elements of their first operand.
-const MOVING: [&str; 9] =
+pub(super) const MOVING: [&str; 9] =
     ["Cast", "Expand", "Identity", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"];
 
 /// Takes its largest number from each row, and raises what is then below `-reach`; or leaves all rows as they are if nothing is. One number

@@ -343,6 +343,7 @@ fn filled(spec: &InputSpec, value: f64) -> Result<TensorProto, ModelError> {
         DatumType::I64 => DataType::Int64,
         DatumType::I32 => DataType::Int32,
         DatumType::I16 => DataType::Int16,
+        DatumType::U16 => DataType::Uint16,
         DatumType::U64 => DataType::Uint64,
         DatumType::U32 => DataType::Uint32,
         DatumType::I8 => DataType::Int8,
@@ -374,6 +375,7 @@ fn input_spec<'d>(
         Ok(DataType::Int64) => (i64::datum_type(), Some(16)),
         Ok(DataType::Int32) => (i32::datum_type(), Some(16)),
         Ok(DataType::Int16) => (i16::datum_type(), Some(16)),
+        Ok(DataType::Uint16) => (u16::datum_type(), Some(17)),
         Ok(DataType::Uint64) => (u64::datum_type(), Some(16)),
         Ok(DataType::Uint32) => (u32::datum_type(), Some(16)),
         Ok(DataType::Int8) => (i8::datum_type(), Some(8)),
@@ -381,7 +383,7 @@ fn input_spec<'d>(
         Ok(DataType::Bool) => (bool::datum_type(), Some(2)),
         _ => {
             return fail(
-                "holds neither floats nor integers (int8 to int64, uint8, uint32, uint64) nor truth values, which is all that is supported as an input",
+                "holds neither floats nor integers (int8 to int64, uint8 to uint64) nor truth values, which is all that is supported as an input",
             );
         }
     };

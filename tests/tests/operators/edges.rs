@@ -330,3 +330,37 @@ fn the_widest_coefficients_of_zeros() {
     let largest = builder.max(negated, least);
     assert!(matches!(lower(&builder.finish(&[y, largest])), Err(LowerError::Coefficient)));
 }
+
+/// Inputs wider than any function: they are cut into limbs.
+#[test]
+fn inputs_of_more_bits_than_a_function() {
+    let mut builder = Builder::new();
+    let x = builder.input(24, &[3]);
+    let twice = builder.affine(&[3], vec![whole(2, x, 1)]);
+    let (wide, clamped) = (builder.store(twice), builder.apply(twice, 9, Func::Identity, 15, true));
+    let program = builder.finish(&[wide, clamped]);
+    let ends = [-(1i64 << 23), (1 << 23) - 1, -1];
+    let inputs = [vec![ends.to_vec()], vec![vec![5, -5, 1 << 22]]];
+    assert_eq!(executed(&program, &inputs[0]), [ends.map(|x| 2 * x), [-16384, 16383, 0]]);
+    assert_proven(&program, &inputs);
+}
+
+/// What an index of more than 16 bits picks, of more rows than those number.
+#[test]
+fn picks_by_indices_of_more_bits_than_a_function() {
+    let mut builder = Builder::new();
+    let index = builder.input(18, &[3]);
+    let count = 70_000;
+    let rows = builder.weight((0..count).map(|row| row % 1009 - 500).collect(), &[count as usize]);
+    let picked = builder.push(Op::Pick { rows, index }, &[3]);
+    let program = builder.finish(&[picked]);
+    let inputs = [vec![i64::from(count) - 1, 65_536, 0], vec![32_767, 32_768, 40_000]];
+    for indices in &inputs {
+        let expected: Vec<i64> = indices.iter().map(|row| row % 1009 - 500).collect();
+        assert_eq!(executed(&program, std::slice::from_ref(indices)), [expected]);
+    }
+    round_trip(&program, 8, None, &inputs.map(|indices| vec![indices])).unwrap_or_else(|error| panic!("{error}"));
+    for beyond in [-1, i64::from(count)] {
+        assert!(execute(&program, &[vec![beyond, 0, 0]]).is_err());
+    }
+}

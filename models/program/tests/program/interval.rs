@@ -54,6 +54,31 @@ fn weights_are_summed_for_each_output() {
     assert_eq!(last(&builder), Interval::new(-5 * 128 - 10 * 127, 5 * 127 + 10 * 128));
 }
 
+/// Tensors side by side are as large as the larger, not as both; those that lie over each other, or over what is everywhere, add up.
+#[test]
+fn what_lies_side_by_side_does_not_add_up() {
+    let side_by_side = |starts: [i64; 2], extra: Vec<AffineTerm>| {
+        let mut builder = Builder::new();
+        let parts = [builder.input(8, &[2, 3]), builder.input(6, &[2, 4])];
+        let placed = parts.iter().zip(starts).map(|(&part, start)| {
+            let axes = vec![AxisIndex::var(0), AxisIndex::strided(1, 1, -start)];
+            AffineTerm::Scaled { coef: 1, view: View { node: part, axes } }
+        });
+        builder.affine(&[2, 7], placed.chain(extra).collect());
+        last(&builder)
+    };
+    assert_eq!(side_by_side([0, 3], vec![]), Interval::new(-128, 127));
+    assert_eq!(side_by_side([4, 0], vec![]), Interval::new(-128, 127));
+    assert_eq!(side_by_side([0, 2], vec![]), Interval::new(-128 - 32, 127 + 31));
+    // What is everywhere is where the others are.
+    assert_eq!(side_by_side([0, 3], vec![fill(10, &[])]), Interval::new(-118, 137));
+    // Beside both, and over the second.
+    assert_eq!(side_by_side([1, 4], vec![fill(200, &[(1, 0, 1)])]), Interval::new(-128, 200));
+    assert_eq!(side_by_side([0, 3], vec![fill(200, &[(1, 3, 7)])]), Interval::new(-128, 231));
+    // Rows do not tell places apart.
+    assert_eq!(side_by_side([0, 3], vec![fill(200, &[(0, 0, 1)])]), Interval::new(-128, 327));
+}
+
 #[test]
 fn a_weight_that_is_used_again_counts_again() {
     let mut builder = Builder::new();

@@ -83,10 +83,10 @@ fn every_rule_is_checked() {
         ("the shape has more than 2147483648 elements", |p| p.nodes[0].shape = vec![1 << 62; 8]),
         ("scale 2^-(257) is outside 2^±256", |p| p.nodes[4].frac = 257),
         ("scale 2^-(-2147483648) is outside 2^±256", |p| p.nodes[4].frac = i32::MIN),
-        ("node 0 (\"source 0\"): a width of 1 bits is outside 2 to 16", |p| {
+        ("node 0 (\"source 0\"): a width of 1 bits is outside 2 to 24", |p| {
             p.nodes[0].op = Op::Input { bits: 1 };
         }),
-        ("a width of 17 bits", |p| p.nodes[0].op = Op::Input { bits: 17 }),
+        ("a width of 25 bits", |p| p.nodes[0].op = Op::Input { bits: 25 }),
         ("node 1 (\"source 1\"): 11 values where the shape has 12", |p| {
             p.nodes[1].op = Op::Weight { data: vec![-54321; 11] };
         }),
