@@ -9,26 +9,26 @@ use rayon::prelude::*;
 
 use super::case::{Case, Failure};
 
-/// Versions, the operator sets that their tests are of, and how many of their tests pass.
+/// Versions, the operator sets that their tests are of, and how many of their tests pass at least.
 const VERSIONS: [(&str, u32, usize); 18] = [
-    ("1.2.2", 7, 391),
+    ("1.2.2", 7, 392),
     ("1.3.0", 8, 322),
     ("1.4.1", 9, 342),
     ("1.5.0", 10, 363),
     ("1.6.0", 11, 458),
-    ("1.7.0", 12, 520),
-    ("1.8.1", 13, 537),
-    ("1.9.0", 14, 557),
-    ("1.10.2", 15, 570),
-    ("1.11.0", 16, 572),
-    ("1.12.0", 17, 610),
-    ("1.13.1", 18, 711),
-    ("1.14.1", 19, 720),
-    ("1.15.0", 20, 731),
-    ("1.16.2", 21, 734),
-    ("1.17.0", 22, 738),
-    ("1.18.0", 23, 814),
-    ("1.19.0", 24, 875),
+    ("1.7.0", 12, 522),
+    ("1.8.1", 13, 539),
+    ("1.9.0", 14, 559),
+    ("1.10.2", 15, 572),
+    ("1.11.0", 16, 574),
+    ("1.12.0", 17, 612),
+    ("1.13.1", 18, 713),
+    ("1.14.1", 19, 722),
+    ("1.15.0", 20, 733),
+    ("1.16.2", 21, 736),
+    ("1.17.0", 22, 740),
+    ("1.18.0", 23, 816),
+    ("1.19.0", 24, 884),
 ];
 
 /// The cases that give something else than ONNX says, each with the version that is the last one to say so.
@@ -111,7 +111,7 @@ fn every_version_s_tests_pass_or_are_refused() {
             println!("{version}, {name}: {reason}");
         }
         println!("operator set {opset} (onnx {version}): {passed} of {} pass, {} refused", tests.len(), refused.len());
-        if passed != least {
+        if passed < least {
             wrong.push(format!("{version}: {passed} pass, not {least}"));
         }
     }

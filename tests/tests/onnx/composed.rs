@@ -201,6 +201,15 @@ fn products() -> Vec<Case> {
     let both = vec![int("hidden_size", 2), text("direction", "bidirectional")];
     let blocks = [integers("image", &[4, 5]), integers("block", &[2, 3])];
     vec![
+        Case {
+            operators: vec!["Gemm", "Flatten"],
+            shape: vec![2, 2],
+            weights: vec![weight("w", &[2, 2])],
+            nodes: vec![
+                node("Flatten", &["x"], "f", &[]),
+                node("Gemm", &["x", "w", "f"], "y", &[float("beta", 0.5), float("alpha", 2.0), int("transB", 1)]),
+            ],
+        },
         sum("bij,bkj->bik", &["x", "x"], vec![]),
         sum("...ij,kj->...ki", &["x", "w"], vec![weight("w", &[5, 4])]),
         sum("w,biw", &["w", "x"], vec![weight("w", &[4])]),

@@ -7,9 +7,10 @@
 //! - [`reductions`]: norms and reductions that are made of sums; [`order`]: how many of the largest; [`remainder`]: what is left of a division; [`scalars`]: operands without axes; [`scatter`]: tensors some places of which are another's.
 //! - [`settle`]: what can be written only once shapes and constants are known, such as `If`, of which [`branches`] puts the branch that is
 //!   taken in its place.
+//! - [`shaped`]: what those become but for If.
 //! - [`node`]: what one node says, and what it becomes.
 //!
-//! It knows operators and their constants; but for [`settle`] no shapes: those are inferred of what is written here.
+//! It knows operators and their constants; but for [`settle`] and [`shaped`] no shapes: those are inferred of what is written here.
 
 mod branches;
 mod ensemble;
@@ -21,6 +22,7 @@ mod remainder;
 mod scalars;
 mod scatter;
 mod settle;
+mod shaped;
 mod support;
 mod tables;
 mod trees;
