@@ -143,6 +143,10 @@ impl<'g> Lowering<'g> {
             }
             let lower = super::find(node)?;
             self.source = format!("{} ({})", node.name, node.op);
+            if WRAPPING.contains(&node.op.as_str()) && node.outputs.iter().any(|tensor| graph.is_narrow(tensor)) {
+                let reason = "computes in integers of fewer than 32 bits, which wrap around; cast to int32 before it";
+                return Err(Operands::new(graph, node).refuse("operand 0", reason));
+            }
             if let Some(place) = self.spelled.iter().position(|spelled| spelled.nodes.contains(&index)) {
                 let spelled = self.spelled.swap_remove(place);
                 self.absorbed.extend(&spelled.nodes);
@@ -155,10 +159,6 @@ impl<'g> Lowering<'g> {
                 self.absorb_all(&nodes.into_iter().collect::<Vec<_>>());
                 self.activate(&value, activation, result)?;
                 continue;
-            }
-            if WRAPPING.contains(&node.op.as_str()) && node.outputs.iter().any(|tensor| graph.is_narrow(tensor)) {
-                let reason = "computes in integers of fewer than 32 bits, which wrap around; cast to int32 before it";
-                return Err(Operands::new(graph, node).refuse("operand 0", reason));
             }
             if !self.by_column(node)? {
                 lower(&mut self, Operands::new(graph, node))?;
@@ -183,7 +183,7 @@ impl<'g> Lowering<'g> {
                     let axis = if axis < 0 { axis + shape.len() as i64 } else { axis };
                     let len = usize::try_from(axis).ok().and_then(|axis| shape.get(axis)).copied().unwrap_or(0);
                     bits = bits.max(Interval::new(0, len as i64 - 1).bits().min(MAX_INPUT_BITS));
-                } else if MOVING.contains(&reader.op.as_str()) {
+                } else if MOVING.contains(&reader.op.as_str()) && reader.inputs[0] == tensor {
                     moved.push(&reader.outputs[0]);
                 }
             }

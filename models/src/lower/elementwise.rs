@@ -274,12 +274,15 @@ fn whole_quotient(
     shape: &[usize],
 ) -> Result<(), ModelError> {
     let x = low.integers(x)?;
+    // What is clamped would have another quotient.
+    if !Interval::signed(BITS).covers(low.interval(x.view.node)) {
+        return Err(ModelError::invalid(format!("node {}: what it divides may be beyond {BITS} bits", low.source)));
+    }
     let half = 1i64 << (BITS - 1);
     let values = (-half..half).map(|x| (x as f64 / divisor).trunc() as i32).collect();
     let func = low.table_of_integers(format!("whole quotient by {divisor}"), values);
-    let input = x.view.node;
-    let saturate = !Interval::signed(BITS).covers(low.interval(input));
-    let node = low.push(Op::Apply { input, shift: 0, func, bits: BITS, saturate }, &x.shape, 0)?;
+    let apply = Op::Apply { input: x.view.node, shift: 0, func, bits: BITS, saturate: false };
+    let node = low.push(apply, &x.shape, 0)?;
     low.define_computed(tensor, Value::stored(node, &x.shape, 0).reshaped(shape));
     Ok(())
 }

@@ -174,8 +174,9 @@ pub(super) fn one_hot(low: &mut Lowering, mut operands: Operands) -> Result<(), 
     let acc = low.push(Op::Affine { terms: vec![AffineTerm::Scaled { coef: 1, view }, places] }, &shape, 0)?;
     let half = 1i64 << (BITS - 1);
     let depth = shape[axis] as i64;
-    if depth > half {
-        return Err(ModelError::invalid(format!("node {}: it has more than {half} places", low.source)));
+    // One more, and what is clamped would be the last place, counted from the end.
+    if depth >= half {
+        return Err(ModelError::invalid(format!("node {}: it has {half} places or more", low.source)));
     }
     // Truth values as they are; others as fine as they can be.
     let is_truth = [off, on].iter().all(|&x| x == 0.0 || x == 1.0);
