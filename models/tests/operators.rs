@@ -339,6 +339,14 @@ fn what_is_not_supported_is_named() {
     let mut many = node("TopK", &["x", "k"], "y", vec![]);
     many.output.push("places".into());
     assert!(refused(vec![many], vec![integers("k", vec![5])]).contains("TopK"));
+    // Products with matrices that would be too large.
+    let long = |op: &str, attributes| {
+        let nodes = vec![node(op, &["x"], "y", attributes)];
+        let model = model(vec![declared("x", &[1, 1 << 20, 1])], vec![], nodes, &["y"]);
+        Model::from_bytes(&bytes(&model)).err().unwrap().to_string()
+    };
+    let text = long("LRN", vec![int("size", 3)]);
+    assert!(text.contains("LRN_y") && text.contains("more than 4096 places"), "{text}");
     let sum = |equation: &str| vec![node("Einsum", &["x"], "y", vec![string("equation", equation)])];
     let text = refused(sum("abcc->abc"), vec![]);
     assert!(text.contains("diagonals"), "{text}");

@@ -58,8 +58,6 @@ pub(super) fn write(node: &mut Rewriting, known: &Known, opset: i64) -> Result<(
 
 /// Of each place along an axis the sum of all up to it: a product with a triangle of ones.
 fn cumulative_sum(node: &mut Rewriting, known: &Known, shape: &[usize]) -> Result<(), ModelError> {
-    /// The longest axis: the triangle grows with its square.
-    const LONGEST: usize = 1 << 12;
     let rank = shape.len();
     let axis = node.optional(1).and_then(|name| known.integers(&name)).and_then(|axes| axes.first().copied());
     let axis = axis.map(|axis| if axis < 0 { axis + rank as i64 } else { axis });
@@ -68,9 +66,7 @@ fn cumulative_sum(node: &mut Rewriting, known: &Known, shape: &[usize]) -> Resul
     let exclusive = node.int("exclusive")?.unwrap_or(0) != 0;
     let reverse = node.int("reverse")?.unwrap_or(0) != 0;
     let len = shape[axis];
-    if len > LONGEST {
-        return Err(node.refuse("operand 0", format!("has more than {LONGEST} places along the axis")));
-    }
+    is_short(node, len)?;
     let counts = |from: usize, to: usize| if reverse { from >= to } else { from <= to } && !(exclusive && from == to);
     let ones = (0..len).flat_map(|from| (0..len).map(move |to| f32::from(u8::from(counts(from, to)))));
     let ones: Vec<f32> = ones.collect();
@@ -163,6 +159,7 @@ fn local_response(node: &mut Rewriting, shape: &[usize]) -> Result<(), ModelErro
     let (alpha, beta) = (node.float("alpha")?.unwrap_or(1e-4), node.float("beta")?.unwrap_or(0.75));
     let bias = node.float("bias")?.unwrap_or(1.0);
     let [_, channels, ..] = *shape else { return Err(node.refuse("operand 0", "needs a channel axis")) };
+    is_short(node, channels)?;
     let (x, result) = (node.operand(0)?, node.result(0));
     let squares = node.compute("Mul", &[&x, &x], "squares", vec![]);
     let near = |from: usize, to: usize| from + (size - 1) / 2 >= to && from <= to + size / 2;
@@ -279,6 +276,7 @@ fn upsample(node: &mut Rewriting, x: &str, shape: &[usize], scales: &[f32], mode
                 node.compute("Gather", &[&x, &from], &what, vec![int("axis", axis as i64)])
             }
             "linear" | "bilinear" => {
+                is_short(node, len)?;
                 let mut shares = vec![0.0; len * places.len()];
                 for (i, place) in places.iter().enumerate() {
                     let (lower, part) = ((*place as usize).min(len - 1), place.fract());
@@ -291,6 +289,15 @@ fn upsample(node: &mut Rewriting, x: &str, shape: &[usize], scales: &[f32], mode
         };
     }
     node.define("Identity", &[&x], &result, vec![]);
+    Ok(())
+}
+
+/// Refuses an axis whose square is too large: that of a matrix along it.
+fn is_short(node: &Rewriting, len: usize) -> Result<(), ModelError> {
+    const LONGEST: usize = 1 << 12;
+    if len > LONGEST {
+        return Err(node.refuse("operand 0", format!("has more than {LONGEST} places along an axis")));
+    }
     Ok(())
 }
 
