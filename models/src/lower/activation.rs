@@ -97,13 +97,13 @@ const KINDS: &[Kind] = &[
     Kind::plain("Round", |_, x| x.round_ties_even()),
     Kind::plain("Selu", |[alpha, gamma, ..], x| gamma * if x < 0.0 { alpha * x.exp_m1() } else { x })
         .with(selu_factors),
-    Kind::plain("Sigmoid", |_, x| 1.0 / (1.0 + (-x).exp())).settling(|_| Some(15.9)),
     Kind::plain("Shrink", |[bias, lambd, ..], x| match x {
         x if x < -lambd => x + bias,
         x if x > lambd => x - bias,
         _ => 0.0,
     })
     .with(|operands| Ok([operands.float("bias")?.unwrap_or(0.0), operands.float("lambd")?.unwrap_or(0.5), 0.0, 0.0])),
+    Kind::plain("Sigmoid", |_, x| 1.0 / (1.0 + (-x).exp())).settling(|_| Some(15.9)),
     // A zero has a sign of its own, which ONNX's does not tell.
     Kind::plain("Sign", |_, x| if x == 0.0 { 0.0 } else { x.signum() }),
     Kind::plain("Sin", |_, x| x.sin()),
