@@ -26,7 +26,7 @@ pub(crate) const BITS: u32 = 16;
 pub(crate) const FRACS: std::ops::RangeInclusive<i32> = -24..=24;
 
 /// Operators whose results may be beyond their type.
-const WRAPPING: [&str; 9] = ["Add", "Einsum", "Gemm", "MatMul", "Mul", "Neg", "ReduceSum", "Sub", "Sum"];
+const WRAPPING: [&str; 10] = ["Add", "Einsum", "Gemm", "MatMul", "Mul", "Neg", "Pow", "ReduceSum", "Sub", "Sum"];
 
 /// Which node holds which ONNX tensor, for the report.
 #[derive(Clone, Debug)]

@@ -127,6 +127,13 @@ fn term(low: &mut Lowering, operand: Operand, sign: i64, frac: i32, rank: usize)
 }
 
 impl Lowering<'_> {
+    /// What a view of integers names, less the place along an axis.
+    pub(super) fn less_place(&mut self, view: View, axis: usize, shape: &[usize]) -> Result<NodeId, ModelError> {
+        let places: Vec<f64> = (0..shape[axis]).map(|place| -(place as f64)).collect();
+        let places = self.constant_term(&places, &[shape[axis]], &[axis], 0)?;
+        self.push(Op::Affine { terms: vec![AffineTerm::Scaled { coef: 1, view }, places] }, shape, 0)
+    }
+
     /// The table with this name of what a function says of integers.
     pub(super) fn truths(&mut self, name: &str, says: fn(i64) -> bool) -> Func {
         let half = 1i64 << (BITS - 1);
@@ -169,9 +176,7 @@ pub(super) fn one_hot(low: &mut Lowering, mut operands: Operands) -> Result<(), 
     let around: Vec<usize> = (0..shape.len()).filter(|&other| other != axis).collect();
     let own: Vec<AxisIndex> = around.iter().map(|&var| AxisIndex::var(var)).collect();
     let view = low.view_at(&index, &own)?;
-    let places: Vec<f64> = (0..shape[axis]).map(|place| -(place as f64)).collect();
-    let places = low.constant_term(&places, &[shape[axis]], &[axis], 0)?;
-    let acc = low.push(Op::Affine { terms: vec![AffineTerm::Scaled { coef: 1, view }, places] }, &shape, 0)?;
+    let acc = low.less_place(view, axis, &shape)?;
     let half = 1i64 << (BITS - 1);
     let depth = shape[axis] as i64;
     // One more, and what is clamped would be the last place, counted from the end.

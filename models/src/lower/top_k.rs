@@ -106,10 +106,7 @@ fn within(low: &mut Lowering, value: &Value, largest: bool) -> Result<NodeId, Mo
 fn flags(low: &mut Lowering, place: NodeId, axis: usize, shape: &[usize]) -> Result<NodeId, ModelError> {
     let mut axes: Vec<AxisIndex> = (0..shape.len()).map(AxisIndex::var).collect();
     axes[axis] = AxisIndex::fixed(0);
-    let places: Vec<f64> = (0..shape[axis]).map(|place| -(place as f64)).collect();
-    let own = AffineTerm::Scaled { coef: 1, view: View { node: place, axes } };
-    let terms = vec![own, low.constant_term(&places, &[shape[axis]], &[axis], 0)?];
-    let input = low.push(Op::Affine { terms }, shape, 0)?;
+    let input = low.less_place(View { node: place, axes }, axis, shape)?;
     let func = low.truths("equal", |difference| difference == 0);
     let saturate = !Interval::signed(BITS).covers(low.interval(input));
     low.push(Op::Apply { input, shift: 0, func, bits: BITS, saturate }, shape, 0)

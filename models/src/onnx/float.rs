@@ -12,7 +12,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceFact;
 
 use super::graph::InputSpec;
-use super::{MAX_ELEMENTS, guarded};
+use super::{MAX_ELEMENTS, guarded, text_of};
 use crate::error::ModelError;
 
 /// What is known of a tensor beforehand.
@@ -41,7 +41,7 @@ impl FloatModel {
         let fail = |reason: String| ModelError::Float { reason };
         let typed = guarded(|| {
             let onnx = onnx().with_ignore_value_info(true);
-            let folder = folder.map(|f| if f.as_os_str().is_empty() { "." } else { f.to_str().unwrap_or(".") });
+            let folder = folder.map(text_of);
             let mut parsed = onnx.parse(model, folder)?;
             let outlets = computed.iter().map(|name| parsed.outlets_by_name[name]).collect::<Vec<_>>();
             for (index, input) in inputs.iter().enumerate() {

@@ -13,7 +13,7 @@ use tract_onnx::prelude::{Datum, DatumType, Tensor};
 
 use super::float::{FloatModel, floats, integers};
 use super::rewrite::{Thresholds, constants, live, rewrite, settle, without_axes};
-use super::{MAX_ELEMENTS, guarded};
+use super::{MAX_ELEMENTS, guarded, text_of};
 use crate::error::ModelError;
 
 /// Of ONNX's own operators, where a model does not say.
@@ -420,7 +420,7 @@ fn input_spec<'d>(
 
 fn load_initializers(graph: &GraphProto, folder: Option<&Path>) -> Result<BTreeMap<String, Arc<Tensor>>, ModelError> {
     let onnx = tract_onnx::onnx();
-    let folder = folder.map(|f| if f.as_os_str().is_empty() { "." } else { f.to_str().unwrap_or(".") });
+    let folder = folder.map(text_of);
     let mut constants = BTreeMap::new();
     for tensor in &graph.initializer {
         let value = guarded(|| tract_onnx::tensor::load_tensor(&*onnx.provider, tensor, folder))

@@ -9,7 +9,7 @@ use tract_onnx::pb::{
     GraphProto, TensorProto, ValueInfoProto, tensor_proto::DataLocation, tensor_proto::DataType, type_proto::Value,
 };
 
-use super::guarded;
+use super::{guarded, text_of};
 
 /// Attributes that name a type.
 const NAMES_OF_TYPES: [&str; 3] = ["dtype", "stash_type", "to"];
@@ -52,7 +52,7 @@ fn widen_tensor(tensor: &mut TensorProto, folder: Option<&Path>) {
     let Some(read) = is_half(tensor.data_type) else { return };
     if tensor.data_location == Some(DataLocation::External as i32) {
         let onnx = tract_onnx::onnx();
-        let folder = folder.map(|f| if f.as_os_str().is_empty() { "." } else { f.to_str().unwrap_or(".") });
+        let folder = folder.map(text_of);
         let loaded = guarded(|| {
             let half = tract_onnx::tensor::load_tensor(&*onnx.provider, tensor, folder)?;
             Ok(half.cast_to::<f32>()?.as_bytes().to_vec())

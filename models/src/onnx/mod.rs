@@ -34,6 +34,11 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> tract_onnx::prelude::TractResult
     }
 }
 
+/// A folder as the runtime takes it: the one that a path names without saying so is this one.
+fn text_of(folder: &std::path::Path) -> &str {
+    if folder.as_os_str().is_empty() { "." } else { folder.to_str().unwrap_or(".") }
+}
+
 thread_local! {
     static QUIET: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }

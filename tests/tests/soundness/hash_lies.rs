@@ -146,7 +146,7 @@ fn junk_in_a_hashed_tensors_padding_is_refused() {
 }
 
 #[test]
-fn outputs_of_more_bits_cannot_be_hashed() {
+fn values_of_more_bits_cannot_be_hashed() {
     // The output's values are twice the input's, or 2^14 times those.
     let hashed = |program: &Program| lower_with(program, &|_, _| Visibility::Hashed, Style::TABLES).map(|_| ());
     hashed(&GATHER.program).expect("five bits");
@@ -156,6 +156,12 @@ fn outputs_of_more_bits_cannot_be_hashed() {
     let Some(AffineTerm::Scaled { coef, .. }) = terms.unwrap().first_mut() else { panic!("a scaled view") };
     *coef = 1 << 14;
     let name = wide.outputs[0].name.clone();
+    assert!(matches!(hashed(&wide), Err(LowerError::HashedTooWide(refused)) if refused == name));
+    // Nor an input of more bits.
+    let mut wide = GATHER.program.clone();
+    let input = wide.inputs[0].node.index();
+    wide.nodes[input].op = Op::Input { bits: 17 };
+    let name = wide.inputs[0].name.clone();
     assert!(matches!(hashed(&wide), Err(LowerError::HashedTooWide(refused)) if refused == name));
     // A key that claims so is none.
     let mut key = HASHED.key.verifying_key.clone();

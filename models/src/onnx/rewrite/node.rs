@@ -187,6 +187,13 @@ impl Rewriting {
         Ok(self.taken(name, value, "a list of strings")?.unwrap_or_default())
     }
 
+    /// An axis counted from the front, given one that may count from the back.
+    pub fn axis(&self, axis: i64, rank: usize) -> Result<usize, ModelError> {
+        let from_front = if axis < 0 { axis + rank as i64 } else { axis };
+        let inside = usize::try_from(from_front).ok().filter(|&axis| axis < rank);
+        inside.ok_or_else(|| self.refuse("axis", format!("{axis} is no axis of a tensor of rank {rank}")))
+    }
+
     /// Forgets an attribute that does not matter for the result.
     pub fn ignore(&mut self, name: &str) {
         self.attributes.ignore(name);

@@ -59,22 +59,29 @@ pub(super) fn logarithm_of_exponentials(node: &mut Rewriting) -> Result<(), Mode
 
 /// What is divided by its norm along an axis.
 pub(super) fn normalization(node: &mut Rewriting) -> Result<(), ModelError> {
-    let (x, result) = (node.operand(0)?, node.result(0));
+    let x = node.operand(0)?;
     let axis = node.int("axis")?.unwrap_or(-1);
-    let norm = match node.int("p")?.unwrap_or(2) {
-        1 => {
-            let sizes = node.compute("Abs", &[&x], "sizes", vec![]);
-            node.sum(&sizes, axis, true, "norm")
+    match node.int("p")?.unwrap_or(2) {
+        power @ (1 | 2) => {
+            by_norm(node, &x, axis, power);
+            Ok(())
         }
-        2 => {
-            let squares = node.compute("Mul", &[&x, &x], "squares", vec![]);
-            let sum = node.sum(&squares, axis, true, "sum of squares");
-            node.compute("Sqrt", &[&sum], "norm", vec![])
-        }
-        _ => return Err(node.refuse("p", "only norms 1 and 2 are supported")),
+        _ => Err(node.refuse("p", "only norms 1 and 2 are supported")),
+    }
+}
+
+/// `x` divided by its norm along an axis: the sum of sizes, or the root of that of squares.
+pub(super) fn by_norm(node: &mut Rewriting, x: &str, axis: i64, power: i64) {
+    let result = node.result(0);
+    let norm = if power == 1 {
+        let sizes = node.compute("Abs", &[x], "sizes", vec![]);
+        node.sum(&sizes, axis, true, "norm")
+    } else {
+        let squares = node.compute("Mul", &[x, x], "squares", vec![]);
+        let sum = node.sum(&squares, axis, true, "sum of squares");
+        node.compute("Sqrt", &[&sum], "norm", vec![])
     };
-    node.define("Div", &[&x, &norm], &result, vec![]);
-    Ok(())
+    node.define("Div", &[x, &norm], &result, vec![]);
 }
 
 /// `(x - mean) / deviation` along axes, with what ONNX's definition adds to the deviation.

@@ -69,8 +69,7 @@ pub(super) fn tuples(node: &mut Rewriting, of: &Scatter) -> Result<(), ModelErro
 pub(super) fn elements(node: &mut Rewriting, of: &Scatter) -> Result<(), ModelError> {
     let rank = of.shape.len();
     let axis = node.int("axis")?.unwrap_or(0);
-    let axis = usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok().filter(|&axis| axis < rank);
-    let axis = axis.ok_or_else(|| node.refuse("axis", "is no axis of the tensor"))?;
+    let axis = node.axis(axis, rank)?;
     let fits = |other: usize| other == axis || of.index_shape[other] <= of.shape[other];
     if of.index_shape.len() != rank || !(0..rank).all(fits) {
         return Err(node.refuse("operand 1", "has an axis that is longer than the tensor's"));

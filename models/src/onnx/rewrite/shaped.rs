@@ -60,9 +60,7 @@ pub(super) fn write(node: &mut Rewriting, known: &Known, opset: i64) -> Result<(
 fn cumulative_sum(node: &mut Rewriting, known: &Known, shape: &[usize]) -> Result<(), ModelError> {
     let rank = shape.len();
     let axis = node.optional(1).and_then(|name| known.integers(&name)).and_then(|axes| axes.first().copied());
-    let axis = axis.map(|axis| if axis < 0 { axis + rank as i64 } else { axis });
-    let axis = axis.and_then(|axis| usize::try_from(axis).ok()).filter(|&axis| axis < rank);
-    let axis = axis.ok_or_else(|| node.refuse("operand 1", "is no constant axis of the tensor"))?;
+    let axis = node.axis(axis.ok_or_else(|| node.refuse("operand 1", "is no constant"))?, rank)?;
     let exclusive = node.int("exclusive")?.unwrap_or(0) != 0;
     let reverse = node.int("reverse")?.unwrap_or(0) != 0;
     let len = shape[axis];
@@ -135,8 +133,7 @@ fn flag_of_largest(node: &mut Rewriting, shape: &[usize], opset: i64) -> Result<
     let rank = shape.len();
     // Before version 13 all axes from one on are one.
     let axis = node.int("axis")?.unwrap_or(if opset < 13 { 1 } else { -1 });
-    let axis = usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok().filter(|&axis| axis < rank);
-    let axis = axis.ok_or_else(|| node.refuse("axis", "is no axis of the tensor"))?;
+    let axis = node.axis(axis, rank)?;
     let (x, result) = (node.operand(0)?, node.result(0));
     let (whole, len) = (opset < 13, shape[axis..].iter().product::<usize>());
     let (rows, along, depth) = match whole {
@@ -177,18 +174,15 @@ fn local_response(node: &mut Rewriting, shape: &[usize]) -> Result<(), ModelErro
 /// `scale·x / √(mean of x² + epsilon)` over all axes from one on, as exporters spell it out.
 fn by_root_mean_square(node: &mut Rewriting, shape: &[usize]) -> Result<(), ModelError> {
     let (x, scale, result) = (node.operand(0)?, node.operand(1)?, node.result(0));
-    let rank = shape.len() as i64;
+    let rank = shape.len();
     let axis = node.int("axis")?.unwrap_or(-1);
-    let first = if axis < 0 { axis + rank } else { axis };
+    let first = node.axis(axis, rank)?;
     let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
     node.ignore("stash_type");
-    if !(0..rank).contains(&first) {
-        return Err(node.refuse("axis", "is no axis of the tensor"));
-    }
     let two = node.numbers("two", &[], &[2.0]);
     let squares = node.compute("Pow", &[&x, &two], "squares", vec![]);
     let mean = node.tensor("mean");
-    let along = Reduced::keeping((first..rank).collect());
+    let along = Reduced::keeping((first..rank).map(|axis| axis as i64).collect());
     node.reduce("ReduceMean", &squares, &mean, &along)?;
     let epsilon = node.numbers("epsilon", &[], &[epsilon]);
     let mean = node.compute("Add", &[&mean, &epsilon], "mean and epsilon", vec![]);
@@ -222,12 +216,7 @@ fn product(node: &mut Rewriting, known: &Known, shape: &[usize]) -> Result<(), M
     let nothing = node.int("noop_with_empty_axes")?.unwrap_or(0) != 0;
     let keep = node.int("keepdims")?.unwrap_or(1) != 0;
     let rank = shape.len();
-    let from_front = |axis: i64| usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok();
-    let mut axes = Vec::new();
-    for axis in given {
-        let axis = from_front(axis).filter(|&axis| axis < rank);
-        axes.push(axis.ok_or_else(|| node.refuse("axes", "name no axis of the tensor"))?);
-    }
+    let mut axes = given.into_iter().map(|axis| node.axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
     if axes.is_empty() && !nothing {
         axes = (0..rank).collect();
     }

@@ -5,6 +5,7 @@
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::node::{Rewriting, int};
+use super::reductions::by_norm;
 use crate::error::ModelError;
 
 /// Weights of columns that are smaller than the largest by more than this do not matter.
@@ -38,20 +39,13 @@ pub(super) fn scaler(node: &mut Rewriting) -> Result<(), ModelError> {
 /// Each row divided by its norm.
 pub(super) fn normalizer(node: &mut Rewriting) -> Result<(), ModelError> {
     let norm = node.string("norm")?.unwrap_or_else(|| "MAX".into());
-    let (result, x) = (node.result(0), node.floats_of_operand()?);
-    let size = match norm.to_ascii_uppercase().as_str() {
-        "L1" => {
-            let sizes = node.compute("Abs", &[&x], "sizes", vec![]);
-            node.sum(&sizes, -1, true, "norm")
-        }
-        "L2" => {
-            let squares = node.compute("Mul", &[&x, &x], "squares", vec![]);
-            let sum = node.sum(&squares, -1, true, "sum of squares");
-            node.compute("Sqrt", &[&sum], "norm", vec![])
-        }
+    let power = match norm.to_ascii_uppercase().as_str() {
+        "L1" => 1,
+        "L2" => 2,
         _ => return Err(node.refuse("norm", format!("\"{norm}\" is not supported; L1 and L2 are"))),
     };
-    node.define("Div", &[&x, &size], &result, vec![]);
+    let x = node.floats_of_operand()?;
+    by_norm(node, &x, -1, power);
     Ok(())
 }
 
