@@ -18,8 +18,7 @@ use crate::layout::Cuts;
 use crate::points::{
     G1_BYTES, G2_BYTES, decode_g1, decode_g2_unchecked, decode_scalar, encode_g1, encode_g2, encode_scalar,
 };
-use crate::shell::ShellKey;
-use crate::shell::shape::{copy_columns, fixed_columns};
+use crate::shell::{Columns, ShellKey};
 
 /// Why bytes are no key or proof.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -62,9 +61,13 @@ impl VerifyingKey {
         let w_commitments = body.list("weight commitments", G1_BYTES, decode_g1)?;
         let k = body.take(1, "shell's size")?[0].into();
         let lanes = body.take(1, "shell's lanes")?[0].into();
-        let fixed = body.points("shell's columns", fixed_columns(lanes))?;
-        let copies = body.points("shell's copies", copy_columns(lanes))?;
-        let shell = ShellKey { k, lanes, fixed, copies };
+        let packing = body.take(1, "shell's columns to a commitment")?[0].into();
+        let columns = Columns { lanes, packing };
+        if !columns.are_supported() {
+            return Err(InvalidKey::Shell.into());
+        }
+        let commitments = body.points("shell's columns", columns.of_key())?;
+        let shell = ShellKey { k, columns, commitments };
         let publics = decode_exactly(body.0, "public tensors")?;
         let key =
             Self { name, system_digest, cuts, x_chunks, y_chunks, w_commitments, tau_g2, development, publics, shell };
@@ -105,8 +108,8 @@ impl VerifyingKey {
         out.extend(encode_g2(&self.tau_g2));
         put_points(&mut out, &self.w_commitments);
         out.push(u8::try_from(self.shell.k).unwrap_or(u8::MAX));
-        out.push(u8::try_from(self.shell.lanes).unwrap_or(u8::MAX));
-        out.extend(self.shell.fixed.iter().chain(&self.shell.copies).flat_map(encode_g1));
+        out.extend([byte(self.shell.columns.lanes), byte(self.shell.columns.packing)]);
+        out.extend(self.shell.commitments.iter().flat_map(encode_g1));
         out.extend(encode(&self.publics));
         out
     }

@@ -23,7 +23,7 @@ use crate::validate::{
 };
 
 /// Version of the protocol; part of every key's digest.
-pub const PROTOCOL_VERSION: u32 = 19;
+pub const PROTOCOL_VERSION: u32 = 20;
 /// Most chunks of one vector.
 pub const MAX_CHUNKS: usize = 1 << 20;
 
@@ -238,6 +238,6 @@ pub struct Proof {
     pub opening: OpeningPoints,
     /// What the argument leaves outside, in the shell's order ([`crate::shell::instances::export_list`]).
     pub exports: Vec<Fr>,
-    /// Halo2's proof.
+    /// The shell's proof.
     pub shell: Vec<u8>,
 }

@@ -1,6 +1,6 @@
 //! What a user waits for: setup, prove (by stage) and verify, with peak memory, for the sample models and for a multilayer perceptron of
 //! a million parameters (784-1024-256-10, random weights: only its shape matters for speed); of the smallest sixteen inferences in one proof too. First, how the shell grows with depth (`shapes`),
-//! and what its circuit costs with more lanes (`lanes`).
+//! and what its circuit costs with more lanes, and with fewer columns to a commitment (`lanes`).
 //!
 //! Each model runs in a process of its own, so that the peak memory is its own. Figures are medians, of fewer runs where one takes long.
 //! `cargo bench -p vouch-prover --bench prove [-- MODEL …]`, or `-- FILE.onnx DATA [AXIS=LENGTH …]` for any other.
@@ -10,6 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use vouch_circuits::layout::Layout;
+use vouch_circuits::shell::shape::PACKED;
 use vouch_circuits::shell::{Shape, record_shape};
 use vouch_models::{Calibration, CompileOptions, Fixed, Model};
 use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View, batched};
@@ -170,13 +171,13 @@ fn shapes() {
     println!();
 }
 
-/// The shell of the smallest and of the largest sample model in one, two and four lanes.
+/// The shell of the smallest and of the largest sample model in one, two and four lanes, with one column to a commitment and with four.
 fn lanes() {
-    println!("lanes: the shell's k, milliseconds, and bytes of its proof");
+    println!("lanes and columns to a commitment: the shell's k, milliseconds, and bytes of its proof");
     for name in ["digits8x8_mlp", "mnist_lenet5"] {
         let (program, inputs) = sample(name);
-        for lanes in [1, 2, 4] {
-            let options = SetupOptions { lanes: Some(lanes), ..SetupOptions::default() };
+        for (lanes, packing) in [(1, 1), (1, PACKED), (2, 1), (2, PACKED), (4, 1), (4, PACKED)] {
+            let options = SetupOptions { lanes: Some(lanes), packing: Some(packing), ..SetupOptions::default() };
             let needs = Needs::of(&program, &options).expect("the model lowers");
             let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
             let key = setup(program.clone(), &options, srs, [7; 32], &mut |_| {}).expect("setup succeeds");
@@ -188,7 +189,7 @@ fn lanes() {
                 times.push(last.elapsed());
                 bytes = proof.shell.len();
             }
-            println!("  {name:<14} {lanes}: {:2} {:8.1} {bytes}", needs.k, millis(median(&mut times)));
+            println!("  {name:<14} {lanes} {packing}: {:2} {:8.1} {bytes}", needs.k, millis(median(&mut times)));
         }
     }
     println!();

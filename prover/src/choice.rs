@@ -1,5 +1,5 @@
-//! What a setup chooses if it is not told: how wide lookups are, how long chunks are, whose fractions are committed to, and how many lanes
-//! the shell's circuit has; by what proofs are estimated to cost.
+//! What a setup chooses if it is not told: how wide lookups are, how long chunks are, whose fractions are committed to, how many lanes
+//! the shell's circuit has, and how many of its columns share a commitment; by what proofs are estimated to cost.
 //!
 //! The estimate's constants were measured on one machine of two cores. What they decide is safe whatever they are.
 
@@ -7,11 +7,10 @@ use vouch_circuits::ir::{ConstraintSystem, TableId, Visibility};
 use vouch_circuits::key::system_digest;
 use vouch_circuits::layout::{Cuts, Layout, leaf_bits};
 use vouch_circuits::lowering::{LowerError, Lowered, MAX_LIMB_BITS, Style, Visible, lower_with};
-use vouch_circuits::shell::gates::DEGREE;
 use vouch_circuits::shell::instances::{export_count, exported_leaf};
 use vouch_circuits::shell::poseidon::CELLS;
-use vouch_circuits::shell::shape::{copy_columns, fixed_columns};
-use vouch_circuits::shell::{Shape, record_shape};
+use vouch_circuits::shell::shape::{PACKED, copy_columns, fixed_columns, product_columns};
+use vouch_circuits::shell::{Columns, Shape, record_shape};
 use vouch_circuits::validate::validate;
 use vouch_program::Program;
 
@@ -28,6 +27,8 @@ const FRACTION_BITS: usize = 17;
 const CHUNK_BITS: std::ops::RangeInclusive<usize> = 10..=20;
 /// Lanes of the shell that are considered.
 const LANES: [usize; 3] = [1, 2, 4];
+/// Columns to a commitment that are considered.
+const PACKING: [usize; 2] = [1, PACKED];
 /// Bytes of a proof whatever the model, beside Halo2's part: the opening's points, counts, digests and the container.
 const FIXED_BYTES: usize = 3 * COMMITMENT + 150;
 /// Bytes of a commitment.
@@ -62,6 +63,8 @@ pub struct Price {
     pub commitments: usize,
     /// Commitments to columns of the shell's circuit, in its proof and in its key, with which a verifier does the same.
     pub columns: usize,
+    /// Scalars of the shell's proof.
+    pub values: usize,
     /// Seconds of proving on two cores.
     pub seconds: f64,
 }
@@ -70,7 +73,7 @@ pub struct Price {
 pub(crate) struct Choice {
     pub lowered: Lowered,
     pub cuts: Cuts,
-    pub lanes: usize,
+    pub columns: Columns,
     pub price: Price,
 }
 
@@ -111,7 +114,9 @@ pub(crate) fn choose(program: &Program, visibility: &Visible, given: &SetupOptio
 }
 
 fn cost(price: &Price, given: &SetupOptions) -> f64 {
-    price.seconds + given.prefer.commitment() * (price.commitments + price.columns) as f64
+    // A scalar is half a commitment's bytes, and little work.
+    let elements = (price.commitments + price.columns) as f64 + price.values as f64 / 8.0;
+    price.seconds + given.prefer.commitment() * elements
 }
 
 /// The constraints with lookups of this width, and the layer of fractions. The constraints are a function of the layer: products are constraints of
@@ -131,17 +136,20 @@ fn lower_for(
     if layer == leaf_bits(&lowered.system) { Ok((lowered, layer)) } else { lower(false) }
 }
 
-/// The chunk size and the lanes with the least cost.
+/// The chunk size and the shell's columns with the least cost.
 fn cheapest((lowered, layer): (Lowered, usize), given: &SetupOptions) -> Choice {
     let system = &lowered.system;
     let at = |chunk_bits| Cuts { chunk_bits, layer };
     let sizes = given.chunk_bits.map_or(CHUNK_BITS, |bits| bits..=bits);
     let all_lanes = given.lanes.map_or(LANES.to_vec(), |lanes| vec![lanes]);
+    let all_packing = given.packing.map_or(PACKING.to_vec(), |packing| vec![packing]);
+    let of_lanes = |lanes: usize| all_packing.iter().map(move |packing| Columns { lanes, packing: *packing });
+    let all_columns: Vec<Columns> = all_lanes.into_iter().flat_map(of_lanes).collect();
     let mut sizes = sizes.map(at).filter(|cuts| validate(system, *cuts).is_ok()).peekable();
     let Some(first) = sizes.peek().copied() else {
         // Whoever makes keys from these finds out what is wrong with them.
-        let (cuts, lanes) = (at(given.chunk_bits.unwrap_or(*CHUNK_BITS.end())), all_lanes[0]);
-        return Choice { price: price(system, cuts, lanes), lowered, cuts, lanes };
+        let (cuts, columns) = (at(given.chunk_bits.unwrap_or(*CHUNK_BITS.end())), all_columns[0]);
+        return Choice { price: price(system, cuts, columns), lowered, cuts, columns };
     };
     let recording = record_shape(system, &Layout::new(system, first));
     let shape = Shape::of(&recording, 1);
@@ -157,61 +165,66 @@ fn cheapest((lowered, layer): (Lowered, usize), given: &SetupOptions) -> Choice 
         let arithmetic = shape.arithmetic + 7 * more + 8 * cuts.chunk_bits;
         Shape::new(&sponges, arithmetic.saturating_sub(7 * less + 8 * first.chunk_bits), shape.instances, lanes)
     };
-    let candidates = sizes.flat_map(|cuts| all_lanes.iter().map(move |lanes| (cuts, *lanes)));
-    let priced = candidates.map(|(cuts, lanes)| (cuts, lanes, price_with(system, cuts, &like_first(cuts, lanes))));
+    let candidates = sizes.flat_map(|cuts| all_columns.iter().map(move |columns| (cuts, *columns)));
+    let priced = candidates.map(|(cuts, columns)| {
+        let shell = like_first(cuts, columns.lanes);
+        (cuts, columns, price_with(system, cuts, &shell, columns))
+    });
     let best = priced.min_by(|(.., a), (.., b)| cost(a, given).total_cmp(&cost(b, given)));
     // There is the first one.
-    let (cuts, lanes, price) = best.unwrap_or((first, 1, price(system, first, 1)));
-    Choice { lowered, cuts, lanes, price }
+    let (cuts, columns, price) = best.unwrap_or((first, all_columns[0], price(system, first, all_columns[0])));
+    Choice { lowered, cuts, columns, price }
 }
 
 /// What a proof costs; beyond all bounds if no verifier takes the constraints.
-pub fn price(system: &ConstraintSystem, cuts: Cuts, lanes: usize) -> Price {
+pub fn price(system: &ConstraintSystem, cuts: Cuts, columns: Columns) -> Price {
     if validate(system, cuts).is_err() {
-        return Price { bytes: usize::MAX, commitments: usize::MAX, columns: 0, seconds: f64::INFINITY };
+        return Price { bytes: usize::MAX, commitments: usize::MAX, columns: 0, values: 0, seconds: f64::INFINITY };
     }
-    price_with(system, cuts, &shell_of(system, cuts, lanes))
+    price_with(system, cuts, &shell_of(system, cuts, columns.lanes), columns)
 }
 
 fn shell_of(system: &ConstraintSystem, cuts: Cuts, lanes: usize) -> Shape {
     Shape::of(&record_shape(system, &Layout::new(system, cuts)), lanes)
 }
 
-/// The price with a shell of this shape.
-fn price_with(system: &ConstraintSystem, cuts: Cuts, shell: &Shape) -> Price {
+/// The price with a shell of this shape, in such columns.
+fn price_with(system: &ConstraintSystem, cuts: Cuts, shell: &Shape, columns: Columns) -> Price {
     let layout = Layout::new(system, cuts);
     let chunks = layout.chunks();
     let exports = export_count(exported_leaf(system), &chunks);
     let cells = layout.x_len + layout.y_len();
     let fractions = counted(system).min(layout.y_len());
-    let microseconds = shell_microseconds(shell)
+    let microseconds = shell_microseconds(shell, columns)
         + 10.5 * 2f64.powi(cuts.chunk_bits as i32)
         + 0.3 * 2f64.powi(layout.leaf_bits as i32)
         + 2.0 * fractions as f64
         + 0.1 * cells as f64;
-    let (points, scalars) = shell_elements(shell.lanes);
-    let of_key = fixed_columns(shell.lanes) + copy_columns(shell.lanes);
+    let (points, scalars) = shell_elements(columns);
     Price {
         bytes: FIXED_BYTES + COMMITMENT * (chunks.x + chunks.y + points) + 32 * (exports + scalars),
         commitments: chunks.x + chunks.y + chunks.w,
-        columns: points + of_key,
+        columns: points + columns.of_key(),
+        values: scalars,
         seconds: microseconds / 1e6,
     }
 }
 
-/// Halo2's time for a shell.
-fn shell_microseconds(shell: &Shape) -> f64 {
-    2f64.powi(shell.k as i32 - 12) * (170_000.0 + 540_000.0 * shell.lanes as f64)
+/// The time that a shell takes.
+fn shell_microseconds(shell: &Shape, columns: Columns) -> f64 {
+    // Openings are as long as commitments.
+    let openings = 23_000.0 * (columns.packing - 1) as f64;
+    10_000.0 + 2f64.powi(shell.k as i32 - 12) * (180_000.0 + 210_000.0 * shell.lanes as f64 + openings)
 }
 
 /// Points and scalars of a shell's proof.
-fn shell_elements(lanes: usize) -> (usize, usize) {
-    let cells = CELLS * lanes;
-    let products = copy_columns(lanes).div_ceil(DEGREE - 2);
-    // The quotient's pieces, a random polynomial, and SHPLONK's two.
-    let points = cells + products + (DEGREE - 1) + 1 + 2;
+fn shell_elements(columns: Columns) -> (usize, usize) {
+    let lanes = columns.lanes;
+    let (cells, products, random) = (CELLS * lanes, product_columns(lanes), usize::from(columns.have_random()));
+    // SHPLONK has two.
+    let points = columns.of_advice() + products + random + columns.of_quotient() + 2;
     // Cells and one fixed column at two rows, products at two or three, all else at one.
-    let scalars = 2 * cells + fixed_columns(lanes) + 1 + copy_columns(lanes) + (3 * products - 1) + 1;
+    let scalars = 2 * cells + fixed_columns(lanes) + 1 + copy_columns(lanes) + (3 * products - 1) + random;
     (points, scalars)
 }
 

@@ -9,8 +9,8 @@ use vouch_circuits::ir::{Role, Visibility};
 use vouch_circuits::key::{PublicTensor, VerifyingKey, system_digest};
 use vouch_circuits::layout::{Cuts, Layout};
 use vouch_circuits::lowering::LowerError;
-use vouch_circuits::shell::shape::MAX_LANES;
-use vouch_circuits::shell::{Shape, record_shape};
+use vouch_circuits::shell::shape::{MAX_LANES, PACKED};
+use vouch_circuits::shell::{Columns, Shape, record_shape};
 use vouch_circuits::validate::{InvalidSystem, validate};
 pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
 use vouch_program::{Port, Program};
@@ -46,6 +46,9 @@ pub enum SetupError {
     /// A number of lanes that no verifier takes.
     #[error("a shell of {0} lanes is not supported; choose between 1 and {MAX_LANES}")]
     Lanes(usize),
+    /// A number of columns to a commitment that no verifier takes.
+    #[error("{0} columns to a commitment are not supported; choose 1 or {PACKED}")]
+    Packing(usize),
     /// An input that was to be less than public.
     #[error("the model has no input `{0}`")]
     NoSuchInput(String),
@@ -84,6 +87,8 @@ pub struct SetupOptions {
     pub limb_bits: Option<u32>,
     /// Lanes of the shell's circuit, at most [`MAX_LANES`]; picked likewise.
     pub lanes: Option<usize>,
+    /// Its columns to a commitment, 1 or [`PACKED`]; picked likewise.
+    pub packing: Option<usize>,
     /// The digest of the constraints that must come out, if it is known.
     pub system_digest: Option<[u8; 32]>,
     /// What proofs should be cheap in, where something is picked.
@@ -113,8 +118,9 @@ impl SetupOptions {
         let choice = self.choose(program)?;
         let Cuts { chunk_bits, layer } = choice.cuts;
         let limb_bits = Some(choice.lowered.style.limb_bits);
-        let lanes = Some(choice.lanes);
-        let settled = Self { chunk_bits: Some(chunk_bits), layer: Some(layer), limb_bits, lanes, ..self.clone() };
+        let (lanes, packing) = (Some(choice.columns.lanes), Some(choice.columns.packing));
+        let (chunk_bits, layer) = (Some(chunk_bits), Some(layer));
+        let settled = Self { chunk_bits, layer, limb_bits, lanes, packing, ..self.clone() };
         Ok((settled, Needs::of_choice(&choice)?))
     }
 
@@ -127,8 +133,9 @@ impl SetupOptions {
         let Cuts { chunk_bits, layer } = key.cuts;
         let (inputs, outputs) = (of_role(Role::Input), of_role(Role::Output));
         let system_digest = Some(key.system_digest);
-        let (chunk_bits, layer, lanes) = (Some(chunk_bits), Some(layer), Some(key.shell.lanes));
-        Self { chunk_bits, layer, lanes, system_digest, inputs, outputs, ..Self::default() }
+        let (chunk_bits, layer) = (Some(chunk_bits), Some(layer));
+        let (lanes, packing) = (Some(key.shell.columns.lanes), Some(key.shell.columns.packing));
+        Self { chunk_bits, layer, lanes, packing, system_digest, inputs, outputs, ..Self::default() }
     }
 
     /// The program's constraints, as visible as these say, and where they are cut.
@@ -138,6 +145,9 @@ impl SetupOptions {
         }
         if let Some(lanes) = self.lanes.filter(|lanes| !(1..=MAX_LANES).contains(lanes)) {
             return Err(SetupError::Lanes(lanes));
+        }
+        if let Some(packing) = self.packing.filter(|packing| ![1, PACKED].contains(packing)) {
+            return Err(SetupError::Packing(packing));
         }
         let missing = |names: &BTreeMap<String, Visibility>, ports: &[Port]| {
             names.keys().find(|name| ports.iter().all(|port| port.name != **name)).cloned()
@@ -164,10 +174,10 @@ impl SetupOptions {
 pub struct Needs {
     /// Where vectors and the fraction tree are cut.
     pub cuts: Cuts,
-    /// Binary logarithm of the rows of the shell's circuit: so many powers are needed in Lagrange form too.
+    /// Binary logarithm of the rows of the shell's circuit.
     pub k: u32,
-    /// Lanes of the shell's circuit.
-    pub lanes: usize,
+    /// How its cells lie in columns, and those in commitments.
+    pub columns: Columns,
 }
 
 impl Needs {
@@ -179,16 +189,21 @@ impl Needs {
         Self::of_choice(&options.choose(program)?)
     }
 
-    fn of_choice(Choice { lowered, cuts, lanes, .. }: &Choice) -> Result<Self, SetupError> {
+    fn of_choice(Choice { lowered, cuts, columns, .. }: &Choice) -> Result<Self, SetupError> {
         validate(&lowered.system, *cuts)?;
-        let shape = Shape::of(&record_shape(&lowered.system, &Layout::new(&lowered.system, *cuts)), *lanes);
+        let shape = Shape::of(&record_shape(&lowered.system, &Layout::new(&lowered.system, *cuts)), columns.lanes);
         check_size(&shape)?;
-        Ok(Self { cuts: *cuts, k: shape.k, lanes: *lanes })
+        Ok(Self { cuts: *cuts, k: shape.k, columns: *columns })
     }
 
-    /// Powers: of a chunk, and one more than the shell has rows.
+    /// Powers: of a chunk, and of the shell's commitments.
     pub fn powers(&self) -> usize {
-        (1 << self.cuts.chunk_bits).max((1 << self.k) + 1)
+        (1 << self.cuts.chunk_bits).max(self.columns.powers(self.k))
+    }
+
+    /// Binary logarithm of the powers that are needed in Lagrange form too, if any are.
+    pub fn lagrange(&self) -> Option<u32> {
+        (self.columns.packing == 1).then_some(self.k)
     }
 }
 
@@ -210,10 +225,10 @@ pub fn setup(
     if have < need {
         return Err(SetupError::SrsTooShort { have, need });
     }
-    srs.cut(need, &[needs.k]);
+    srs.cut(need, needs.lagrange().as_slice());
     let mut core = commit_weights(program, choice.lowered, needs.cuts, srs, salt, progress)?;
     progress("the shell's keys");
-    let shell = ShellProvingKey::new(&core.key.system, &core.layout, needs.lanes, &mut core.srs)?;
+    let shell = ShellProvingKey::new(&core.key.system, &core.layout, needs.columns, &mut core.srs)?;
     let verifying_key = VerifyingKey {
         name: core.program.name.clone(),
         system_digest: system_digest(&core.key.system),

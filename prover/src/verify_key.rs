@@ -67,7 +67,7 @@ pub fn verify_key(key: &VerifyingKey, architecture: &Architecture, srs: &mut Srs
     if commit_chunks(srs, key.cuts.chunk_bits, fixed, &blinds) != key.w_commitments[first..] {
         return Err(KeyMismatch::Fixed);
     }
-    if ShellProvingKey::new(system, &layout, key.shell.lanes, srs)?.verifying_key != key.shell {
+    if ShellProvingKey::new(system, &layout, key.shell.columns, srs)?.verifying_key != key.shell {
         return Err(KeyMismatch::Shell);
     }
     Ok(())

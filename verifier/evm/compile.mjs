@@ -15,7 +15,7 @@ for (const folder of project ? ["src"] : ["contracts", "examples"]) {
 const settings = {
   viaIR: true,
   // Constants where they are used: read from the code they cost ten times as much, and each needs the field's order.
-  optimizer: { enabled: true, runs: 200, details: { yul: true, constantOptimizer: false } },
+  optimizer: { enabled: true, runs: 100, details: { yul: true, constantOptimizer: false } },
   evmVersion: "cancun",
   // No digest of sources in the code, so that comments do not change it.
   metadata: { bytecodeHash: "none", appendCBOR: false },

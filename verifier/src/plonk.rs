@@ -1,7 +1,9 @@
-//! The check of a shell's proof: Halo2's PLONK over KZG with SHPLONK, as docs/PROTOCOL.md, section 10A.3, has it.
+//! The check of a shell's proof: Halo2's PLONK over KZG with SHPLONK, as docs/PROTOCOL.md, section 10A.3, has it, with one column to a commitment or
+//! several.
 //!
 //! Gabizon, Williamson, Ciobotaru: PLONK, ePrint 2019/953; the Halo2 book, "Proving system", for the copy argument over several columns and
-//! the blinding of rows; Boneh, Drake, Fisch, Gabizon: ePrint 2020/081, section 4, for the openings. What is left of a proof is one
+//! the blinding of rows; Boneh, Drake, Fisch, Gabizon: ePrint 2020/081, section 4, for the openings; Gabizon, Williamson: fflonk, ePrint
+//! 2021/1167, for columns that share commitments. What is left of a proof is one
 //! equation over the groups, for the caller to check.
 //!
 //! It knows the shape of the shell's circuit and its gates, not what they are for.
@@ -10,13 +12,13 @@ use ark_bn254::{Fr, G1Affine};
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, Field, One, Zero};
 use vouch_circuits::points::{G1_BYTES, decode_g1, decode_scalar, encode_scalar};
-use vouch_circuits::shell::ShellKey;
 use vouch_circuits::shell::copies::{Copies, Product};
 use vouch_circuits::shell::domain::root;
-use vouch_circuits::shell::gates::{Cells, DEGREE, Selectors};
+use vouch_circuits::shell::gates::{Cells, Selectors};
 use vouch_circuits::shell::keccak::Keccak;
 use vouch_circuits::shell::poseidon::CELLS;
 use vouch_circuits::shell::shape::{UNUSABLE_ROWS, advice_columns, copy_columns, fixed_columns, product_columns};
+use vouch_circuits::shell::{Columns, ShellKey};
 
 use crate::pairing::Equation;
 
@@ -119,19 +121,21 @@ struct Values {
     /// Fixed columns as in the key, at `x`.
     fixed: Vec<Fr>,
     next_partial: Fr,
-    random: Fr,
+    /// The random polynomial's, if there is one.
+    random: Option<Fr>,
     copies: Vec<Fr>,
     products: Vec<Product<Fr>>,
 }
 
 impl Values {
     /// In the order in which the crate asks for them.
-    fn read(reader: &mut Reader, lanes: usize) -> Result<Self, Malformed> {
+    fn read(reader: &mut Reader, columns: Columns) -> Result<Self, Malformed> {
+        let lanes = columns.lanes;
         let (own, next) = (reader.scalars(advice_columns(lanes))?, reader.scalars(advice_columns(lanes))?);
         let partial = reader.scalar()?;
         let next_partial = reader.scalar()?;
         let fixed = [vec![partial], reader.scalars(fixed_columns(lanes) - 1)?].concat();
-        let random = reader.scalar()?;
+        let random = columns.have_random().then(|| reader.scalar()).transpose()?;
         let copies = reader.scalars(copy_columns(lanes))?;
         let count = product_columns(lanes);
         let product = |i: usize, reader: &mut Reader| -> Result<_, Malformed> {
@@ -179,10 +183,31 @@ impl Values {
     }
 }
 
-/// A commitment, as a sum, and its polynomial's values at a set's points.
+/// A commitment, as a sum, and the values at a set's points of each polynomial that shares it.
 struct Claim {
     commitment: Vec<(G1Affine, Fr)>,
-    values: Vec<Fr>,
+    values: Vec<Vec<Fr>>,
+}
+
+/// Claims at the same points, of commitments that as many polynomials share.
+struct Set {
+    points: Vec<Fr>,
+    packing: usize,
+    claims: Vec<Claim>,
+}
+
+/// Sets in the order of their first claims.
+#[derive(Default)]
+struct Sets(Vec<Set>);
+
+impl Sets {
+    fn claim(&mut self, points: &[Fr], packing: usize, commitment: Vec<(G1Affine, Fr)>, values: Vec<Vec<Fr>>) {
+        let claim = Claim { commitment, values };
+        match self.0.iter_mut().find(|set| (&set.points[..], set.packing) == (points, packing)) {
+            Some(set) => set.claims.push(claim),
+            None => self.0.push(Set { points: points.to_vec(), packing, claims: vec![claim] }),
+        }
+    }
 }
 
 /// Reduces a proof with these public values to an equation over the groups; `key` must be well formed, and the public values must be bound to it, since
@@ -195,101 +220,113 @@ pub fn reduce(key: &ShellKey, instances: &[Fr], proof: &[u8]) -> Result<Reduced,
     if instances.len() + UNUSABLE_ROWS > 1 << key.k {
         return Err(Malformed);
     }
+    let Columns { lanes, packing } = key.columns;
     let mut reader = Reader::new(proof);
     instances.iter().for_each(|value| reader.absorb(value));
-    let cells = reader.points(advice_columns(key.lanes))?;
+    let cells = reader.points(key.columns.of_advice())?;
     // The crate's challenge for lookups in the circuit, which has none.
     reader.challenge();
     let (beta, gamma) = (reader.challenge(), reader.challenge());
-    let products = reader.points(product_columns(key.lanes))?;
-    let random = reader.point()?;
+    let products = reader.points(product_columns(lanes))?;
+    let random = key.columns.have_random().then(|| reader.point()).transpose()?;
     let y = reader.challenge();
-    let pieces = reader.points(DEGREE - 1)?;
+    let pieces = reader.points(key.columns.of_quotient())?;
     let x = reader.challenge();
-    let values = Values::read(&mut reader, key.lanes)?;
+    let values = Values::read(&mut reader, key.columns)?;
 
     let domain = Domain::new(key.k, x)?;
     let lagrange = domain.lagrange(0, instances.len());
     let instance = lagrange.iter().zip(instances).map(|(l, value)| *l * value).sum();
-    let polynomials = [values.gates(key.lanes), values.copies(&domain, instance, beta, gamma)].concat();
+    let polynomials = [values.gates(lanes), values.copies(&domain, instance, beta, gamma)].concat();
     let sum = polynomials.into_iter().fold(Fr::ZERO, |sum, value| sum * y + value);
     let quotient = sum * domain.vanishing.inverse().ok_or(Malformed)?;
 
     let one = |point: &G1Affine| vec![(*point, Fr::one())];
     let (next, last) = (x * domain.root, x * domain.root.pow([domain.size - UNUSABLE_ROWS as u64]));
-    let claim = |commitment, values| Claim { commitment, values };
+    let mut sets = Sets::default();
     // Cells, the last product and the selector that the next row's is read of: at this row and at the next one.
+    let two = [x, next];
+    for (point, (own, next)) in cells.iter().zip(values.own.chunks(packing).zip(values.next.chunks(packing))) {
+        let values = own.iter().zip(next).map(|(own, next)| vec![*own, *next]).collect();
+        sets.claim(&two, packing, one(point), values);
+    }
     let (end, others) = products.split_last().ok_or(Malformed)?;
     let (end_values, other_values) = values.products.split_last().ok_or(Malformed)?;
-    let of_cells = cells.iter().zip(values.own.iter().zip(&values.next));
-    let mut two: Vec<Claim> = of_cells.map(|(point, (own, next))| claim(one(point), vec![*own, *next])).collect();
-    two.push(claim(one(end), vec![end_values.own, end_values.next]));
-    let (partial, others_fixed) = key.fixed.split_first().ok_or(Malformed)?;
+    sets.claim(&two, 1, one(end), vec![vec![end_values.own, end_values.next]]);
+    let (partial, of_key) = key.commitments.split_first().ok_or(Malformed)?;
     let (partial_value, fixed_values) = values.fixed.split_first().ok_or(Malformed)?;
-    two.push(claim(one(partial), vec![*partial_value, values.next_partial]));
+    sets.claim(&two, 1, one(partial), vec![vec![*partial_value, values.next_partial]]);
     // All other products: at the last usable row too.
-    let of_others = others.iter().zip(other_values);
-    let three: Vec<Claim> =
-        of_others.map(|(point, v)| claim(one(point), vec![v.own, v.next, v.last.unwrap_or_default()])).collect();
-    // All else: at this row.
-    let of_key = others_fixed.iter().zip(fixed_values).chain(key.copies.iter().zip(&values.copies));
-    let mut single: Vec<Claim> = of_key.map(|(point, value)| claim(one(point), vec![*value])).collect();
-    let powers = std::iter::successors(Some(Fr::one()), |power| Some(*power * (domain.vanishing + Fr::one())));
-    single.push(claim(pieces.iter().copied().zip(powers).collect(), vec![quotient]));
-    single.push(claim(one(&random), vec![values.random]));
-    let mut sets = vec![(vec![x, next], two)];
-    if !three.is_empty() {
-        sets.push((vec![x, next, last], three));
+    for (point, v) in others.iter().zip(other_values) {
+        sets.claim(&[x, next, last], 1, one(point), vec![vec![v.own, v.next, v.last.unwrap_or_default()]]);
     }
-    sets.push((vec![x], single));
-    let equation = shplonk(&mut reader, &sets)?;
+    // All else: at this row.
+    let key_values = [fixed_values, &values.copies].concat();
+    for (point, values) in of_key.iter().zip(key_values.chunks(packing)) {
+        sets.claim(&[x], packing, one(point), values.iter().map(|value| vec![*value]).collect());
+    }
+    let power = (domain.vanishing + Fr::one()).pow([packing as u64]);
+    let powers = std::iter::successors(Some(Fr::one()), |last| Some(*last * power));
+    sets.claim(&[x], 1, pieces.iter().copied().zip(powers).collect(), vec![vec![quotient]]);
+    if let Some((random, value)) = random.zip(values.random) {
+        sets.claim(&[x], 1, one(&random), vec![vec![value]]);
+    }
+    let equation = shplonk(&mut reader, &sets.0)?;
     Ok(Reduced { equation, transcript: reader.finish()? })
 }
 
-/// SHPLONK: sets of claims, each set at points of its own, the first one's points among those of all others or all of them.
-fn shplonk(reader: &mut Reader, sets: &[(Vec<Fr>, Vec<Claim>)]) -> Result<Equation, Malformed> {
+/// SHPLONK: what vanishes at a set's points, of polynomials that share a commitment, vanishes at the points' roots.
+fn shplonk(reader: &mut Reader, sets: &[Set]) -> Result<Equation, Malformed> {
     let (y, v) = (reader.challenge(), reader.challenge());
     let quotient = reader.point()?;
     let u = reader.challenge();
     let witness = reader.point()?;
 
-    let mut all: Vec<Fr> = Vec::new();
-    for point in sets.iter().flat_map(|(points, _)| points) {
-        if !all.contains(point) {
-            all.push(*point);
+    // What vanishes at each point, at u.
+    let at = |packing: usize| u.pow([packing as u64]);
+    let factors = |set: &Set| -> Vec<(usize, Fr, Fr)> {
+        set.points.iter().map(|point| (set.packing, *point, at(set.packing) - point)).collect()
+    };
+    let mut all: Vec<(usize, Fr, Fr)> = Vec::new();
+    for factor in sets.iter().flat_map(factors) {
+        if !all.contains(&factor) {
+            all.push(factor);
         }
     }
-    let vanishing = |points: &[Fr]| points.iter().map(|point| u - point).product::<Fr>();
-    let outside = |own: &[Fr]| all.iter().filter(|point| !own.contains(point)).map(|point| u - point).product::<Fr>();
-    let (first, _) = sets.first().ok_or(Malformed)?;
+    let outside = |set: &Set| {
+        let own = factors(set);
+        all.iter().filter(|factor| !own.contains(factor)).map(|(.., value)| value).product::<Fr>()
+    };
+    let first = sets.first().ok_or(Malformed)?;
     let scale = outside(first).inverse().ok_or(Malformed)?;
 
     let mut terms = Vec::new();
     let mut constant = Fr::ZERO;
     let mut of_set = Fr::one();
-    for (points, claims) in sets {
-        let mut weight = of_set * outside(points) * scale;
-        for Claim { commitment, values } in claims {
+    for set in sets {
+        let lagrange = lagrange_at(&set.points, at(set.packing))?;
+        let mut weight = of_set * outside(set) * scale;
+        for Claim { commitment, values } in &set.claims {
             terms.extend(commitment.iter().map(|(point, scalar)| (*point, *scalar * weight)));
-            constant += weight * interpolate(points, values, u)?;
+            let interpolated = |values: &Vec<Fr>| values.iter().zip(&lagrange).map(|(value, l)| *value * l).sum::<Fr>();
+            constant += weight * values.iter().rev().fold(Fr::ZERO, |sum, values| sum * u + interpolated(values));
             weight *= y;
         }
         of_set *= v;
     }
     terms.push((G1Affine::generator(), -constant));
-    terms.push((quotient, -vanishing(first)));
+    terms.push((quotient, -factors(first).iter().map(|(.., value)| value).product::<Fr>()));
     terms.push((witness, u));
     Ok(Equation::new(terms, witness))
 }
 
-/// The value at `u` of the polynomial of least degree with these values.
-fn interpolate(points: &[Fr], values: &[Fr], u: Fr) -> Result<Fr, Malformed> {
-    let mut sum = Fr::ZERO;
-    for (i, (point, value)) in points.iter().zip(values).enumerate() {
+/// The Lagrange polynomials of these points, at another one.
+fn lagrange_at(points: &[Fr], at: Fr) -> Result<Vec<Fr>, Malformed> {
+    let of = |(i, point): (usize, &Fr)| {
         let others = || points.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, other)| other);
-        let numerator: Fr = others().map(|other| u - other).product();
+        let numerator: Fr = others().map(|other| at - other).product();
         let denominator: Fr = others().map(|other| *point - other).product();
-        sum += *value * numerator * denominator.inverse().ok_or(Malformed)?;
-    }
-    Ok(sum)
+        Ok(numerator * denominator.inverse().ok_or(Malformed)?)
+    };
+    points.iter().enumerate().map(of).collect()
 }

@@ -10,8 +10,7 @@ use proptest::prelude::*;
 use vouch_circuits::encoding::DecodeError;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::key::{InvalidKey, Proof, VerifyingKey};
-use vouch_circuits::shell::ShellKey;
-use vouch_circuits::shell::shape::{copy_columns, fixed_columns};
+use vouch_circuits::shell::{Columns, ShellKey};
 use vouch_verifier::{PreparedKey, Refused, verify};
 
 type Change<'a> = &'a dyn Fn(&mut VerifyingKey);
@@ -47,8 +46,8 @@ fn the_digest_binds_every_field_and_the_id_the_model() {
         (&|k| k.publics[0].range.1 -= 1, true),
         (&|k| k.publics[0].tensor_shape[0] += 1, true),
         (&|k| k.shell.k += 1, true),
-        (&|k| k.shell.fixed.swap(0, 1), true),
-        (&|k| k.shell.copies[4] = -k.shell.copies[4], true),
+        (&|k| k.shell.commitments.swap(0, 1), true),
+        (&|k| k.shell.commitments[3] = -k.shell.commitments[3], true),
     ];
     for (i, (change, model)) in changes.iter().enumerate() {
         let mut changed = good.clone();
@@ -101,15 +100,18 @@ fn keys_that_make_no_sense_are_refused() {
         change(&mut bad);
         PreparedKey::new(bad).unwrap_err()
     };
-    assert_eq!(unshelled(&|k| k.shell.fixed[0].y.double_in_place().ignore()), InvalidKey::Shell);
-    assert_eq!(unshelled(&|k| k.shell.fixed.truncate(7)), InvalidKey::Shell);
-    assert_eq!(unshelled(&|k| k.shell.copies.push(G1Affine::generator())), InvalidKey::Shell);
-    // Lanes without their columns, none, and more than a verifier takes.
-    assert_eq!(unshelled(&|k| k.shell.lanes = 2), InvalidKey::Shell);
-    for lanes in [0, 5, 255] {
+    for i in 0..good.shell.commitments.len() {
+        assert_eq!(unshelled(&|k| k.shell.commitments[i].y.double_in_place().ignore()), InvalidKey::Shell);
+    }
+    assert_eq!(unshelled(&|k| k.shell.commitments.truncate(1)), InvalidKey::Shell);
+    assert_eq!(unshelled(&|k| k.shell.commitments.push(G1Affine::generator())), InvalidKey::Shell);
+    // Lanes without their columns, none, and more than a verifier takes; and other numbers of columns to a commitment.
+    assert_eq!(unshelled(&|k| k.shell.columns.lanes = 2), InvalidKey::Shell);
+    for (lanes, packing) in [(0, 1), (5, 1), (255, 4), (1, 0), (1, 2), (1, 3), (2, 8)] {
         let (mut bad, point) = (good.clone(), G1Affine::generator());
-        let (fixed, copies) = (vec![point; fixed_columns(lanes)], vec![point; copy_columns(lanes)]);
-        bad.shell = ShellKey { lanes, fixed, copies, ..bad.shell };
+        let columns = Columns { lanes, packing };
+        let commitments = if packing > 0 { vec![point; columns.of_key()] } else { vec![point] };
+        bad.shell = ShellKey { columns, commitments, ..bad.shell };
         assert_eq!(VerifyingKey::from_bytes(&bad.to_bytes()), Err(DecodeError::Key(InvalidKey::Shell)));
         assert_eq!(PreparedKey::new(bad).unwrap_err(), InvalidKey::Shell);
     }

@@ -4,27 +4,25 @@
 
 use ark_bn254::G1Affine;
 
-use super::shape::{MAX_K, MAX_LANES, MIN_K, copy_columns, fixed_columns};
+use super::shape::{Columns, MAX_K, MIN_K};
 
 /// What checking a shell proof needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShellKey {
     /// Binary logarithm of the rows.
     pub k: u32,
-    /// Lanes of four advice columns.
-    pub lanes: usize,
-    /// Commitments to the fixed columns, [`fixed_columns`] of them.
-    pub fixed: Vec<G1Affine>,
-    /// Commitments to the copy constraints' permutation, one for each of the [`copy_columns`].
-    pub copies: Vec<G1Affine>,
+    /// How its cells lie in columns, and those in commitments.
+    pub columns: Columns,
+    /// Commitments to the fixed columns and the copy constraints' permutation, [`Columns::of_key`] of them.
+    pub commitments: Vec<G1Affine>,
 }
 
 impl ShellKey {
     /// Whether its numbers are those of a shell, and its points are on the curve.
     pub fn is_well_formed(&self) -> bool {
         (MIN_K..=MAX_K).contains(&self.k)
-            && (1..=MAX_LANES).contains(&self.lanes)
-            && (self.fixed.len(), self.copies.len()) == (fixed_columns(self.lanes), copy_columns(self.lanes))
-            && self.fixed.iter().chain(&self.copies).all(G1Affine::is_on_curve)
+            && self.columns.are_supported()
+            && self.commitments.len() == self.columns.of_key()
+            && self.commitments.iter().all(G1Affine::is_on_curve)
     }
 }

@@ -27,4 +27,4 @@ pub mod trace;
 pub use instances::Instances;
 pub use key::ShellKey;
 pub use record::{Recording, record, record_shape};
-pub use shape::Shape;
+pub use shape::{Columns, Shape};

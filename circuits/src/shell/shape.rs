@@ -15,6 +15,64 @@ pub const UNUSABLE_ROWS: usize = 6;
 /// Copies' columns to one product: the degree leaves room for as many factors beside the product itself and its selector.
 pub const COPIES_TO_A_PRODUCT: usize = DEGREE - 2;
 
+/// Columns to a commitment where they share one.
+pub const PACKED: usize = 4;
+
+/// How a circuit's cells lie in columns, and its columns in commitments.
+///
+/// `t` polynomials share the commitment of `Σ X^i·p_i(X^t)`: its values at the `t` roots of `Y^t = x` are as good as those of all `p_i` at `x`
+/// (Gabizon, Williamson: fflonk, ePrint 2021/1167). Alone, each has its own, as Halo2 has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// Lanes, of four advice columns each, at most [`MAX_LANES`].
+    pub lanes: usize,
+    /// Columns to a commitment: 1, or [`PACKED`]. Fewer points for who checks, longer ones for who proves.
+    pub packing: usize,
+}
+
+impl Columns {
+    /// In so many lanes, each column with a commitment of its own.
+    pub fn alone(lanes: usize) -> Self {
+        Self { lanes, packing: 1 }
+    }
+
+    /// In so many lanes, columns that share commitments.
+    pub fn packed(lanes: usize) -> Self {
+        Self { lanes, packing: PACKED }
+    }
+
+    /// Whether a verifier takes such circuits.
+    pub fn are_supported(&self) -> bool {
+        (1..=MAX_LANES).contains(&self.lanes) && [1, PACKED].contains(&self.packing)
+    }
+
+    /// Commitments of a key: to its first fixed column alone, which is opened at two points; to the others and the permutation, together.
+    pub fn of_key(&self) -> usize {
+        1 + (fixed_columns(self.lanes) - 1 + copy_columns(self.lanes)).div_ceil(self.packing)
+    }
+
+    /// Commitments of a proof to its advice columns.
+    pub fn of_advice(&self) -> usize {
+        advice_columns(self.lanes).div_ceil(self.packing)
+    }
+
+    /// Pieces of the quotient, each as long as what shares a commitment.
+    pub fn of_quotient(&self) -> usize {
+        (DEGREE - 1).div_ceil(self.packing)
+    }
+
+    /// Whether a proof has Halo2's random polynomial, which hides nothing that is not hidden without it.
+    pub fn have_random(&self) -> bool {
+        self.packing == 1
+    }
+
+    /// Powers of a reference string that proofs of a circuit of `2^k` rows take.
+    pub fn powers(&self, k: u32) -> usize {
+        // One more for the quotient's pieces, which are blinded.
+        (self.packing << k) + 1
+    }
+}
+
 /// Advice columns of a circuit of so many lanes.
 pub fn advice_columns(lanes: usize) -> usize {
     CELLS * lanes

@@ -43,10 +43,9 @@ pub fn foreign(file_or_id: &Path, needs: Needs, progress: &mut Progress) -> Resu
             "use a longer one (`vouch srs import FILE --bits N` keeps more of a file), or a smaller --chunk-bits",
         ));
     }
-    let lacks = srs.lagrange(needs.k).is_none();
-    progress.begin("the reference string's Lagrange form");
-    srs.ensure_lagrange(needs.k);
-    if lacks {
+    if let Some(k) = needs.lagrange().filter(|k| srs.lagrange(*k).is_none()) {
+        progress.begin("the reference string's Lagrange form");
+        srs.ensure_lagrange(k);
         keep(&srs);
     }
     Ok(srs)
@@ -118,8 +117,8 @@ pub fn development(needs: Needs, out: &Output, progress: &mut Progress) -> Srs {
         && srs.development
         && srs.powers.len() >= needs.powers()
     {
-        if srs.lagrange(needs.k).is_none() {
-            srs.ensure_lagrange(needs.k);
+        if let Some(k) = needs.lagrange().filter(|k| srs.lagrange(*k).is_none()) {
+            srs.ensure_lagrange(k);
             path.map(|path| store(&srs, &path));
         }
         return srs;

@@ -1,13 +1,14 @@
 //! The shell's proof: Halo2's PLONK over KZG with SHPLONK, the proving half of `vouch_verifier::plonk` (docs/PROTOCOL.md, section 10A.3).
 //!
 //! Gabizon, Williamson, Ciobotaru: PLONK, ePrint 2019/953; the Halo2 book, "Proving system", for the copy argument over several columns and
-//! the blinding of rows.
+//! the blinding of rows; Gabizon, Williamson: fflonk, ePrint 2021/1167, for columns that share commitments.
 //!
 //! ```text
 //! cells ─► copies (running products) ─► quotient (its pieces) ─► values at a point ─► shplonk (two points)
 //! ```
 //!
-//! Cost at `2^k` rows in one lane: fourteen multi-scalar multiplications and, for each of six cosets, an FFT of each column.
+//! Cost at `2^k` rows in one lane: fourteen multi-scalar multiplications and, for each of six cosets, an FFT of each column. With four columns to
+//! a commitment the multiplications are six, two of `2^k` scalars' size and four of four times that, or one and a half.
 //!
 //! It knows the shape of the shell's circuit and its gates, not what they are for.
 
@@ -18,16 +19,17 @@ mod shplonk;
 
 use ark_bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
-use ark_ff::AdditiveGroup;
+use ark_ff::{AdditiveGroup, Field};
 use rand::CryptoRng;
 use rayon::prelude::*;
 use vouch_circuits::points::{encode_g1, encode_scalar};
+use vouch_circuits::shell::Columns;
 use vouch_circuits::shell::keccak::Keccak;
 use vouch_circuits::shell::shape::UNUSABLE_ROWS;
 use vouch_circuits::tensor_opening::evaluate;
 
 pub(crate) use self::rows::Rows;
-use self::shplonk::Set;
+use self::shplonk::Sets;
 use crate::commit::{msm, random_scalar};
 
 /// A column as the polynomial with its values on the rows.
@@ -41,11 +43,11 @@ pub(crate) struct Column {
 #[derive(Debug)]
 pub struct ProvingKey {
     rows: Rows,
-    lanes: usize,
-    /// The reference string's first `2^k + 1` powers.
+    columns: Columns,
+    /// The reference string's first [`Columns::powers`].
     powers: Vec<G1Affine>,
-    /// All but the last in Lagrange form.
-    lagrange: Vec<G1Affine>,
+    /// The first `2^k` in Lagrange form, if each column has a commitment of its own.
+    lagrange: Option<Vec<G1Affine>>,
     /// The fixed columns.
     fixed: Vec<Column>,
     /// The copy constraints' permutation, for each column that may hold copies: the row, in its column, of the cell that follows.
@@ -53,30 +55,48 @@ pub struct ProvingKey {
 }
 
 impl ProvingKey {
-    /// Of a circuit of `2^k` rows in so many lanes with these fixed columns. `follows` is the column and row of the cell that follows each in
-    /// its cycle of copies; `powers` are a reference string's first `2^k + 1`, `lagrange` all of them but the last in Lagrange form.
+    /// Of a circuit of `2^k` rows with these fixed columns. `follows` is the column and row of the cell that follows each in its cycle of
+    /// copies; `powers` are a reference string's first [`Columns::powers`], `lagrange` the first `2^k` in Lagrange form, where columns do
+    /// not share commitments.
     pub fn new(
-        lanes: usize,
+        k: u32,
+        columns: Columns,
         fixed: Vec<Vec<Fr>>,
         follows: &[Vec<(usize, usize)>],
         powers: Vec<G1Affine>,
-        lagrange: Vec<G1Affine>,
+        lagrange: Option<Vec<G1Affine>>,
     ) -> Self {
-        let rows = Rows::new(lagrange.len().trailing_zeros());
+        let rows = Rows::new(k);
         let permuted = rows.permutation(follows);
-        let columns = |values: Vec<Vec<Fr>>| values.into_par_iter().map(|values| rows.column(values)).collect();
-        let (fixed, permuted) = (columns(fixed), columns(permuted));
-        Self { rows, lanes, powers, lagrange, fixed, permuted }
+        let polynomials = |values: Vec<Vec<Fr>>| values.into_par_iter().map(|values| rows.column(values)).collect();
+        let (fixed, permuted) = (polynomials(fixed), polynomials(permuted));
+        Self { rows, columns, powers, lagrange, fixed, permuted }
     }
 
-    /// Commitments to the fixed columns, and to the permutation's.
-    pub fn commitments(&self) -> [Vec<G1Affine>; 2] {
-        let commit = |columns: &[Column]| columns.iter().map(|column| self.commit_values(&column.values)).collect();
-        [commit(&self.fixed), commit(&self.permuted)]
+    /// Commitments to the fixed columns and the permutation's, as a verifying key has them.
+    pub fn commitments(&self) -> Vec<G1Affine> {
+        let (partial, others) = self.fixed.split_at(1);
+        let others: Vec<&Column> = others.iter().chain(&self.permuted).collect();
+        let shared = others.chunks(self.columns.packing).map(|columns| self.commit_shared(columns));
+        partial.iter().map(|column| self.commit_alone(column)).chain(shared).collect()
     }
 
-    fn commit_values(&self, values: &[Fr]) -> G1Affine {
-        msm(&self.lagrange, values).into_affine()
+    fn commit_alone(&self, column: &Column) -> G1Affine {
+        match &self.lagrange {
+            Some(lagrange) => msm(lagrange, &column.values).into_affine(),
+            None => self.commit(&column.coefficients),
+        }
+    }
+
+    /// The commitment that these columns share, if any do; not more than are to share one.
+    fn commit_shared(&self, columns: &[&Column]) -> G1Affine {
+        let packing = self.columns.packing;
+        if let (1, [column]) = (packing, columns) {
+            return self.commit_alone(column);
+        }
+        let mut shared = vec![Fr::ZERO; packing * self.rows.size];
+        add_shared(&mut shared, &coefficients(columns.iter().copied()), packing, &Fr::ONE);
+        self.commit(&shared)
     }
 
     fn commit(&self, coefficients: &[Fr]) -> G1Affine {
@@ -88,14 +108,15 @@ impl ProvingKey {
     /// # Panics
     /// If the columns are not as many or as long as the circuit's.
     pub fn prove(&self, mut advice: Vec<Vec<Fr>>, instance: &[Fr], rng: &mut impl CryptoRng) -> Vec<u8> {
-        let Self { rows, .. } = self;
+        let Self { rows, columns, .. } = self;
+        let packing = columns.packing;
         let mut transcript = Writer::default();
         instance.iter().for_each(|value| transcript.absorb(value));
-        for values in &mut advice {
-            rows.blind(values, UNUSABLE_ROWS, rng);
-            transcript.point(&self.commit_values(values));
-        }
+        advice.iter_mut().for_each(|values| rows.blind(values, UNUSABLE_ROWS, rng));
         let advice: Vec<Column> = advice.into_par_iter().map(|values| rows.column(values)).collect();
+        for columns in advice.chunks(packing) {
+            transcript.point(&self.commit_shared(&columns.iter().collect::<Vec<_>>()));
+        }
         let mut public = instance.to_vec();
         public.resize(rows.size, Fr::ZERO);
         let instance = rows.column(public);
@@ -104,14 +125,14 @@ impl ProvingKey {
         transcript.challenge();
         let (beta, gamma) = (transcript.challenge(), transcript.challenge());
         let products = copies::products(self, &advice, &instance, &beta, &gamma, rng);
-        products.iter().for_each(|product| transcript.point(&self.commit_values(&product.values)));
+        products.iter().for_each(|product| transcript.point(&self.commit_alone(product)));
         // The crate's is as long as a column. Two coefficients make its commitment and its one value uniform and independent.
-        let random = [(); 2].map(|()| random_scalar(rng));
-        transcript.point(&self.commit(&random));
+        let random = columns.have_random().then(|| [(); 2].map(|()| random_scalar(rng)));
+        random.iter().for_each(|random| transcript.point(&self.commit(random)));
 
         let y = transcript.challenge();
         let pieces = quotient::pieces(self, &advice, &instance, &products, &[beta, gamma, y]);
-        let pieces = quotient::blinded(pieces, rng);
+        let pieces = quotient::blinded(pieces.chunks(packing).map(<[_]>::concat).collect(), rng);
         pieces.iter().for_each(|piece| transcript.point(&self.commit(piece)));
 
         let x = transcript.challenge();
@@ -125,7 +146,7 @@ impl ProvingKey {
         values.extend(&fixed[..1]);
         values.extend(of(&self.fixed[..1], &next));
         values.extend(&fixed[1..]);
-        values.push(evaluate(&random, &x));
+        values.extend(random.iter().map(|random| evaluate(random, &x)));
         values.extend(of(&self.permuted, &x));
         for (i, product) in products.iter().enumerate() {
             let points = if i + 1 < products.len() { vec![x, next, last] } else { vec![x, next] };
@@ -133,17 +154,22 @@ impl ProvingKey {
         }
         values.iter().for_each(|value| transcript.scalar(value));
 
-        let joined = quotient::joined(&pieces, &rows.power(&x));
+        let joined = quotient::joined(&pieces, &rows.power(&x).pow([packing as u64]));
+        let mut sets = Sets::default();
+        let two = [x, next];
+        for columns in coefficients(&advice).chunks(packing) {
+            sets.claim(&two, packing, columns.to_vec());
+        }
+        // There is a product, and there are fixed columns.
         let (before, end) = products.split_at(products.len() - 1);
         let (partial, fixed) = self.fixed.split_at(1);
-        let two = coefficients(&advice).chain(coefficients(end)).chain(coefficients(partial)).collect();
-        let three: Vec<&[Fr]> = coefficients(before).collect();
-        let single = coefficients(fixed).chain(coefficients(&self.permuted)).chain([&joined[..], &random]).collect();
-        let mut sets = vec![Set { points: vec![x, next], polynomials: two }];
-        if !three.is_empty() {
-            sets.push(Set { points: vec![x, next, last], polynomials: three });
+        coefficients(end.iter().chain(partial)).into_iter().for_each(|column| sets.claim(&two, 1, vec![column]));
+        coefficients(before).into_iter().for_each(|column| sets.claim(&[x, next, last], 1, vec![column]));
+        for columns in coefficients(fixed.iter().chain(&self.permuted)).chunks(packing) {
+            sets.claim(&[x], packing, columns.to_vec());
         }
-        sets.push(Set { points: vec![x], polynomials: single });
+        sets.claim(&[x], 1, vec![&joined]);
+        random.iter().for_each(|random| sets.claim(&[x], 1, vec![random]));
         shplonk::open(self, &sets, &mut transcript);
         transcript.proof
     }
@@ -177,6 +203,15 @@ impl Writer {
     }
 }
 
-fn coefficients(columns: &[Column]) -> impl Iterator<Item = &[Fr]> {
-    columns.iter().map(|column| &column.coefficients[..])
+fn coefficients<'c>(columns: impl IntoIterator<Item = &'c Column>) -> Vec<&'c [Fr]> {
+    columns.into_iter().map(|column| &column.coefficients[..]).collect()
+}
+
+/// Adds `factor·Σ X^i·p_i(X^t)` to a sum that is long enough, `t` being the packing.
+fn add_shared(sum: &mut [Fr], polynomials: &[&[Fr]], packing: usize, factor: &Fr) {
+    sum.par_chunks_mut(packing).enumerate().for_each(|(place, sum)| {
+        for (sum, polynomial) in sum.iter_mut().zip(polynomials) {
+            *sum += polynomial.get(place).map_or(Fr::ZERO, |coefficient| *factor * coefficient);
+        }
+    });
 }

@@ -74,8 +74,8 @@ pub fn pieces(
     (0..PIECES).map(piece).collect()
 }
 
-/// The same quotient of pieces that are one coefficient longer, and of which any five are uniform at any point but 0: a random multiple of
-/// `X^n` that one is given is taken from the next one's constant (Gabizon, Williamson, Ciobotaru: PLONK, ePrint 2019/953, section 8.3,
+/// The same quotient of pieces that are one coefficient longer, and of which all but any one are uniform at any point but 0: a random multiple of
+/// the power behind a piece is taken from the next one's constant (Gabizon, Williamson, Ciobotaru: PLONK, ePrint 2019/953, section 8.3,
 /// round 3).
 pub fn blinded(mut pieces: Vec<Vec<Fr>>, rng: &mut impl CryptoRng) -> Vec<Vec<Fr>> {
     let mut carried = Fr::ZERO;
@@ -143,7 +143,7 @@ impl Columns<'_> {
             full: fixed[1].clone(),
             arithmetic: fixed[2].clone(),
         };
-        let gates = (0..self.key.lanes).flat_map(|lane| {
+        let gates = (0..self.key.columns.lanes).flat_map(|lane| {
             let constants = &fixed[3 + lane * (CELLS + 1)..];
             let lane = Cells {
                 own: std::array::from_fn(|i| cells[lane * CELLS + i].clone()),

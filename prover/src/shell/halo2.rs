@@ -49,7 +49,7 @@ pub fn prove<T: TranscriptWrite<bn256::G1Affine, Challenge>>(
     mut transcript: T,
 ) -> Result<T, plonk::Error> {
     let instances: Vec<bn256::Fr> = recording.instance_values().iter().map(convert::scalar).collect();
-    let circuit = Shell { recording, lanes: key.lanes };
+    let circuit = Shell { recording, lanes: key.columns.lanes };
     let params = parameters(srs, key.k);
     let key = keygen_pk(&params, key::to_halo2(key), &circuit)?;
     create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<Bn256>, Challenge, _, _, _>(

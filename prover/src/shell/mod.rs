@@ -17,7 +17,7 @@ use vouch_circuits::ir::ConstraintSystem;
 use vouch_circuits::layout::Layout;
 use vouch_circuits::shell::shape::MAX_K;
 use vouch_circuits::shell::trace::Messages;
-use vouch_circuits::shell::{Recording, Shape, ShellKey, record, record_shape};
+use vouch_circuits::shell::{Columns, Recording, Shape, ShellKey, record, record_shape};
 
 use self::grid::Grid;
 use crate::commit::Srs;
@@ -60,15 +60,20 @@ pub struct ShellProvingKey {
 }
 
 impl ShellProvingKey {
-    /// The keys of a constraint system's shell in so many lanes. What the reference string lacks in Lagrange form is added to it, which
-    /// takes seconds.
+    /// The keys of a constraint system's shell in such columns. What the reference string lacks in Lagrange form is added to it, if columns have
+    /// commitments of their own, which takes seconds.
     ///
     /// # Errors
     /// A reference string that is too short.
-    pub fn new(system: &ConstraintSystem, layout: &Layout, lanes: usize, srs: &mut Srs) -> Result<Self, ShellError> {
-        let (key, shape) = proving_key(system, layout, lanes, srs)?;
-        let [fixed, copies] = key.commitments();
-        Ok(Self { key, verifying_key: ShellKey { k: shape.k, lanes, fixed, copies }, shape })
+    pub fn new(
+        system: &ConstraintSystem,
+        layout: &Layout,
+        columns: Columns,
+        srs: &mut Srs,
+    ) -> Result<Self, ShellError> {
+        let (key, shape) = proving_key(system, layout, columns, srs)?;
+        let commitments = key.commitments();
+        Ok(Self { key, verifying_key: ShellKey { k: shape.k, columns, commitments }, shape })
     }
 
     /// The same keys, given the verifying one: what is left are the columns' polynomials, without a commitment. (It takes as long as
@@ -82,7 +87,7 @@ impl ShellProvingKey {
         srs: &mut Srs,
         verifying_key: &ShellKey,
     ) -> Result<Self, ShellError> {
-        let (key, shape) = proving_key(system, layout, verifying_key.lanes, srs)?;
+        let (key, shape) = proving_key(system, layout, verifying_key.columns, srs)?;
         if shape.k != verifying_key.k {
             let (k, expected) = (verifying_key.k, shape.k);
             return Err(ShellError::Foreign(format!("the key's shell has 2^{k} rows, the model's has 2^{expected}")));
@@ -112,21 +117,21 @@ impl ShellProvingKey {
 fn proving_key(
     system: &ConstraintSystem,
     layout: &Layout,
-    lanes: usize,
+    columns: Columns,
     srs: &mut Srs,
 ) -> Result<(ProvingKey, Shape), ShellError> {
     let recording = record_shape(system, layout);
-    let shape = Shape::of(&recording, lanes);
+    let shape = Shape::of(&recording, columns.lanes);
     check_size(&shape)?;
-    let (have, need) = (srs.powers.len(), (1 << shape.k) + 1);
+    let (have, need) = (srs.powers.len(), columns.powers(shape.k));
     if have < need {
         return Err(ShellError::SrsTooShort { have, need });
     }
-    let grid = grid(&recording, lanes)?;
-    let lagrange = srs.ensure_lagrange(shape.k).to_vec();
+    let grid = grid(&recording, columns.lanes)?;
+    let lagrange = (columns.packing == 1).then(|| srs.ensure_lagrange(shape.k).to_vec());
     let powers = srs.powers[..need].to_vec();
     let follows = grid.permutation();
-    Ok((ProvingKey::new(lanes, grid.fixed, &follows, powers, lagrange), shape))
+    Ok((ProvingKey::new(shape.k, columns, grid.fixed, &follows, powers, lagrange), shape))
 }
 
 fn grid(recording: &Recording, lanes: usize) -> Result<Grid, ShellError> {

@@ -7,11 +7,12 @@ use revm::inspector::Inspector;
 use revm::interpreter::interpreter_types::Jumps;
 use revm::interpreter::{CallInputs, CallOutcome, Interpreter};
 use vouch_circuits::ir::Visibility;
-use vouch_circuits::shell::shape::{advice_columns, copy_columns, fixed_columns, product_columns};
+use vouch_circuits::shell::Columns;
+use vouch_circuits::shell::shape::product_columns;
 use vouch_evm::Arguments;
 use vouch_prover::SetupOptions;
 
-use crate::{DIGITS, Deployed, committed, shown};
+use crate::{DIGITS, Deployed, committed, in_columns, shown};
 
 const KECCAK256: u8 = 0x20;
 
@@ -49,9 +50,12 @@ impl<CTX> Inspector<CTX> for Meter {
 #[test]
 fn gas_goes_where_the_table_says() {
     let others = [
+        Deployed::new("digits8x8_mlp", in_columns(Columns::alone(1)), None),
         Deployed::new("mnist_mlp", SetupOptions::default(), None),
         Deployed::new("mnist_lenet5", committed("input"), None),
         Deployed::new("mnist_mlp", shown("input", Visibility::Hashed), None),
+        // More commitments in the key than 10^8 weights have in chunks of 2^20.
+        Deployed::new("mnist_mlp", SetupOptions { chunk_bits: Some(10), ..shown("input", Visibility::Hashed) }, None),
     ];
     println!(
         "| | multiplications | additions | pairing | exponentiation | hashing | calldata | base | all else | all |"
@@ -69,14 +73,15 @@ fn gas_goes_where_the_table_says() {
         let parts = [multiplying, adding, pairing, exponentiation, meter.hashing, calldata, 21_000];
         let rest = gas.tx_gas_used() - parts.iter().sum::<u64>();
         let shown: Vec<String> = parts.iter().chain([&rest, &gas.tx_gas_used()]).map(u64::to_string).collect();
-        println!("| {} | {multiplications}: {} |", deployed.name, shown.join(" | "));
+        let weights = deployed.key.verifying_key.w_commitments.len();
+        println!("| {}, {weights} for weights | {multiplications}: {} |", deployed.name, shown.join(" | "));
 
         // One for each commitment and each point, and three: W, W' on both sides, [1], B.
         let key = &deployed.key.verifying_key;
-        let lanes = key.shell.lanes;
-        let columns = advice_columns(lanes) + fixed_columns(lanes) + copy_columns(lanes) + product_columns(lanes);
+        let columns = key.shell.columns;
         let chunks = key.x_chunks + key.y_chunks + key.w_commitments.len();
-        let shell = columns + 6 + 1 + 2;
+        let of_proof = columns.of_advice() + product_columns(columns.lanes) + columns.of_quotient() + 2;
+        let shell = columns.of_key() + of_proof + usize::from(columns.have_random());
         assert_eq!(multiplications as usize, shell + chunks + 3 + 2 + 2, "{}", deployed.name);
         assert_eq!((additions, pairings), (multiplications, 1));
     }

@@ -122,13 +122,13 @@ impl TranscriptWrite<bn256::G1Affine, Challenge> for Bent {
     }
 }
 
-/// A proof whose prover took one of its scalars for another number of the same residue, in the transcript too: of the exports the one of this number, or of the
-/// shell's values.
-fn bent(export: Option<usize>, value: Option<usize>) -> Vec<u8> {
-    let key = &DIGITS[0].key;
+/// A proof for a key whose columns have commitments of their own, whose prover took one of its scalars for another number of the same residue, in the
+/// transcript too: of the exports the one of this number, or of the shell's values.
+fn bent(deployed: &Deployed, export: Option<usize>, value: Option<usize>) -> Vec<u8> {
+    let key = &deployed.key;
     let entry = zoo::find("digits8x8_mlp").unwrap();
     let inputs = quantize_all(key.program(), &entry.samples().unwrap()[0]).unwrap();
-    let core = prove_core(&key.core, &inputs, None, &mut |_| {}).unwrap();
+    let core = prove_core(&key.core, &inputs, deployed.proof.context, &mut |_| {}).unwrap();
     let recording = record_proof(&key.core.key.system, key.core.layout(), &core);
     let instances = recording.instances.len();
     let exports = recording.exports.clone();
@@ -198,11 +198,11 @@ fn lies() -> Vec<Lie> {
     let canonical = "if (!ElementsOf.scalarsAreCanonical(e)) return Refusal.Scalar;";
     let is_scalar = |error: &Error| matches!(error, Error::ScalarOutOfRange(_));
     // An export that multiplies a point, and a value at the challenge.
-    let blind = one.proof.exports.len() - 5;
-    let mut export = honest("export", is_scalar, canonical);
-    export.arguments.proof = bent(Some(blind), None).into();
-    let mut value = honest("value", is_scalar, canonical);
-    value.arguments.proof = bent(None, Some(0)).into();
+    let blind = other.proof.exports.len() - 5;
+    let mut export = Lie::of("export", other, is_scalar, canonical);
+    export.arguments.proof = bent(other, Some(blind), None).into();
+    let mut value = Lie::of("value", other, is_scalar, canonical);
+    value.arguments.proof = bent(other, None, Some(0)).into();
 
     let wrong = |error: &Error| matches!(error, Error::WrongProof(_));
     let mut context = honest(

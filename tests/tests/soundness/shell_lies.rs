@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use ark_bn254::Fr;
 use ark_ff::Field;
 use vouch_circuits::backend::Check;
-use vouch_circuits::shell::Recording;
+use vouch_circuits::shell::{Columns, Recording};
 use vouch_verifier::plonk;
 
 use crate::cheat::{Bend, Cheat, Message};
@@ -21,11 +21,11 @@ struct Shelled {
 }
 
 /// With the whole tree of fractions, and with those of a layer in the midst and of the leaves committed to; in circuits of one, two and four
-/// lanes.
+/// lanes, whose columns share commitments but for those of the two.
 static SHELLED: LazyLock<[Shelled; 3]> = LazyLock::new(|| {
-    let mut lanes = [1, 2, 4].into_iter();
+    let mut columns = [Columns::packed(1), Columns::alone(2), Columns::packed(4)].into_iter();
     DENSE.scene.cuts().map(|scene| {
-        let wrapped = Wrapped::cut_at(1, Some(scene.layout.layer), lanes.next().unwrap());
+        let wrapped = Wrapped::cut_at(1, Some(scene.layout.layer), columns.next().unwrap());
         Shelled { scene, wrapped }
     })
 });

@@ -6,7 +6,8 @@ use vouch_circuits::argument::key::CoreProof;
 use vouch_circuits::ir::Visibility;
 use vouch_circuits::key::Proof;
 use vouch_circuits::lowering::MAX_LIMB_BITS;
-use vouch_circuits::shell::Recording;
+use vouch_circuits::shell::shape::PACKED;
+use vouch_circuits::shell::{Columns, Recording};
 use vouch_program::{Port, Program};
 use vouch_prover::commit::Srs;
 use vouch_prover::shell::record_proof;
@@ -31,22 +32,25 @@ pub fn wrapped() -> &'static Wrapped {
 impl Wrapped {
     /// With what a setup picks: fractions of the leaves committed to.
     pub fn new(salt: u8) -> Self {
-        Self::cut_at(salt, None, 1)
+        Self::cut_at(salt, None, Columns::packed(1))
     }
 
-    pub fn cut_at(salt: u8, layer: Option<usize>, lanes: usize) -> Self {
+    pub fn cut_at(salt: u8, layer: Option<usize>, columns: Columns) -> Self {
         // At a given layer the lookups are the scene's.
         let limb_bits = layer.map(|_| MAX_LIMB_BITS);
-        let lanes = Some(lanes);
-        let options = |layer| SetupOptions { layer, limb_bits, lanes, ..SetupOptions::chunk_bits(CHUNK_BITS) };
+        let (lanes, packing) = (Some(columns.lanes), Some(columns.packing));
+        let options = |layer| SetupOptions { layer, limb_bits, lanes, packing, ..SetupOptions::chunk_bits(CHUNK_BITS) };
         let needs = |layer| Needs::of(&DENSE.program, &options(layer)).unwrap();
         // The whole tree takes the largest shell.
         static SRS: LazyLock<Srs> = LazyLock::new(|| {
-            let options = SetupOptions { layer: Some(0), lanes: Some(1), ..SetupOptions::chunk_bits(CHUNK_BITS) };
+            let (layer, lanes, packing) = (Some(0), Some(1), Some(PACKED));
+            let options = SetupOptions { layer, lanes, packing, ..SetupOptions::chunk_bits(CHUNK_BITS) };
             Srs::development(Needs::of(&DENSE.program, &options).unwrap().powers(), &mut rand::rng())
         });
         let mut srs = SRS.clone();
-        srs.ensure_lagrange(needs(layer).k);
+        if let Some(k) = needs(layer).lagrange() {
+            srs.ensure_lagrange(k);
+        }
         let key = setup(DENSE.program.clone(), &options(layer), srs, [salt; 32], &mut |_| {}).unwrap();
         let prepared = PreparedKey::new(key.verifying_key.clone()).unwrap();
         Self { key, prepared }

@@ -198,7 +198,7 @@ fn another_key_is_refused() {
         &|k| k.system_digest[0] ^= 1,
         &|k| k.publics[0].range.1 += 1,
         &|k| k.publics.swap(0, 1),
-        &|k| k.shell.fixed.swap(2, 3),
+        &|k| k.shell.commitments.swap(2, 3),
         &|k| k.tau_g2 = (k.tau_g2 + ark_bn254::G2Affine::generator()).into_affine(),
         &|k| k.name.push('!'),
     ];

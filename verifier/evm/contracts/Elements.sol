@@ -17,12 +17,14 @@ struct Elements {
     uint256 exportCount;
     /// Coordinates that weigh chunks, among the exports.
     uint256 rhoHigh;
-    /// The shell's: commitments to advice columns, to the copies' products, to R and the quotient's pieces.
+    /// The shell's: commitments to advice columns, to the copies' products, to R, if columns share no commitments, and to the quotient's pieces.
     uint256 advice;
     uint256 products;
     uint256 productCount;
     uint256 random;
+    uint256 randomCount;
     uint256 pieces;
+    uint256 pieceCount;
     /// Values at the challenge `x`.
     uint256 values;
     uint256 valueCount;
@@ -47,17 +49,18 @@ library ElementsOf {
         e.rhoHigh = bits > most ? bits : most;
         e.exportCount = key.leaf + e.rhoHigh + 6;
         e.productCount = (4 * lanes + 1 + 4) / 5;
-        e.valueCount = 17 * lanes + 5 + 3 * e.productCount;
+        (e.randomCount, e.pieceCount) = key.packing == 1 ? (1, 6) : (0, 2);
+        e.valueCount = 17 * lanes + 4 + e.randomCount + 3 * e.productCount;
 
         e.x = start + 4;
         e.y = e.x + 64 * key.xChunks + 4;
         e.opening = e.y + 64 * key.yChunks;
         e.exports = e.opening + 3 * 64 + 4;
         e.advice = e.exports + 32 * e.exportCount + 4;
-        e.products = e.advice + 64 * 4 * lanes;
+        e.products = e.advice + 64 * (4 * lanes / key.packing);
         e.random = e.products + 64 * e.productCount;
-        e.pieces = e.random + 64;
-        e.values = e.pieces + 64 * 6;
+        e.pieces = e.random + 64 * e.randomCount;
+        e.values = e.pieces + 64 * e.pieceCount;
         e.quotient = e.values + 32 * e.valueCount;
         e.witness = e.quotient + 64;
         e.end = e.witness + 64;

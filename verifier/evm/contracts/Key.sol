@@ -35,12 +35,12 @@ struct Key {
     /// Place in memory of `[tau]_2`, and of the commitments to the chunks of `w`.
     uint256 tau;
     uint256 w;
-    /// The shell's size: `2^k` rows, so many lanes.
+    /// The shell's size: `2^k` rows, so many lanes, and so many columns to a commitment (1 or 4).
     uint256 k;
     uint256 lanes;
-    /// Places of the commitments to the shell's fixed columns and to its copies' permutation.
-    uint256 fixedColumns;
-    uint256 copies;
+    uint256 packing;
+    /// Place of the commitments to the shell's fixed columns and its copies' permutation, of which the first stands alone.
+    uint256 columns;
     /// Inputs and outputs.
     PublicTensor[] publics;
     /// How many of them are hashed.
@@ -54,7 +54,7 @@ library Keys {
     error NotAKey();
 
     /// Version of the protocol, four bytes.
-    bytes4 private constant VERSION = 0x00000013;
+    bytes4 private constant VERSION = 0x00000014;
 
     /// A key as far as it has been read.
     struct Reader {
@@ -89,9 +89,10 @@ library Keys {
         key.w = skip(reader, 64 * key.wChunks);
         key.k = number(reader, 1);
         key.lanes = number(reader, 1);
+        key.packing = number(reader, 1);
         if (key.k > 28 || key.lanes == 0 || key.lanes > 4) revert NotAKey();
-        key.fixedColumns = skip(reader, 64 * (5 * key.lanes + 3));
-        key.copies = skip(reader, 64 * (4 * key.lanes + 1));
+        if (key.packing != 1 && key.packing != 4) revert NotAKey();
+        key.columns = skip(reader, 64 * (1 + (9 * key.lanes + 3 + key.packing - 1) / key.packing));
         key.publics = new PublicTensor[](varint(reader));
         for (uint256 i = 0; i < key.publics.length; ++i) {
             (PublicTensor memory tensor, bool hashed) = publicTensor(reader);

@@ -28,17 +28,18 @@ struct Run {
     uint256 power;
     uint256 next;
     uint256 end;
-    /// SHPLONK's challenges.
+    /// SHPLONK's challenges, and the power of `u` by which polynomials are evaluated that share a commitment.
     uint256 claimFactor;
     uint256 setFactor;
     uint256 u;
+    uint256 sharedU;
     /// Lagrange polynomials of rows at `x`: the six last rows', from the one where products end, then the first rows'; at last `1/(x^n - 1)`.
     Words lagrange;
     /// The public values' column at `x`.
     uint256 instance;
     /// What is to be zero in every row, folded by `y`; divided by `x^n - 1`, the quotient's value.
     uint256 quotient;
-    /// Lagrange polynomials at `u`, of the points that claims are at.
+    /// What interpolates claims (see `setInterpolation`).
     Words interpolation;
     /// The equation's left side, the generator's scalar apart, and the weight of the next claim.
     Terms left;
@@ -46,7 +47,8 @@ struct Run {
     uint256 weight;
 }
 
-/// The shell's proof: Halo2's PLONK with SHPLONK, reduced to one equation over the groups (docs/PROTOCOL.md, section 10A.3).
+/// The shell's proof: Halo2's PLONK with SHPLONK, with one column to a commitment or four, reduced to one equation over the groups
+/// (docs/PROTOCOL.md, section 10A.3).
 library Plonk {
     using Field for uint256;
     using Curve for Terms;
@@ -88,6 +90,7 @@ library Plonk {
         run.setFactor = transcript.challenge();
         transcript.absorbSent(e.quotient, 64);
         run.u = transcript.challenge();
+        run.sharedU = run.key.packing == 1 ? run.u : run.u.squareTimes(2);
         transcript.absorbSent(e.witness, 64);
 
         uint256 count = e.valueCount;
@@ -107,7 +110,7 @@ library Plonk {
             uint256 count = UNUSABLE_ROWS + run.instanceCount;
             // Public values lie in rows of their own.
             if (count > 1 << run.key.k) return false;
-            run.lagrange = allocate(count + 7);
+            run.lagrange = allocate(count + 16);
             run.interpolation = run.lagrange.from(count + 1);
             uint256 root = ROOT.squareTimes(28 - run.key.k);
             uint256 first = root.power((1 << run.key.k) - UNUSABLE_ROWS);
@@ -151,25 +154,38 @@ library Plonk {
     }
 
     function interpolationDenominators(Run memory run) private pure {
-        (uint256 x, uint256 next, uint256 end) = (run.x, run.next, run.end);
         Words l = run.interpolation;
-        l.set(0, x.sub(next));
-        l.set(1, next.sub(x));
-        l.set(2, x.sub(end).mul(l.get(0)));
-        l.set(3, next.sub(end).mul(l.get(1)));
-        l.set(4, end.sub(x).mul(end.sub(next)));
-        l.set(5, run.u.sub(end));
+        (uint256 x, uint256 u) = (run.x, run.u);
+        uint256 toNext = x.sub(run.next);
+        uint256 toEnd = x.sub(run.end);
+        uint256 between = run.next.sub(run.end);
+        uint256 atEnd = u.sub(run.end);
+        l.set(11, x.sub(u));
+        l.set(12, u.sub(run.next));
+        l.set(13, x.sub(run.sharedU));
+        l.set(14, run.sharedU.sub(run.next));
+        l.set(10, atEnd);
+        l.set(0, toNext);
+        l.set(1, toEnd.mul(toNext));
+        l.set(2, between.mul(toNext));
+        l.set(3, toEnd.mul(between));
+        l.set(4, atEnd);
+        l.set(5, l.get(11).mul(l.get(12)));
     }
 
-    /// The Lagrange polynomials of the points `x, ω·x`, then of `x, ω·x, ω^(n-6)·x`, at `u`, and the inverse of `u - ω^(n-6)·x`.
+    /// With `v` for the power of `u` that is shared, in order: the inverse of `x - ω·x`; the Lagrange polynomials of `x, ω·x, ω^(n-6)·x` at `u`; the
+    /// inverses of `u - ω^(n-6)·x` and `(x - u)·(u - ω·x)`; the Lagrange polynomials of `x, ω·x` at `v` and at `u`; then `u - ω^(n-6)·x`, `x - u`,
+    /// `u - ω·x`, `x - v`, `v - ω·x`.
     function setInterpolation(Run memory run) private pure {
         Words l = run.interpolation;
-        (uint256 atX, uint256 atNext, uint256 atEnd) = (run.u.sub(run.x), run.u.sub(run.next), run.u.sub(run.end));
-        l.set(0, l.get(0).mul(atNext));
-        l.set(1, l.get(1).mul(atX));
-        l.set(2, l.get(2).mul(atNext).mul(atEnd));
-        l.set(3, l.get(3).mul(atX).mul(atEnd));
-        l.set(4, l.get(4).mul(atX).mul(atNext));
+        (uint256 inverse, uint256 atEnd, uint256 toU, uint256 atNext) = (l.get(0), l.get(10), l.get(11), l.get(12));
+        l.set(1, l.get(1).mul(atNext).mul(atEnd));
+        l.set(2, l.get(2).mul(toU).mul(atEnd));
+        l.set(3, P - l.get(3).mul(toU).mul(atNext));
+        l.set(6, inverse.mul(l.get(14)));
+        l.set(7, inverse.mul(l.get(13)));
+        l.set(8, inverse.mul(atNext));
+        l.set(9, inverse.mul(toU));
     }
 
     /// The gates of all lanes. Values in order: own cells, the next row's, the selectors, each lane's fixed columns.
@@ -212,14 +228,14 @@ library Plonk {
     /// The step of one product, whose first column has the coset `coset`; returns the next column's.
     function product(Run memory run, uint256 i, uint256 coset, uint256 usable) private pure returns (uint256) {
         unchecked {
-            uint256 cells = 4 * run.key.lanes;
-            // The permutation's values stand behind the fixed columns' and the random polynomial's.
-            Words permutation = run.values.from(13 * run.key.lanes + 5);
+            uint256 count = 4 * run.key.lanes;
+            // The permutation's values stand behind the fixed columns' and the random polynomial's, if there is one.
+            Words permutation = run.values.from(13 * run.key.lanes + 4 + run.elements.randomCount);
             Words own = productValues(run).from(3 * i);
             (uint256 right, uint256 left) = (own.get(0), own.get(1));
             uint256 until = 5 * (i + 1);
-            for (uint256 column = 5 * i; column < until && column <= cells; ++column) {
-                uint256 value = column < cells ? run.values.get(column) : run.instance;
+            for (uint256 column = 5 * i; column < until && column <= count; ++column) {
+                uint256 value = column < count ? run.values.get(column) : run.instance;
                 value = addmod(value, run.gamma, P);
                 left = left.mul(run.beta.mulAdd(permutation.get(column), value));
                 right = right.mul(addmod(value, coset, P));
@@ -234,38 +250,57 @@ library Plonk {
         run.quotient = run.quotient.mulAdd(run.y, value);
     }
 
-    /// SHPLONK: the commitments and values at one, two or three points as one equation.
+    /// SHPLONK: the commitments and values at one, two or three points as one equation. Those that share commitments are in sets of their own.
     function openings(Run memory run) private pure {
+        Words l = run.interpolation;
+        bool sharing = run.key.packing > 1;
+        // What vanishes where cells are opened; and that by what vanishes where single columns are.
+        uint256 minus = l.get(13).mul(l.get(14));
+        uint256 ratio = minus.mul(l.get(5));
+        uint256 ofSet = 1;
         run.weight = 1;
+        cells(run);
+        if (sharing) {
+            ofSet = run.setFactor;
+            run.weight = ofSet.mul(ratio);
+        }
         atTwoPoints(run);
-        uint256 ofSet = run.setFactor;
+        ofSet = ofSet.mul(run.setFactor);
         if (run.elements.productCount > 1) {
-            run.weight = ofSet.mul(run.interpolation.get(5));
+            run.weight = ofSet.mul(ratio).mul(l.get(4));
             atThreePoints(run);
             ofSet = ofSet.mul(run.setFactor);
         }
-        uint256 atNext = run.u.sub(run.next);
-        run.weight = ofSet.mul(atNext);
-        atOnePoint(run);
-        run.left.pushSent(run.elements.quotient, uint256(0).sub(run.u.sub(run.x).mul(atNext)));
+        run.weight = ofSet.mul(l.get(14));
+        columns(run);
+        if (sharing) run.weight = ofSet.mul(run.setFactor).mul(ratio).mul(l.get(12));
+        quotient(run);
+        run.left.pushSent(run.elements.quotient, minus);
         run.left.pushSent(run.elements.witness, run.u);
     }
 
-    /// Cells, the last product, and the selector of partial rounds.
+    /// Cells, at two points.
+    function cells(Run memory run) private pure {
+        unchecked {
+            (Words values, uint256 packing) = (run.values, run.key.packing);
+            uint256 count = 4 * run.key.lanes;
+            uint256 offset = run.elements.advice;
+            for (uint256 i = 0; i < count; i += packing) {
+                uint256 own = shared(run, values.from(i), packing);
+                sent(run, offset, interpolated(run, 6, own, shared(run, values.from(count + i), packing)));
+                offset += 64;
+            }
+        }
+    }
+
+    /// The last product, and the selector of partial rounds.
     function atTwoPoints(Run memory run) private pure {
         unchecked {
-            Words values = run.values;
-            uint256 cells = 4 * run.key.lanes;
-            for (uint256 i = 0; i < cells; ++i) {
-                run.left.pushSent(run.elements.advice + 64 * i, run.weight);
-                claim(run, interpolated(run, values.get(i), values.get(cells + i)));
-            }
             uint256 last = run.elements.productCount - 1;
-            run.left.pushSent(run.elements.products + 64 * last, run.weight);
-            Words own = productValues(run).from(3 * last);
-            claim(run, interpolated(run, own.get(0), own.get(1)));
-            run.left.pushKept(run.key.fixedColumns, run.weight);
-            claim(run, interpolated(run, values.get(2 * cells), values.get(2 * cells + 1)));
+            Words values = productValues(run).from(3 * last);
+            sent(run, run.elements.products + 64 * last, interpolated(run, 8, values.get(0), values.get(1)));
+            values = run.values.from(8 * run.key.lanes);
+            kept(run, run.key.columns, interpolated(run, 8, values.get(0), values.get(1)));
         }
     }
 
@@ -273,44 +308,70 @@ library Plonk {
     function atThreePoints(Run memory run) private pure {
         unchecked {
             Words own = productValues(run);
-            Words l = run.interpolation;
+            uint256 third = run.interpolation.get(3);
             for (uint256 i = 0; i + 1 < run.elements.productCount; ++i) {
-                run.left.pushSent(run.elements.products + 64 * i, run.weight);
-                uint256 value = own.get(0).mul(l.get(2));
-                value = own.get(1).mulAdd(l.get(3), value);
-                claim(run, own.get(2).mulAdd(l.get(4), value));
+                uint256 value = interpolated(run, 1, own.get(0), own.get(1));
+                sent(run, run.elements.products + 64 * i, own.get(2).mulAdd(third, value));
                 own = own.from(3);
             }
         }
     }
 
-    /// The other fixed columns, the permutation, the quotient, the random polynomial.
-    function atOnePoint(Run memory run) private pure {
+    /// The other fixed columns and the permutation, at one point.
+    function columns(Run memory run) private pure {
         unchecked {
+            uint256 place = run.key.columns;
+            uint256 packing = run.key.packing;
+            uint256 constants = 5 * run.key.lanes + 2;
+            uint256 count = constants + 4 * run.key.lanes + 1;
             Words values = run.values.from(8 * run.key.lanes + 2);
-            uint256 count = 5 * run.key.lanes + 2;
-            kept(run, run.key.fixedColumns + 64, values, count);
-            uint256 random = values.get(count);
-            kept(run, run.key.copies, values.from(count + 1), 4 * run.key.lanes + 1);
-            uint256 power = run.weight;
-            for (uint256 i = 0; i < 6; ++i) {
-                run.left.pushSent(run.elements.pieces + 64 * i, power);
-                power = power.mul(run.power);
+            for (uint256 i = 0; i < count; i += packing) {
+                // The random polynomial's value is between them.
+                if (i == constants && packing == 1) values = values.from(1);
+                place += 64;
+                kept(run, place, shared(run, values.from(i), count - i < packing ? count - i : packing));
             }
-            claim(run, run.quotient);
-            run.left.pushSent(run.elements.random, run.weight);
-            claim(run, random);
         }
     }
 
-    /// Commitments of the key's.
-    function kept(Run memory run, uint256 place, Words values, uint256 count) private pure {
+    /// The quotient, and the random polynomial if there is one.
+    function quotient(Run memory run) private pure {
         unchecked {
-            for (uint256 i = 0; i < count; ++i) {
-                run.left.pushKept(place + 64 * i, run.weight);
-                claim(run, values.get(i));
+            uint256 scalar = run.weight;
+            uint256 power = run.key.packing == 1 ? run.power : run.power.squareTimes(2);
+            for (uint256 i = 0; i < run.elements.pieceCount; ++i) {
+                run.left.pushSent(run.elements.pieces + 64 * i, scalar);
+                scalar = scalar.mul(power);
             }
+            claim(run, run.quotient);
+            if (run.elements.randomCount > 0) sent(run, run.elements.random, run.values.get(13 * run.key.lanes + 4));
         }
+    }
+
+    /// The value at `u` of what so many polynomials share, of their values at its power.
+    function shared(Run memory run, Words values, uint256 count) private pure returns (uint256 value) {
+        unchecked {
+            uint256 u = run.u;
+            while (count > 0) value = value.mulAdd(u, values.get(--count));
+        }
+    }
+
+    /// The sum of two values, weighted by what interpolates from a place on.
+    function interpolated(Run memory run, uint256 place, uint256 own, uint256 next) private pure returns (uint256) {
+        Words l = run.interpolation.from(place);
+        return own.mulAdd(l.get(0), next.mul(l.get(1)));
+    }
+
+    /// A claim of a commitment in calldata.
+    function sent(Run memory run, uint256 offset, uint256 value) private pure {
+        run.left.pushSent(offset, run.weight);
+        claim(run, value);
+    }
+
+    /// A claim of the key's commitment at a place in memory.
+    function kept(Run memory run, uint256 place, uint256 value) private pure {
+        run.left.pushKept(place, run.weight);
+        claim(run, value);
     }
 
     /// A claim's value, which its weight takes from the generator's scalar; and the next claim's weight.
@@ -322,12 +383,7 @@ library Plonk {
     /// The products' values, three for each but the last.
     function productValues(Run memory run) private pure returns (Words) {
         unchecked {
-            return run.values.from(17 * run.key.lanes + 6);
+            return run.values.from(17 * run.key.lanes + 5 + run.elements.randomCount);
         }
-    }
-
-    /// The polynomial with these values at `x` and `ω·x`, at `u`.
-    function interpolated(Run memory run, uint256 own, uint256 next) private pure returns (uint256) {
-        return own.mulAdd(run.interpolation.get(0), next.mul(run.interpolation.get(1)));
     }
 }

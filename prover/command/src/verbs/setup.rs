@@ -54,7 +54,7 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         "lookups        of {limb_bits} bits at most, the fractions of layer {} committed to",
         key.verifying_key.cuts.layer
     ));
-    let price = price(&key.core.lowered().system, key.verifying_key.cuts, key.shell.shape.lanes);
+    let price = price(&key.core.lowered().system, key.verifying_key.cuts, key.verifying_key.shell.columns);
     out.say(format!("proofs         {}", priced(&price)));
     out.say(format!("shell          {}", shell(&key)));
     out.say(&table);
@@ -79,6 +79,7 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
         "published_weights": args.published_weights,
         "shell_rows_bits": key.shell.shape.k,
         "shell_lanes": key.shell.shape.lanes,
+        "shell_columns_to_a_commitment": key.verifying_key.shell.columns.packing,
         "permutations": key.shell.shape.permutations,
         "weight_commitments": key.verifying_key.w_commitments.len(),
         "development": key.verifying_key.development,
@@ -146,7 +147,9 @@ fn priced(price: &Price) -> String {
 pub fn shell(key: &ProvingKey) -> String {
     let shape = &key.shell.shape;
     let (rows, permutations) = (count(shape.rows), count(shape.permutations));
-    format!("2^{} rows of {} columns, {rows} of them used, for {permutations} hashes", shape.k, CELLS * shape.lanes)
+    let (columns, packing) = (CELLS * shape.lanes, key.verifying_key.shell.columns.packing);
+    let shared = if packing > 1 { format!(" ({packing} to a commitment)") } else { String::new() };
+    format!("2^{} rows of {columns} columns{shared}, {rows} of them used, for {permutations} hashes", shape.k)
 }
 
 /// Makes the keys.

@@ -19,9 +19,9 @@ pub fn run(args: &VerifyKey, out: &Output) -> Result<Value, Failure> {
     let architecture = read_architecture(&args.architecture)?;
     architecture.check(key.cuts).map_err(|error| unusable(&args.architecture, "architecture", &error))?;
     let system = &architecture.system;
-    let lanes = key.shell.lanes;
-    let k = Shape::of(&record_shape(system, &Layout::new(system, key.cuts)), lanes).k;
-    let needs = Needs { cuts: key.cuts, k, lanes };
+    let columns = key.shell.columns;
+    let k = Shape::of(&record_shape(system, &Layout::new(system, key.cuts)), columns.lanes).k;
+    let needs = Needs { cuts: key.cuts, k, columns };
     let mut srs = match &args.srs {
         Some(path) => reference::foreign(path, needs, &mut progress)?,
         None => reference::development(needs, out, &mut progress),
