@@ -97,7 +97,7 @@ fn measure(name: &str, (program, inputs): (Program, Vec<Vec<i64>>)) {
         println!("    {stage:<14}{:9.1}", millis(median(times)));
     }
     println!(
-        "  verify {:8.1}   proof {:.1} KB, of which {} B are Halo2's and {} B public values   peak memory {}\n",
+        "  verify {:8.1}   proof {:.1} KB, of which {} B are the shell's and {} B public values   peak memory {}\n",
         millis(median(&mut verifying)),
         size.0 as f64 / 1e3,
         size.1,

@@ -2,7 +2,10 @@
 //!
 //! A proof of such a program commits to the weights once and shares whatever is done with them.
 
+use std::collections::HashMap;
+
 use crate::error::{Place, Problem, ProgramError};
+use crate::interval::{Interval, intervals};
 use crate::program::{AffineTerm, AxisIndex, Node, NodeId, Op, Port, Program, View};
 use crate::validate::{node_place, validate};
 
@@ -12,16 +15,17 @@ use crate::validate::{node_place, validate};
 /// # Errors
 ///
 /// If the program breaks a rule, or there is no such batch of it: its tensors would have too many axes or elements, or it picks rows of what
-/// it computes, or it is one of several inferences already.
+/// it computes by an index that might name none of them, or it is one of several inferences already.
 pub fn batched(program: &Program, count: usize) -> Result<Program, ProgramError> {
-    validate(program)?;
+    let known = intervals(program)?;
     if count == 1 {
         return Ok(program.clone());
     }
     if count == 0 || program.batch != 1 {
         return Err(Place::Program.error(Problem::Batch { batch: program.batch, count }));
     }
-    let mut batch = Batch { program, count, nodes: Vec::new(), moved: Vec::new(), varies: Vec::new() };
+    let (nodes, moved, varies, rows) = (Vec::new(), Vec::new(), Vec::new(), HashMap::new());
+    let mut batch = Batch { program, count, known, nodes, moved, varies, rows };
     for (index, node) in program.nodes.iter().enumerate() {
         batch.node(node).map_err(|problem| node_place(index, node).error(problem))?;
     }
@@ -50,11 +54,15 @@ pub fn batched(program: &Program, count: usize) -> Result<Program, ProgramError>
 struct Batch<'p> {
     program: &'p Program,
     count: usize,
+    /// The intervals of the program's nodes.
+    known: Vec<Interval>,
     nodes: Vec<Node>,
     /// Where each node of the program went.
     moved: Vec<NodeId>,
     /// Which of them have the new axis.
     varies: Vec<bool>,
+    /// Nodes of which rows are picked: all inferences' rows, one behind the other.
+    rows: HashMap<NodeId, NodeId>,
 }
 
 impl Batch<'_> {
@@ -121,7 +129,14 @@ impl Batch<'_> {
                 let index = all.map(|i| u32::try_from(i).unwrap_or(u32::MAX)).collect();
                 Op::Gather { input: self.moved[input.index()], index }
             }
-            Op::Pick { rows, .. } if self.varies[rows.index()] => return Err(Problem::BatchPick { read: *rows }),
+            Op::Pick { rows, index } if self.varies[rows.index()] => {
+                // What names no row of its own must not name one of another inference.
+                let count = self.program.node(*rows).shape.first().copied().unwrap_or(0);
+                if !Interval::new(0, count as i64 - 1).covers(self.known[index.index()]) {
+                    return Err(Problem::BatchPick { read: *rows });
+                }
+                Op::Pick { rows: self.all_rows(*rows), index: self.shifted(*index, count) }
+            }
             Op::Pick { rows, index } => Op::Pick { rows: self.moved[rows.index()], index: self.repeated(*index) },
             Op::Divide { num, den, shift } => {
                 let num = self.repeated(*num);
@@ -162,6 +177,31 @@ impl Batch<'_> {
         let view = self.view(&View::identity(id, node.shape.len()));
         let terms = vec![AffineTerm::Scaled { coef: 1, view }];
         self.push(Op::Affine { terms }, self.shape(&node.shape), &node)
+    }
+
+    /// All inferences' rows of a node that varies, along its first axis.
+    fn all_rows(&mut self, id: NodeId) -> NodeId {
+        if let Some(all) = self.rows.get(&id) {
+            return *all;
+        }
+        let node = self.program.node(id);
+        let mut shape = node.shape.clone();
+        shape.iter_mut().take(1).for_each(|first| *first *= self.count);
+        // A tensor of more elements is refused for that.
+        let index = (0..u32::try_from(self.count * node.len()).unwrap_or(u32::MAX)).collect();
+        let all = self.push(Op::Gather { input: self.moved[id.index()], index }, shape, node);
+        self.rows.insert(id, all);
+        all
+    }
+
+    /// An index of each inference's own rows, so many of them, as one of all inferences' rows.
+    fn shifted(&mut self, index: NodeId, rows: usize) -> NodeId {
+        let node = self.program.node(index);
+        let own = View::identity(self.repeated(index), node.shape.len() + 1);
+        let before = |at| AffineTerm::Fill { coef: (at * rows) as i64, ranges: vec![(0, at, at + 1)] };
+        let terms = [AffineTerm::Scaled { coef: 1, view: own }].into_iter().chain((1..self.count).map(before));
+        let sum = self.push(Op::Affine { terms: terms.collect() }, self.shape(&node.shape), node);
+        self.stored(sum)
     }
 
     fn stored(&mut self, input: NodeId) -> NodeId {

@@ -178,7 +178,9 @@ pub enum Problem {
         "a batch of {count} cannot be made of a program for {batch}; it needs one for 1, and at least one inference"
     )]
     Batch { batch: usize, count: usize },
-    #[error("picks rows of {read}, which is computed from an input: there is no batch of that")]
+    #[error(
+        "picks rows of {read}, which is computed from an input, by an index that might name none of them: there is no batch of that"
+    )]
     BatchPick { read: NodeId },
     #[error("is for no inference at all")]
     EmptyBatch,

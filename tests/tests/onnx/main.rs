@@ -8,7 +8,7 @@ use ndarray::{ArrayD, IxDyn};
 use vouch_circuits::ir::{Origin, Tensor, TensorId};
 use vouch_circuits::lowering::lower;
 use vouch_models::{Calibration, CompileOptions, Model, Sample, quantize_all, supported_operators};
-use vouch_program::{Interval, Op, Program, execute};
+use vouch_program::{Interval, Op, Program, batched, execute};
 use vouch_prover::commit::Srs;
 use vouch_prover::{SetupOptions, check, prove_core, setup_core};
 use vouch_verifier::{PreparedCore, verify_core};
@@ -142,6 +142,32 @@ fn columns_of_different_sizes_are_proven() {
     }
     for (i, (proven, given)) in verified.outputs[0].values.iter().zip(&data).enumerate() {
         assert!((proven - f64::from(given / sizes[i % 3])).abs() < 0.001, "{proven} {given}");
+    }
+}
+
+/// Three inferences of each operator in one program do what they do one by one, and satisfy its constraints; of trees, which pick by what they compute of what each
+/// input holds, there is a proof.
+#[test]
+fn inferences_of_every_operator_can_stand_side_by_side() {
+    const COUNT: usize = 3;
+    for case in &cases() {
+        let (_, program, samples) = compiled(case);
+        let name = case.operators[0];
+        let alone: Vec<_> =
+            samples[..COUNT].iter().map(|sample| quantize_all(&program, &vec![sample.clone()]).unwrap()).collect();
+        let outputs: Vec<i64> =
+            alone.iter().flat_map(|inputs| execute(&program, inputs).unwrap().outputs()[0].to_vec()).collect();
+        let batch = batched(&program, COUNT).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let inputs = vec![alone.iter().flat_map(|inputs| inputs[0].clone()).collect::<Vec<i64>>()];
+        assert_eq!(execute(&batch, &inputs).unwrap().outputs()[0], outputs, "{name}");
+        check(&batch, &inputs).unwrap_or_else(|error| panic!("{name}: {error}"));
+        if name != "TreeEnsembleRegressor" {
+            continue;
+        }
+        let key = setup_core(batch, &SetupOptions::chunk_bits(CHUNK_BITS), srs(), [5; 32], &mut |_| {}).unwrap();
+        let proof = prove_core(&key, &inputs, None, &mut |_| {}).unwrap();
+        let verified = verify_core(&PreparedCore::new(key.key.clone(), key.key_digest).unwrap(), &proof).unwrap();
+        assert_eq!(verified.outputs[0].integers, outputs);
     }
 }
 

@@ -82,6 +82,31 @@ fn weights_stay_as_they_are() {
     assert_eq!(shapes, [vec![1, 3], vec![4, 3], vec![1, 1], vec![4, 3], vec![4, 1]]);
 }
 
+/// Rows of each inference's own input, by what is computed and by what is the same for all.
+#[test]
+fn rows_are_picked_from_each_inferences_own() {
+    let mut builder = Builder::new();
+    let x = builder.input(8, &[3, 2]);
+    let by = builder.push(Op::ArgMax { input: x, axis: 0 }, &[1, 2]);
+    let fixed = builder.weight(&[2, 0], &[2]);
+    let picked = [
+        builder.push(Op::Pick { rows: x, index: by }, &[1, 2, 2]),
+        builder.push(Op::Pick { rows: x, index: fixed }, &[2, 2]),
+    ];
+    for node in picked {
+        let shape = builder.program.node(node).shape.clone();
+        let port = Port { name: node.to_string(), node, shape, integer: false, column_fracs: vec![] };
+        builder.program.outputs.push(port);
+    }
+    let all: Vec<Vec<Vec<i64>>> =
+        (0..5).map(|i| vec![(0..6).map(|j| (7 * i * i + 11 * j * (i + 3)) % 50).collect()]).collect();
+    agrees(&builder.program, &all).unwrap();
+    agrees(&builder.program, &all[..2]).unwrap();
+    // Both picks share the rows.
+    let batch = batched(&builder.program, 5).unwrap();
+    assert_eq!(batch.nodes.iter().filter(|node| matches!(node.op, Op::Gather { .. })).count(), 1);
+}
+
 #[test]
 fn what_has_no_batch_is_refused() {
     let mut builder = Builder::new();
@@ -97,8 +122,10 @@ fn what_has_no_batch_is_refused() {
     let twice = batched(&builder.program, 2).unwrap();
     assert!(text(&twice, 2).contains("of a program for 2"));
     assert_eq!(batched(&twice, 1).unwrap().batch, 2);
-    builder.push(Op::Pick { rows: x, index: by }, &[1, 2, 2]);
-    assert!(text(&builder.program, 2).contains("picks rows of node 0, which is computed from an input"));
+    // By an index of which no bound is known that there are as many rows.
+    builder.push(Op::Pick { rows: x, index: x }, &[3, 2, 2]);
+    let reason = "picks rows of node 0, which is computed from an input, by an index that might name none of them";
+    assert!(text(&builder.program, 2).contains(reason));
     let mut none = builder.program.clone();
     none.batch = 0;
     assert_eq!(validate(&none).unwrap_err().to_string(), "program: is for no inference at all");
