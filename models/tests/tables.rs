@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use ndarray::{ArrayD, IxDyn};
-use tract_onnx::pb::{AttributeProto, NodeProto, attribute_proto::AttributeType};
+use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto, attribute_proto::AttributeType};
 use vouch_models::{Calibration, CompileOptions, Compiled, Model, ModelError};
 use vouch_program::Op;
 
@@ -12,6 +12,10 @@ const ROWS: usize = 24;
 
 fn numbers(name: &str, values: Vec<f32>) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: AttributeType::Floats as i32, floats: values, ..Default::default() }
+}
+
+fn tensor(name: &str, t: TensorProto) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: AttributeType::Tensor as i32, t: Some(t), ..Default::default() }
 }
 
 fn texts(name: &str, values: &[&str]) -> AttributeProto {
@@ -449,4 +453,114 @@ fn what_is_no_ensemble_is_refused() {
     assert!(refused(regressor(&honest(), vec![int("n_targets", i64::MAX)])).contains("too many"));
     assert!(refused(regressor(&honest(), vec![string("post_transform", "PROBIT")])).contains("PROBIT"));
     assert!(refused(regressor(&honest(), vec![int("unheard_of", 1)])).contains("unheard_of"));
+}
+
+/// Three nodes, of which the first and the last are roots, and five leaves, as version 5 has them.
+#[derive(Clone)]
+struct Rooted {
+    roots: Vec<i64>,
+    columns: Vec<i64>,
+    modes: Vec<i64>,
+    splits: Vec<f32>,
+    yes: [Vec<i64>; 2],
+    no: [Vec<i64>; 2],
+    targets: Vec<i64>,
+}
+
+impl Rooted {
+    fn new(mode: i64) -> Self {
+        Self {
+            roots: vec![0, 2],
+            columns: vec![1, 0, 2],
+            modes: vec![mode; 3],
+            splits: vec![0.25, -0.5, 0.5],
+            yes: [vec![0, 1, 3], vec![1; 3]],
+            no: [vec![1, 2, 4], vec![0, 1, 1]],
+            targets: vec![0; 5],
+        }
+    }
+
+    const WEIGHTS: [f32; 5] = [0.5, 1.25, -0.75, 1.0, -1.5];
+
+    fn node(&self, more: Vec<AttributeProto>) -> NodeProto {
+        let own = vec![
+            ints("tree_roots", &self.roots),
+            ints("nodes_featureids", &self.columns),
+            tensor("nodes_modes", integers("modes", self.modes.clone())),
+            tensor("nodes_splits", floats("splits", &[3], self.splits.clone())),
+            ints("nodes_truenodeids", &self.yes[0]),
+            ints("nodes_trueleafs", &self.yes[1]),
+            ints("nodes_falsenodeids", &self.no[0]),
+            ints("nodes_falseleafs", &self.no[1]),
+            ints("leaf_targetids", &self.targets),
+            tensor("leaf_weights", floats("weights", &[5], Self::WEIGHTS.into())),
+        ];
+        table_node("TreeEnsemble", &["y"], [own, more].concat())
+    }
+}
+
+#[test]
+fn trees_that_are_listed_by_their_roots_are_walked() {
+    let compares: [fn(f32, f32) -> bool; 4] = [|x, t| x <= t, |x, t| x < t, |x, t| x >= t, |x, t| x > t];
+    let together: [fn(f32, f32) -> f32; 4] = [|a, b| (a + b) / 2.0, |a, b| a + b, f32::min, f32::max];
+    for (mode, compare) in (0..).zip(compares) {
+        for (number, together) in (0..).zip(together) {
+            let node = Rooted::new(mode).node(vec![int("aggregate_function", number)]);
+            check(&["y"], node, &rows(3, 7), |row| {
+                let low = if compare(row[0], -0.5) { 1 } else { 2 };
+                let first = if compare(row[1], 0.25) { 0 } else { low };
+                let second = if compare(row[2], 0.5) { 3 } else { 4 };
+                vec![vec![together(Rooted::WEIGHTS[first], Rooted::WEIGHTS[second])]]
+            });
+        }
+    }
+    // The older form has the same.
+    let trees = Trees::random(5, 4, 3, 1, &["BRANCH_LEQ"], 6);
+    let each = |row: &[f32]| -> Vec<f32> {
+        let only = |tree: i64| {
+            let mut one = trees.clone();
+            one.leaves.retain(|leaf| leaf.0 == tree);
+            one.sums(row, 1)[0]
+        };
+        (0..5).map(only).collect()
+    };
+    let least = |row: &[f32]| each(row).into_iter().fold(f32::INFINITY, f32::min);
+    check(&["y"], regressor(&trees, vec![string("aggregate_function", "MIN")]), &rows(3, 7), |row| {
+        vec![vec![least(row)]]
+    });
+}
+
+#[test]
+fn what_are_no_roots_is_refused() {
+    let refused = |node: NodeProto| match read(3, &["y"], node) {
+        Err(ModelError::UnsupportedAttribute { attribute, reason, .. }) => format!("{attribute} {reason}"),
+        // Tensors are looked at before the node is.
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("was accepted"),
+    };
+    let lie = |change: fn(&mut Rooted)| {
+        let mut trees = Rooted::new(0);
+        change(&mut trees);
+        refused(trees.node(vec![]))
+    };
+    read(3, &["y"], Rooted::new(0).node(vec![])).unwrap();
+    assert!(lie(|t| t.roots = vec![]).contains("is empty"));
+    assert!(lie(|t| t.roots[1] = 3).contains("no place in the list"));
+    assert!(lie(|t| t.roots[1] = 1).contains("more than one place"));
+    assert!(lie(|t| t.no[0][0] = 0).contains("more than one place"));
+    assert!(lie(|t| t.no[0][0] = -1).contains("no place in the list"));
+    assert!(lie(|t| t.yes[0][0] = 5).contains("no place in the list"));
+    assert!(lie(|t| t.modes[0] = 4).contains("BRANCH_EQ"));
+    assert!(lie(|t| t.modes[0] = 7).contains("7 is none"));
+    assert!(lie(|t| t.modes[0] = 1).contains("equal to a threshold"));
+    assert!(lie(|t| t.columns[0] = -1).contains("negative"));
+    assert!(lie(|t| t.splits[0] = f32::NAN).contains("NaN"));
+    assert!(lie(|t| drop(t.no[1].pop())).contains("another length"));
+    assert!(lie(|t| drop(t.targets.pop())).contains("another length"));
+    assert!(lie(|t| t.targets[0] = 1).contains("none of the targets"));
+    let more = |name: &str, value| refused(Rooted::new(0).node(vec![int("n_targets", 2), int(name, value)]));
+    assert!(more("aggregate_function", 2).contains("several targets"));
+    assert!(more("aggregate_function", 9).contains("9 is none"));
+    assert!(more("post_transform", 4).contains("4 is not supported"));
+    assert!(more("unheard_of", 1).contains("unheard_of"));
 }

@@ -431,6 +431,28 @@ fn tables() -> Vec<Case> {
         attributes.extend(more);
         attributes
     };
+    // The same trees as version 5 has them, with a number for each leaf.
+    let listed = |mode: u8, together: i64, targets: &[i64]| {
+        let tensor = attribute::tensor;
+        let count = 1 + targets.iter().max().unwrap_or(&0);
+        table(
+            "TreeEnsemble",
+            vec![
+                ints("tree_roots", &[0, 2]),
+                ints("nodes_featureids", &[2, 0, 3]),
+                tensor("nodes_modes", bytes("modes", &[3], &[mode; 3])),
+                tensor("nodes_splits", floats("splits", &[3], &[0.31, -0.52, 0.07])),
+                ints("nodes_truenodeids", &[0, 1, 3]),
+                ints("nodes_trueleafs", &[1, 1, 1]),
+                ints("nodes_falsenodeids", &[1, 2, 4]),
+                ints("nodes_falseleafs", &[0, 1, 1]),
+                ints("leaf_targetids", targets),
+                tensor("leaf_weights", floats("weights", &[5], &[0.2, 0.9, -0.4, 1.0, 0.3])),
+                int("n_targets", count),
+                int("aggregate_function", together),
+            ],
+        )
+    };
     let labels = || ints("classlabels_int64s", &[7, -3]);
     let choice = table_node(
         "TreeEnsembleClassifier",
@@ -491,6 +513,10 @@ fn tables() -> Vec<Case> {
         table("SVMRegressor", with(vectors("SIGMOID"), alone())),
         table("SVMRegressor", with(vectors("LINEAR"), alone())),
         table("TreeEnsembleRegressor", with(trees("target", "BRANCH_LEQ"), vec![int("n_targets", 2)])),
+        listed(0, 1, &[0; 5]),
+        listed(3, 0, &[0, 1, 0, 1, 1]),
+        listed(1, 2, &[0; 5]),
+        listed(2, 3, &[0; 5]),
         classified("TreeEnsembleClassifier", with(trees("class", "BRANCH_LT"), vec![labels()])),
         chosen,
     ]

@@ -19,7 +19,7 @@ mod proto;
 mod runtime;
 
 use cases::{Case, cases, noise};
-use proto::{attribute, model, table_node};
+use proto::{attribute, model, model_of, table_node};
 
 fn sample(shape: &[i64], seed: u32) -> ArrayD<f32> {
     let shape: Vec<usize> = shape.iter().map(|len| *len as usize).collect();
@@ -67,7 +67,8 @@ fn file(case: &Case) -> Vec<u8> {
         ["Scatter"] => 10,
         _ => case.operators.iter().map(latest).max().unwrap_or(14),
     };
-    model(opset, &case.shape, &case.weights, &case.nodes)
+    let tables = if case.operators == ["TreeEnsemble"] { 5 } else { 3 };
+    model_of([opset, tables], &case.shape, &case.weights, &case.nodes)
 }
 
 /// A case's model, compiled with eight samples, which are last.
@@ -153,8 +154,10 @@ fn inferences_of_every_operator_can_stand_side_by_side() {
     for case in &cases() {
         let (_, program, samples) = compiled(case);
         let name = case.operators[0];
-        let alone: Vec<_> =
-            samples[..COUNT].iter().map(|sample| quantize_all(&program, &vec![sample.clone()]).unwrap()).collect();
+        let alone: Vec<_> = samples[..COUNT]
+            .iter()
+            .map(|sample| quantize_all(&program, std::slice::from_ref(sample)).unwrap())
+            .collect();
         let outputs: Vec<i64> =
             alone.iter().flat_map(|inputs| execute(&program, inputs).unwrap().outputs()[0].to_vec()).collect();
         let batch = batched(&program, COUNT).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -125,8 +125,14 @@ fn declared(name: &str, shape: Option<&[i64]>) -> Message {
 
 /// From `x` to `y`.
 pub fn model(opset: i64, shape: &[i64], weights: &[Message], nodes: &[Message]) -> Vec<u8> {
+    model_of([opset, 3], shape, weights, nodes)
+}
+
+/// From `x` to `y`, of these versions of ONNX's operators and of those for tables.
+pub fn model_of([opset, tables]: [i64; 2], shape: &[i64], weights: &[Message], nodes: &[Message]) -> Vec<u8> {
     let graph = Message::default().each(1, nodes).text(2, "test").each(5, weights);
     let graph = graph.each(11, &[declared("x", Some(shape))]).each(12, &[declared("y", None)]);
-    let [own, tables] = [("", opset), ("ai.onnx.ml", 3)].map(|(name, v)| Message::default().text(1, name).int(2, v));
+    let [own, tables] =
+        [("", opset), ("ai.onnx.ml", tables)].map(|(name, v)| Message::default().text(1, name).int(2, v));
     Message::default().int(1, 8).bytes(7, &graph.0).each(8, &[own, tables]).0
 }

@@ -32,7 +32,56 @@ pub(super) struct Ensemble {
     pub columns: Vec<usize>,
 }
 
+/// Nodes as a list, by the numbers of their trees and their own. A node's mode is how it compares, or that it is a leaf.
+#[derive(Default)]
+pub(super) struct Listed {
+    trees: Vec<i64>,
+    numbers: Vec<i64>,
+    columns: Vec<i64>,
+    modes: Vec<String>,
+    thresholds: Vec<f32>,
+    yes: Vec<i64>,
+    no: Vec<i64>,
+}
+
+impl Listed {
+    /// As attributes have it.
+    fn of(node: &mut Rewriting) -> Result<Self, ModelError> {
+        // They matter for NaN alone, which no input is; or not at all.
+        for name in ["nodes_missing_value_tracks_true", "nodes_hitrates", "nodes_hitrates_as_tensor"] {
+            node.ignore(name);
+        }
+        Ok(Self {
+            trees: node.ints("nodes_treeids")?,
+            numbers: node.ints("nodes_nodeids")?,
+            columns: node.ints("nodes_featureids")?,
+            modes: node.strings("nodes_modes")?,
+            thresholds: node.floats("nodes_values")?,
+            yes: node.ints("nodes_truenodeids")?,
+            no: node.ints("nodes_falsenodeids")?,
+        })
+    }
+
+    pub fn leaf(&mut self, tree: i64, number: i64) {
+        self.branch(tree, number, 0, (LEAF, 0.0), [0, 0]);
+    }
+
+    pub fn branch(&mut self, tree: i64, number: i64, column: i64, (mode, threshold): (&str, f32), leads: [i64; 2]) {
+        self.trees.push(tree);
+        self.numbers.push(number);
+        self.columns.push(column);
+        self.modes.push(mode.into());
+        self.thresholds.push(threshold);
+        self.yes.push(leads[0]);
+        self.no.push(leads[1]);
+    }
+}
+
+/// The mode of what compares nothing.
+const LEAF: &str = "LEAF";
+
 /// What leaves say: for each entry a leaf, a target or class, and a summand.
+#[derive(Default)]
 pub(super) struct Leaves {
     trees: Vec<i64>,
     nodes: Vec<i64>,
@@ -41,6 +90,13 @@ pub(super) struct Leaves {
 }
 
 impl Leaves {
+    pub fn push(&mut self, tree: i64, leaf: i64, target: i64, weight: f32) {
+        self.trees.push(tree);
+        self.nodes.push(leaf);
+        self.targets.push(target);
+        self.weights.push(weight);
+    }
+
     pub fn of(node: &mut Rewriting, names: [&str; 4]) -> Result<Self, ModelError> {
         let [trees, nodes, targets] = [node.ints(names[0])?, node.ints(names[1])?, node.ints(names[2])?];
         let weights = node.floats(names[3])?;
@@ -71,14 +127,13 @@ impl Leaves {
 impl Ensemble {
     /// Reads and checks the trees, with one number for each of `width` targets in each leaf.
     pub fn of(node: &mut Rewriting, leaves: &Leaves, width: usize) -> Result<Self, ModelError> {
-        let [ids, numbers, columns] =
-            [node.ints("nodes_treeids")?, node.ints("nodes_nodeids")?, node.ints("nodes_featureids")?];
-        let [yes, no] = [node.ints("nodes_truenodeids")?, node.ints("nodes_falsenodeids")?];
-        let (modes, thresholds) = (node.strings("nodes_modes")?, node.floats("nodes_values")?);
-        // They matter for NaN alone, which no input is; or not at all.
-        for name in ["nodes_missing_value_tracks_true", "nodes_hitrates", "nodes_hitrates_as_tensor"] {
-            node.ignore(name);
-        }
+        let listed = Listed::of(node)?;
+        Self::of_list(node, listed, leaves, width)
+    }
+
+    /// Checks that the nodes are trees, as [`Self::of`].
+    pub fn of_list(node: &Rewriting, listed: Listed, leaves: &Leaves, width: usize) -> Result<Self, ModelError> {
+        let Listed { trees: ids, numbers, columns, modes, thresholds, yes, no } = listed;
         let lens = [numbers.len(), columns.len(), yes.len(), no.len(), modes.len(), thresholds.len()];
         if ids.is_empty() || lens.iter().any(|&len| len != ids.len()) {
             return Err(node.refuse("nodes_treeids", "is empty, or has another length than its like"));
@@ -103,7 +158,7 @@ impl Ensemble {
         let mut trees: BTreeMap<i64, Vec<Node>> = BTreeMap::new();
         for (i, &tree) in ids.iter().enumerate() {
             let (strict, swapped) = match modes[i].as_str() {
-                "LEAF" => {
+                LEAF => {
                     trees.entry(tree).or_default().push(Node::Leaf(vec![0.0; width]));
                     continue;
                 }

@@ -2,7 +2,7 @@
 //!
 //! - [`quantized`]: `QLinearConv`, `QLinearMatMul`, `MatMulInteger` and `ConvInteger`, by ONNX's own definition of them; and `DynamicQuantizeLinear`.
 //! - [`tables`]: scalers, normalizers and linear models of `ai.onnx.ml`; [`trees`]: its ensembles of trees,
-//!   of which [`ensemble`] reads what they say.
+//!   of which [`ensemble`] reads what they say, and [`roots`] the form of version 5.
 //! - [`support`]: its support vector machines.
 //! - [`reductions`]: norms and reductions that are made of sums; [`order`]: how many of the largest; [`remainder`]: what is left of a division; [`scalars`]: operands without axes; [`scatter`]: tensors some places of which are another's.
 //! - [`settle`]: what can be written only once shapes and constants are known, such as `If`, of which [`branches`] puts the branch that is
@@ -19,6 +19,7 @@ mod order;
 mod quantized;
 mod reductions;
 mod remainder;
+mod roots;
 mod scalars;
 mod scatter;
 mod settle;
@@ -38,7 +39,7 @@ pub use settle::{constants, live, settle};
 type Rewrite = fn(&mut Rewriting) -> Result<(), ModelError>;
 
 /// The operators that are written as others, each with its domain and with what writes it.
-const OPERATORS: [(&str, &str, Rewrite); 31] = [
+const OPERATORS: [(&str, &str, Rewrite); 32] = [
     ("", "ArgMin", reductions::smallest),
     ("", "ConvInteger", quantized::integer_convolution),
     ("", "DynamicQuantizeLinear", quantized::by_its_range),
@@ -67,6 +68,7 @@ const OPERATORS: [(&str, &str, Rewrite); 31] = [
     (TABLES, "SVMClassifier", support::classifier),
     (TABLES, "SVMRegressor", support::regressor),
     (TABLES, "Scaler", tables::scaler),
+    (TABLES, "TreeEnsemble", trees::ensemble),
     (TABLES, "TreeEnsembleClassifier", trees::classifier),
     (TABLES, "TreeEnsembleRegressor", trees::regressor),
     (TABLES, "ZipMap", tables::zip_map),

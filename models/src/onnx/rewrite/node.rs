@@ -1,9 +1,10 @@
 //! One node that is being replaced: what it says, and the nodes and constants that it becomes.
 
 use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto, attribute_proto::AttributeType, tensor_proto::DataType};
+use tract_onnx::prelude::Tensor;
 
 use super::super::attributes::{Attributes, WrongType};
-use super::super::float::floats;
+use super::super::float::{floats, integers};
 use super::super::guarded;
 use crate::error::ModelError;
 
@@ -158,14 +159,32 @@ impl Rewriting {
         if let Some(list) = self.taken(name, value, "a list of floats")?.filter(|list| !list.is_empty()) {
             return self.finite(name, list);
         }
-        let name = format!("{name}_as_tensor");
-        let value = self.attributes.tensor(&name);
-        let Some(tensor) = self.taken(&name, value, "a tensor")? else { return Ok(vec![]) };
+        self.float_tensor(&format!("{name}_as_tensor"))
+    }
+
+    /// An attribute that is a tensor of finite floats; empty where it is left out.
+    pub fn float_tensor(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
+        let values = self.tensor_of(name, "a tensor of floats", floats)?;
+        self.finite(name, values)
+    }
+
+    /// An attribute that is a tensor of integers; empty where it is left out.
+    pub fn integer_tensor(&mut self, name: &str) -> Result<Vec<i64>, ModelError> {
+        self.tensor_of(name, "a tensor of integers", integers)
+    }
+
+    fn tensor_of<T>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        values: fn(&Tensor) -> Option<Vec<T>>,
+    ) -> Result<Vec<T>, ModelError> {
+        let value = self.attributes.tensor(name);
+        let Some(tensor) = self.taken(name, value, "a tensor")? else { return Ok(vec![]) };
         let onnx = tract_onnx::onnx();
         let read = guarded(|| tract_onnx::tensor::load_tensor(&*onnx.provider, &tensor, None));
-        let values = read.ok().and_then(|tensor| floats(&tensor));
-        let values = values.ok_or_else(|| self.refuse(&name, "is not a tensor of floats"))?;
-        self.finite(&name, values)
+        let values = read.ok().and_then(|tensor| values(&tensor));
+        values.ok_or_else(|| self.refuse(name, format!("is not {kind}")))
     }
 
     fn finite(&self, name: &str, values: Vec<f32>) -> Result<Vec<f32>, ModelError> {
@@ -259,6 +278,14 @@ impl Rewriting {
         }
         let axes = self.integers(&format!("{what}, axes"), &[axis]);
         self.compute("ReduceSum", &[x, &axes], what, attributes)
+    }
+
+    /// The least or the greatest along an axis, which stays with length 1.
+    pub fn extreme(&mut self, operator: &str, x: &str, axis: i64, what: &str) -> String {
+        let along = Reduced { keep: true, nothing_if_empty: false, operand: None, attribute: vec![axis] };
+        let result = self.tensor(what);
+        self.along(operator, x, &result, &along, vec![int("keepdims", 1)], 18);
+        result
     }
 
     /// The axes that this node, which is a reduction, names.

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use super::ensemble::{Ensemble, Leaves, Node, Tree};
 use super::node::{Rewriting, Thresholds, int};
+use super::roots;
 use super::tables::{Classes, Ending, Others};
 use crate::error::ModelError;
 
@@ -27,26 +28,53 @@ const NEVER: f32 = 0.96875;
 /// Thresholds smaller than this count as zero when a scale is chosen: some trainers write zero so.
 const TINY: f32 = 1e-20;
 
-/// The sum, or the mean, of what the trees say, for each target.
+/// What becomes of what the trees say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Together {
+    Mean,
+    Sum,
+    Least,
+    Greatest,
+}
+
+impl Together {
+    /// As version 5 numbers them, with the names that they had.
+    const ALL: [(&str, Self); 4] =
+        [("AVERAGE", Self::Mean), ("SUM", Self::Sum), ("MIN", Self::Least), ("MAX", Self::Greatest)];
+}
+
+/// The sum, the mean, the least or the greatest of what the trees say, for each target.
 pub(super) fn regressor(node: &mut Rewriting) -> Result<(), ModelError> {
-    let targets = usize::try_from(node.int("n_targets")?.unwrap_or(1)).ok().filter(|&n| n > 0);
-    let targets = targets.ok_or_else(|| node.refuse("n_targets", "is not positive"))?;
-    let mean = match node.string("aggregate_function")?.as_deref() {
-        None | Some("SUM") => false,
-        Some("AVERAGE") => true,
-        Some(other) => return Err(node.refuse("aggregate_function", format!("\"{other}\" is not supported"))),
-    };
+    let targets = targets(node)?;
+    let name = node.string("aggregate_function")?.unwrap_or_else(|| "SUM".into());
+    let together = Together::ALL.iter().find(|(known, _)| *known == name).map(|(_, together)| *together);
+    let together = together.ok_or_else(|| node.refuse("aggregate_function", format!("\"{name}\" is not supported")))?;
     let (ending, base) = (Ending::of(node)?, node.floats("base_values")?);
     let leaves = Leaves::of(node, ["target_treeids", "target_nodeids", "target_ids", "target_weights"])?;
-    let mut ensemble = Ensemble::of(node, &leaves, targets)?;
-    if mean {
-        ensemble.share();
-    }
-    let scores = ensemble.write(node, targets)?;
-    let scores = with_base(node, scores, &base, targets)?;
-    let result = node.result(0);
-    ending.define(node, &scores, &result);
-    Ok(())
+    let ensemble = Ensemble::of(node, &leaves, targets)?;
+    ensemble.tell(node, targets, together, &base, ending)
+}
+
+/// As [`regressor`], in the form of version 5.
+pub(super) fn ensemble(node: &mut Rewriting) -> Result<(), ModelError> {
+    let targets = targets(node)?;
+    let number = node.int("aggregate_function")?.unwrap_or(1);
+    let together = usize::try_from(number).ok().and_then(|number| Together::ALL.get(number));
+    let (_, together) = *together.ok_or_else(|| node.refuse("aggregate_function", format!("{number} is none")))?;
+    let ending = match node.int("post_transform")?.unwrap_or(0) {
+        0 => Ending::Nothing,
+        1 => Ending::Softmax,
+        2 => Ending::Logistic,
+        other => return Err(node.refuse("post_transform", format!("{other} is not supported"))),
+    };
+    let (listed, leaves) = roots::listed(node)?;
+    let ensemble = Ensemble::of_list(node, listed, &leaves, targets)?;
+    ensemble.tell(node, targets, together, &[], ending)
+}
+
+fn targets(node: &mut Rewriting) -> Result<usize, ModelError> {
+    let targets = usize::try_from(node.int("n_targets")?.unwrap_or(1)).ok().filter(|&n| n > 0);
+    targets.ok_or_else(|| node.refuse("n_targets", "is not positive"))
 }
 
 /// The class for which the trees' sum is largest, and what these become.
@@ -59,7 +87,7 @@ pub(super) fn classifier(node: &mut Rewriting) -> Result<(), ModelError> {
     let Some(only) = only else {
         let ensemble = Ensemble::of(node, &leaves, classes.count)?;
         leaves.check_covered(node, classes.count)?;
-        let scores = ensemble.write(node, classes.count)?;
+        let scores = ensemble.write(node, classes.count, Together::Sum)?;
         let scores = with_base(node, scores, &base, classes.count)?;
         classes.largest(node, &scores, ending);
         return Ok(());
@@ -80,7 +108,7 @@ pub(super) fn classifier(node: &mut Rewriting) -> Result<(), ModelError> {
     }
     leaves.targets.fill(0);
     let ensemble = Ensemble::of(node, &leaves, 1)?;
-    let score = ensemble.write(node, 1)?;
+    let score = ensemble.write(node, 1, Together::Sum)?;
     let score = with_base(node, score, &base, 1)?;
     classes.one_score(node, &score, threshold, others, ending)
 }
@@ -97,8 +125,31 @@ fn with_base(node: &mut Rewriting, scores: String, base: &[f32], targets: usize)
 }
 
 impl Ensemble {
-    /// Writes the walk, and gives the sum of the leaves that are reached, of shape `[rows, width]`.
-    fn write(&self, node: &mut Rewriting, width: usize) -> Result<String, ModelError> {
+    /// Defines the node's result: what the leaves that are reached say together, for each target.
+    fn tell(
+        mut self,
+        node: &mut Rewriting,
+        targets: usize,
+        together: Together,
+        base: &[f32],
+        ending: Ending,
+    ) -> Result<(), ModelError> {
+        if together == Together::Mean {
+            self.share();
+        }
+        // A tree need not name every target, and what it does not name is no number.
+        if targets > 1 && matches!(together, Together::Least | Together::Greatest) {
+            return Err(node.refuse("aggregate_function", "MIN and MAX of several targets are not supported"));
+        }
+        let scores = self.write(node, targets, together)?;
+        let scores = with_base(node, scores, base, targets)?;
+        let result = node.result(0);
+        ending.define(node, &scores, &result);
+        Ok(())
+    }
+
+    /// Writes the walk, and gives what the leaves that are reached are together, of shape `[rows, width]`.
+    fn write(&self, node: &mut Rewriting, width: usize, together: Together) -> Result<String, ModelError> {
         let scales = self.scales();
         let columns: Vec<(usize, f32)> = self.columns.iter().copied().zip(scales.iter().copied()).collect();
         let operand = node.floats_of_operand()?;
@@ -108,10 +159,16 @@ impl Ensemble {
         for (number, trees) in self.groups(node)?.into_iter().enumerate() {
             let layout = Layout::of(trees, &self.columns, &scales);
             let name = if number == 0 { String::new() } else { format!("group {} ", number + 1) };
-            sums.push(layout.write(node, &name, &compared, self.inclusive, width)?);
+            let reached = layout.write(node, &name, &compared, self.inclusive, width)?;
+            sums.push(of_trees(node, &name, &reached, width, together));
         }
         let sums: Vec<&str> = sums.iter().map(String::as_str).collect();
-        Ok(if let [only] = sums[..] { only.to_string() } else { node.compute("Sum", &sums, "sum of all", vec![]) })
+        let operator = match together {
+            Together::Mean | Together::Sum => "Sum",
+            Together::Least => "Min",
+            Together::Greatest => "Max",
+        };
+        Ok(if let [only] = sums[..] { only.to_string() } else { node.compute(operator, &sums, "all trees", vec![]) })
     }
 
     /// A power of two for each column that is compared.
@@ -155,6 +212,15 @@ impl Ensemble {
         }
         groups.push(&self.trees[start..]);
         Ok(groups)
+    }
+}
+
+/// What the leaves that trees reached are together: those of `[rows, trees]` for one target, `[rows, trees, width]` for several.
+fn of_trees(node: &mut Rewriting, name: &str, reached: &str, width: usize, together: Together) -> String {
+    match together {
+        Together::Mean | Together::Sum => node.sum(reached, 1, width == 1, &format!("{name}sum of trees")),
+        Together::Least => node.extreme("ReduceMin", reached, 1, &format!("{name}least of trees")),
+        Together::Greatest => node.extreme("ReduceMax", reached, 1, &format!("{name}greatest of trees")),
     }
 }
 
@@ -272,9 +338,8 @@ impl Layout {
             let second = node.as_integers(&second, &named("side"));
             at = node.compute("Add", &[&child, &second], &named("node"), vec![]);
         }
-        let (dims, keep): (Vec<usize>, _) = if width == 1 { (vec![count], true) } else { (vec![count, width], false) };
+        let dims = if width == 1 { vec![count] } else { vec![count, width] };
         let values = node.numbers(&named("leaves"), &dims, &self.values);
-        let reached = node.compute("Gather", &[&values, &at], &named("reached"), along(0));
-        Ok(node.sum(&reached, 1, keep, &named("sum of trees")))
+        Ok(node.compute("Gather", &[&values, &at], &named("reached"), along(0)))
     }
 }
