@@ -111,7 +111,7 @@ fn rows_are_picked_from_each_inferences_own() {
 fn what_has_no_batch_is_refused() {
     let mut builder = Builder::new();
     let x = builder.input(8, &[3, 2]);
-    let by = builder.push(Op::ArgMax { input: x, axis: 0 }, &[1, 2]);
+    builder.push(Op::ArgMax { input: x, axis: 0 }, &[1, 2]);
     let deep = builder.affine(&[1; 8], vec![scaled(1, view(x, vec![AxisIndex::fixed(0), AxisIndex::fixed(1)]))]);
     builder.push(Op::Store { input: deep }, &[1; 8]);
     let text = |program: &Program, count| batched(program, count).err().expect("there is no such batch").to_string();
