@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use ndarray::{ArrayD, IxDyn};
 use vouch_circuits::ir::{Origin, Tensor, TensorId};
 use vouch_circuits::lowering::lower;
-use vouch_models::{Calibration, CompileOptions, Model, Sample, quantize_all, supported_operators};
+use vouch_models::{Calibration, CompileOptions, Model, Sample, dequantize, quantize_all, supported_operators};
 use vouch_program::{Interval, Op, Program, batched, execute};
 use vouch_prover::commit::Srs;
 use vouch_prover::{SetupOptions, check, prove_core, setup_core};
@@ -192,6 +192,55 @@ fn the_page_counts_the_cells() {
         }
     }
     assert!(wrong.is_empty(), "docs/OPERATORS.md has other cells: {wrong:#?}");
+}
+
+/// The largest distance from the float model, in units of the output's scale, over eight samples that fixed point holds as they are.
+fn distance(case: &Case) -> f64 {
+    let (model, program, samples) = compiled(case);
+    let port = &program.outputs[0];
+    let unit = f64::from(-program.node(port.node).frac).exp2();
+    let mut most = 0.0f64;
+    for sample in &samples {
+        let inputs = quantize_all(&program, std::slice::from_ref(sample)).unwrap();
+        let held = dequantize(&program, &program.inputs[0], &inputs[0]).unwrap();
+        let execution = execute(&program, &inputs).unwrap();
+        let found = dequantize(&program, port, execution.outputs()[0]).unwrap();
+        let float = model.run_float(&vec![held]).unwrap().swap_remove(0);
+        let distances = found.iter().zip(&float).map(|(found, float)| f64::from((found - float).abs()));
+        most = distances.fold(most, f64::max);
+    }
+    most / unit
+}
+
+/// What the page says of each operator's exactness is what its own cases show on inputs that fixed point holds as they are.
+#[test]
+fn the_page_says_what_is_exact() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/OPERATORS.md")).unwrap();
+    let cases = cases();
+    let mut wrong = Vec::new();
+    for operator in supported_operators() {
+        let row =
+            page.lines().find(|line| line.starts_with(&format!("| {operator} |"))).expect("each operator has a row");
+        let said = row.split('|').nth(5).map(str::trim).unwrap_or_default();
+        let own: Vec<&Case> = cases.iter().filter(|case| case.operators == [operator]).collect();
+        let distances: Vec<f64> = own.iter().map(|case| distance(case)).collect();
+        let most = distances.iter().fold(0.0f64, |most, distance| most.max(*distance));
+        let is_right = match said {
+            // A constant operand is rounded to the result's scale.
+            "yes" => own.iter().zip(&distances).all(|(case, d)| *d == 0.0 || (*d <= 0.501 && !case.weights.is_empty())),
+            // What is as large as the largest power of two that calibration saw is one unit less.
+            "at its scale" | "at its argument's scale" | "if the scales agree" | "integers yes" => most <= 1.001,
+            "nearest yes" | "yes; linear not" => distances.contains(&0.0) && most > 0.0,
+            // Some have no case of their own.
+            "no" => own.is_empty() || most > 0.0,
+            "integers yes, floats at their scale" | "as Cast" | "values 0 and 1 yes" => most <= 0.501,
+            _ => false,
+        };
+        if !is_right {
+            wrong.push(format!("{operator}: \"{said}\", but {distances:?} units of the result's scale"));
+        }
+    }
+    assert!(wrong.is_empty(), "docs/OPERATORS.md says otherwise: {wrong:#?}");
 }
 
 #[test]
