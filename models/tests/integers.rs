@@ -7,8 +7,8 @@ use common::*;
 use ndarray::{ArrayD, IxDyn};
 use tract_onnx::pb::{NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType};
 use tract_onnx::prelude::*;
-use vouch_models::{Calibration, CompileOptions, Compiled, Model, ModelError};
-use vouch_program::Op;
+use vouch_models::{Calibration, CompileOptions, Compiled, Model, ModelError, dequantize, quantize_all};
+use vouch_program::{Op, execute};
 
 /// Compiles a model of integer inputs, and compares on these.
 fn check_integers(
@@ -245,6 +245,82 @@ fn operators_of_integers() {
             }
         }
     }
+}
+
+/// A chain of quantized operators gives the very integers that their definitions give, computed with whole numbers.
+#[test]
+fn integers_of_a_chain_are_exact() {
+    const ROWS: usize = 16;
+    const INNER: usize = 40;
+    const MIDDLE: usize = 24;
+    const COLUMNS: usize = 8;
+    let bytes_like =
+        |count: usize, seed| -> Vec<i32> { noise(count, seed).iter().map(|x| (x * 127.0).round() as i32).collect() };
+    let (first, second) = (bytes_like(INNER * MIDDLE, 3), bytes_like(MIDDLE * COLUMNS, 4));
+    let (xs, ps, ys) = (0.017_31f32, 0.021_93f32, 0.031_7f32);
+    let scales: Vec<f32> = noise(MIDDLE, 5).iter().map(|x| 0.003 + 0.001_7 * x).collect();
+    let (scale, zeros) = (0.004_71f32, [117, 3, 100]);
+    let weights = vec![
+        scalar("xs", xs),
+        zero("xz", DataType::Uint8, zeros[0]),
+        bytes_of("v", &[INNER as i64, MIDDLE as i64], DataType::Int8, first.clone()),
+        floats("vs", &[MIDDLE as i64], scales.clone()),
+        bytes_of("vz", &[MIDDLE as i64], DataType::Int8, vec![0; MIDDLE]),
+        scalar("ps", ps),
+        zero("pz", DataType::Int8, zeros[1]),
+        bytes_of("w", &[MIDDLE as i64, COLUMNS as i64], DataType::Int8, second.clone()),
+        scalar("ws", scale),
+        zero("wz", DataType::Int8, 0),
+        scalar("ys", ys),
+        zero("yz", DataType::Uint8, zeros[2]),
+    ];
+    let nodes = vec![
+        node("QuantizeLinear", &["x", "xs", "xz"], "q", vec![]),
+        node("QLinearMatMul", &["q", "xs", "xz", "v", "vs", "vz", "ps", "pz"], "p", vec![]),
+        node("QLinearMatMul", &["p", "ps", "pz", "w", "ws", "wz", "ys", "yz"], "y", vec![]),
+    ];
+    let shape = [ROWS as i64, INNER as i64];
+    let compiled = compile(&model(vec![declared("x", &shape)], weights, nodes, &["y"]), &shape, 2.0).unwrap();
+    let program = &compiled.program;
+    let data = noise(40 * ROWS * INNER, 9);
+    // What lies so near a tie that the scales' last digits decide is no number.
+    let step = |value: f64, zero: i32, [least, most]: [f64; 2]| {
+        let near = ((value - value.floor()) - 0.5).abs() < 1e-4;
+        (!near).then(|| (value.round_ties_even() + f64::from(zero)).clamp(least, most) as i64)
+    };
+    let (mut at_an_end, mut undecided) = (0, 0);
+    for x in data.chunks(ROWS * INNER) {
+        let x = ArrayD::from_shape_vec(IxDyn(&[ROWS, INNER]), x.iter().map(|x| 2.0 * x).collect()).unwrap();
+        let integers = quantize_all(program, &[x]).unwrap();
+        let held = dequantize(program, &program.inputs[0], &integers[0]).unwrap();
+        let found = execute(program, &integers).unwrap().outputs()[0].to_vec();
+        let q = |x: &f32| step(f64::from(*x) / f64::from(xs), zeros[0], [0.0, 255.0]);
+        let q: Vec<Option<i64>> = held.iter().map(q).collect();
+        let product = |lhs: &[i64], zero: i32, rhs: &[i32], column: usize, columns: usize| -> i64 {
+            let factors = lhs.iter().zip(rhs[column..].iter().step_by(columns));
+            factors.map(|(a, b)| (a - i64::from(zero)) * i64::from(*b)).sum()
+        };
+        for (row, found) in q.chunks(INNER).zip(found.chunks(COLUMNS)) {
+            let inner = |row: &[i64], j: usize| {
+                let factor = f64::from(xs) * f64::from(scales[j]) / f64::from(ps);
+                step(product(row, zeros[0], &first, j, MIDDLE) as f64 * factor, zeros[1], [-128.0, 127.0])
+            };
+            let row: Option<Vec<i64>> = row.iter().copied().collect();
+            let p: Option<Vec<i64>> = row.and_then(|row| (0..MIDDLE).map(|j| inner(&row, j)).collect());
+            let Some(p) = p else {
+                undecided += 1;
+                continue;
+            };
+            for (k, found) in found.iter().enumerate() {
+                let factor = f64::from(ps) * f64::from(scale) / f64::from(ys);
+                let expected = step(product(&p, zeros[1], &second, k, COLUMNS) as f64 * factor, zeros[2], [0.0, 255.0]);
+                assert!(expected.is_none_or(|expected| *found == expected), "{found} {expected:?}");
+                at_an_end += usize::from([0, 255].contains(found));
+            }
+        }
+    }
+    assert!((1..40 * ROWS * COLUMNS / 2).contains(&at_an_end), "{at_an_end}");
+    assert!(undecided < 40 * ROWS / 20, "{undecided}");
 }
 
 /// Operators between integers and floats, as exporters place them: around each operator, its weights as integers too.

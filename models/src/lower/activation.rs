@@ -116,9 +116,11 @@ const KINDS: &[Kind] = &[
     Kind::plain("ThresholdedRelu", |[alpha, ..], x| if x > alpha { x } else { 0.0 }).with(one_alpha),
 ];
 
-/// To integers and back.
-const REQUANTIZED: Kind = Kind::plain("QuantizeLinear and DequantizeLinear", |of, x| dequantized(of, quantized(of, x)))
-    .settling(quantized_to);
+/// To integers and back: the scale of one and of the other, and the least and the greatest integer, less the zero point.
+const REQUANTIZED: Kind = Kind::plain("QuantizeLinear and DequantizeLinear", |[scale, step, lo, hi], x| {
+    (x / scale).round_ties_even().clamp(lo, hi) * step
+})
+.settling(|[scale, _, lo, hi]| quantized_to([scale, 0.0, lo, hi]));
 
 /// The one that needs no table.
 const RELU: &str = "Relu";
@@ -262,8 +264,10 @@ impl Activation {
     /// Together with the activation behind it, where one takes to integers and the other back from the same.
     pub fn joined(&self, behind: &Self) -> Option<Self> {
         let (Self::Own(own), Self::Own(behind)) = (self, behind) else { return None };
-        let fit = own.kind.op == "QuantizeLinear" && behind.kind.op == "DequantizeLinear";
-        (fit && own.parameters == behind.parameters).then_some(Self::Own(Own { kind: &REQUANTIZED, ..*own }))
+        let ([scale, zero, lo, hi], [step, others @ ..]) = (own.parameters, behind.parameters);
+        let fit = own.kind.op == "QuantizeLinear" && behind.kind.op == "DequantizeLinear" && others == [zero, lo, hi];
+        let parameters = [scale, step, lo - zero, hi - zero];
+        fit.then_some(Self::Own(Own { kind: &REQUANTIZED, parameters }))
     }
 
     /// Whether it is the ReLU, for which fixed point has a function of its own.
@@ -309,6 +313,14 @@ impl Activation {
             // See [`Self::constant_beyond`].
             Self::Composite(_) => None,
         }
+    }
+
+    /// If it rounds to steps of `2^-k`, `k`.
+    pub fn steps(&self) -> Option<i32> {
+        let Self::Own(own) = self else { return None };
+        let rounds = ["QuantizeLinear", REQUANTIZED.op].contains(&own.kind.op);
+        let exponent = own.parameters[0].log2();
+        (rounds && exponent.fract() == 0.0 && exponent.abs() < 64.0).then_some(-exponent as i32)
     }
 
     /// Whether it is the square.
@@ -404,7 +416,7 @@ mod tests {
         assert_eq!(found, [0.0, 0.0, 3.0, 3.0, 5.0, 5.0, 255.0]);
         assert_eq!([0.0, 3.0, 255.0].map(|q| dequantized(of, q)), [-1.5, 0.0, 126.0]);
         assert_eq!(quantized_to(of), Some(126.5));
-        let both = Activation::Own(Own { kind: &REQUANTIZED, parameters: of });
+        let both = Activation::Own(Own { kind: &REQUANTIZED, parameters: [0.5, 0.5, -3.0, 252.0] });
         assert_eq!(both.values(-2.0, 0.5, 6), [-1.5, -1.5, -1.0, -0.5, 0.0, 0.5]);
     }
 }

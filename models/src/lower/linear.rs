@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 use vouch_program::{AffineTerm, NodeId, Op, View};
 
 use super::build::Lowering;
-use super::rescale::Deferred;
+use super::rescale::{Deferred, MAX_SHIFT};
 use super::value::Value;
 use crate::error::ModelError;
 
@@ -49,7 +49,10 @@ impl<'g> Lowering<'g> {
         let largest = linear.weights.iter().fold(0.0f64, |m, w| m.max(w.abs()));
         let mean_square = linear.weights.iter().map(|w| w * w).sum::<f64>() / linear.weights.len().max(1) as f64;
         let mut frac = self.usual_frac(&plan) - fx;
-        if mean_square > 0.0 {
+        if plan.is_stepped() {
+            // Weights are integers times a scale: as fine as it goes, so that the sum goes to the right step.
+            frac = plan.frac + MAX_SHIFT - fx;
+        } else if mean_square > 0.0 {
             // Coarser than this, rounding the weights would be the largest error: drop more bits here instead.
             let finer = (MIN_WEIGHT_RMS / mean_square.sqrt()).log2().ceil() as i32 - frac;
             let room = (MAX_LINEAR_SHIFT - self.options.shift as i32).max(0);

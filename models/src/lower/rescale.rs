@@ -29,6 +29,13 @@ pub(crate) struct Plan {
     pub told: Option<i32>,
 }
 
+impl Plan {
+    /// Whether what is rescaled is rounded to whole steps.
+    pub fn is_stepped(&self) -> bool {
+        self.activation.as_ref().is_some_and(|activation| activation.steps().is_some())
+    }
+}
+
 /// An accumulator that an addition will read before it is rescaled.
 pub(crate) struct Deferred {
     /// Of the tensor's shape.
@@ -86,6 +93,10 @@ impl<'g> Lowering<'g> {
         let activation = behind.map(|behind| (&behind.activation, behind.result));
         // Nothing is between integers.
         let finest = if self.graph.is_integer(tensor) { 0 } else { i32::MAX };
+        if let Some(steps) = activation.and_then(|(activation, _)| activation.steps()) {
+            // What is rounded to steps is rounded once.
+            return steps;
+        }
         let frac = match activation {
             // Clamping far below zero changes nothing.
             Some((activation, result)) if activation.is_relu() => {
@@ -128,8 +139,9 @@ impl<'g> Lowering<'g> {
         let wanted = self.calibrated_frac(tensor, behind.as_ref());
         let safe = frac_for(worst * 1.01);
         // Coarser integers would be others.
+        let stepped = behind.as_ref().is_some_and(|behind| behind.activation.steps().is_some());
         let slack = if self.graph.is_integer(tensor) { 0 } else { self.options.slack_bits as i32 };
-        let frac = if safe >= wanted - slack { safe.min(wanted) } else { wanted };
+        let frac = if stepped || safe < wanted - slack { wanted } else { safe.min(wanted) };
         Ok(match behind {
             Some(Behind { nodes, activation, result }) => {
                 self.absorb_all(&nodes);

@@ -569,9 +569,9 @@ fn of_integers(operator: &'static str, shape: &[i64], weights: &[i64]) -> Case {
         operators: vec![operator, "QuantizeLinear", "DequantizeLinear"],
         shape: shape.to_vec(),
         weights: vec![
-            scalar("s", 0.02),
-            scalar("t", 0.01),
-            scalar("u", 0.1),
+            scalar("s", 0.0213),
+            scalar("t", 0.0117),
+            scalar("u", 0.0931),
             bytes("z", &[], &[100]),
             some_bytes("w", weights),
         ],

@@ -231,6 +231,10 @@ fn the_page_says_what_is_exact() {
             // What is as large as the largest power of two that calibration saw is one unit less.
             "at its scale" | "at its argument's scale" | "if the scales agree" | "integers yes" => most <= 1.001,
             "nearest yes" | "yes; linear not" => distances.contains(&0.0) && most > 0.0,
+            // Cases are between integers and back: nothing is off but by the scale of what goes back.
+            "to the step, but for ties" => {
+                cases.iter().filter(|case| case.operators[0] == operator).all(|case| distance(case) <= 0.501)
+            }
             // Some have no case of their own.
             "no" => own.is_empty() || most > 0.0,
             "integers yes, floats at their scale" | "as Cast" | "values 0 and 1 yes" => most <= 0.501,

@@ -1,5 +1,5 @@
-//! Products of integers: with a scale each, they go to floats, are multiplied, and go back to integers; without, they are products of whole
-//! numbers.
+//! Products of integers. With a scale each, what is computed keeps its integers, less their zero point; the weights' scale is that of a step of the result by a
+//! step of the operand, so that the sum counts the result's steps, and is rounded to whole ones. Without, they are products of whole numbers.
 
 use tract_onnx::pb::tensor_proto::DataType;
 
@@ -9,12 +9,13 @@ use crate::error::ModelError;
 /// `x x_scale x_zero w w_scale w_zero y_scale y_zero [bias]`, the bias of scale `x_scale·w_scale`.
 pub(super) fn convolution(node: &mut Rewriting) -> Result<(), ModelError> {
     let [x, xs, xz, w, ws, wz, ys, yz] = operands(node)?;
-    let image = node.compute("DequantizeLinear", &[&x, &xs, &xz], "x", vec![]);
+    let one = node.numbers("one", &[], &[1.0]);
+    let image = node.compute("DequantizeLinear", &[&x, &one, &xz], "x", vec![]);
     // One scale for all, or one for each of the result's channels.
-    let weights = node.compute("DequantizeLinear", &[&w, &ws, &wz], "w", vec![int("axis", 0)]);
+    let scale = in_steps(node, &ws, &xs, &ys);
+    let weights = node.compute("DequantizeLinear", &[&w, &scale, &wz], "w", vec![int("axis", 0)]);
     let mut factors = vec![image, weights];
     if let Some(given) = node.optional(8) {
-        let scale = node.compute("Mul", &[&xs, &ws], "bias scale", vec![]);
         let float = node.compute("Cast", &[&given], "float bias", vec![int("to", DataType::Float as i64)]);
         factors.push(node.compute("Mul", &[&float, &scale], "bias", vec![]));
     }
@@ -22,20 +23,30 @@ pub(super) fn convolution(node: &mut Rewriting) -> Result<(), ModelError> {
     let factors: Vec<&str> = factors.iter().map(String::as_str).collect();
     let sum = node.compute("Conv", &factors, "y", attributes);
     let result = node.result(0);
-    node.define("QuantizeLinear", &[&sum, &ys, &yz], &result, vec![]);
+    node.define("QuantizeLinear", &[&sum, &one, &yz], &result, vec![]);
     Ok(())
 }
 
 /// `a a_scale a_zero b b_scale b_zero y_scale y_zero`.
 pub(super) fn product(node: &mut Rewriting) -> Result<(), ModelError> {
     let [a, a_scale, a_zero, b, b_scale, b_zero, ys, yz] = operands(node)?;
-    // One scale for all, or one for each of the result's rows, or columns.
-    let lhs = node.compute("DequantizeLinear", &[&a, &a_scale, &a_zero], "a", vec![int("axis", -2)]);
-    let rhs = node.compute("DequantizeLinear", &[&b, &b_scale, &b_zero], "b", vec![int("axis", -1)]);
+    let one = node.numbers("one", &[], &[1.0]);
+    let lhs = node.compute("DequantizeLinear", &[&a, &one, &a_zero], "a", vec![]);
+    // One scale for all, or one for each of the result's columns.
+    let scale = in_steps(node, &b_scale, &a_scale, &ys);
+    let rhs = node.compute("DequantizeLinear", &[&b, &scale, &b_zero], "b", vec![int("axis", -1)]);
     let sum = node.compute("MatMul", &[&lhs, &rhs], "y", vec![]);
     let result = node.result(0);
-    node.define("QuantizeLinear", &[&sum, &ys, &yz], &result, vec![]);
+    node.define("QuantizeLinear", &[&sum, &one, &yz], &result, vec![]);
     Ok(())
+}
+
+/// The weights' scale times the operand's by the result's, of which both are single numbers.
+fn in_steps(node: &mut Rewriting, weights: &str, operand: &str, result: &str) -> String {
+    let operand = node.reshape(operand, &[], "operand's scale");
+    let result = node.reshape(result, &[], "result's scale");
+    let ratio = node.compute("Div", &[&operand, &result], "steps of the operand", vec![]);
+    node.compute("Mul", &[weights, &ratio], "scale in steps", vec![])
 }
 
 /// `x` as integers, with the scale and the zero point that its own range gives them. What this stands for are the numbers themselves: they go on as
