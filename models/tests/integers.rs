@@ -5,7 +5,7 @@ mod common;
 use common::compare::*;
 use common::*;
 use ndarray::{ArrayD, IxDyn};
-use tract_onnx::pb::{NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType};
+use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType};
 use tract_onnx::prelude::*;
 use vouch_models::{Calibration, CompileOptions, Compiled, Model, ModelError, dequantize, quantize_all};
 use vouch_program::{Op, execute};
@@ -100,12 +100,12 @@ fn integers_that_are_none_are_refused() {
     let array = |data: [f32; 3]| ArrayD::from_shape_vec(IxDyn(&[1, 3]), data.to_vec()).unwrap();
     let data = Calibration::from_array(array([6.0, 0.0, 3.0]));
     let program = model.compile(&data, &CompileOptions::default(), &mut |_| {}).unwrap().program;
-    let quantized = |data| vouch_models::quantize_all(&program, &[array(data)]);
+    let quantized = |data| quantize_all(&program, &[array(data)]);
     assert_eq!(quantized([6.0, 0.0, 3.0]).unwrap(), [[6, 0, 3]]);
     let text = quantized([6.0, 0.5, 3.0]).unwrap_err().to_string();
     assert!(text.contains("position [0, 1]") && text.contains("not whole"), "{text}");
     assert!(matches!(quantized([40000.0, 0.0, 0.0]), Err(ModelError::OutOfRange { .. })));
-    let error = vouch_program::execute(&program, &quantized([6.0, 7.0, 3.0]).unwrap()).unwrap_err().to_string();
+    let error = execute(&program, &quantized([6.0, 7.0, 3.0]).unwrap()).unwrap_err().to_string();
     assert!(error.contains("Gather_y") && error.contains("from 0 to 6"), "{error}");
     // The runtime's own words for the same, at compile time.
     assert!(
@@ -140,16 +140,16 @@ fn tokens_of_a_long_table() {
     let program = model.compile(&calibration, &CompileOptions::default(), &mut |_| {}).unwrap().program;
     assert!(matches!(program.nodes[program.inputs[0].node.index()].op, Op::Input { bits: 17 }));
     let given = [0.0, 32_768.0, (WORDS - 1) as f32];
-    let integers = vouch_models::quantize_all(&program, &[tokens(given)]).unwrap();
-    let execution = vouch_program::execute(&program, &integers).unwrap();
+    let integers = quantize_all(&program, &[tokens(given)]).unwrap();
+    let execution = execute(&program, &integers).unwrap();
     let found = vouch_models::outputs(&program, &execution).swap_remove(0);
     for (token, value) in given.iter().zip(&found) {
         assert!((data[*token as usize] - value).abs() < 1e-3, "{token}: {value}");
     }
-    let beyond = vouch_models::quantize_all(&program, &[tokens([70_000.0, 0.0, 0.0])]);
+    let beyond = quantize_all(&program, &[tokens([70_000.0, 0.0, 0.0])]);
     assert!(matches!(beyond, Err(ModelError::OutOfRange { .. })));
-    let none = vouch_models::quantize_all(&program, &[tokens([WORDS as f32, 0.0, 0.0])]).unwrap();
-    assert!(vouch_program::execute(&program, &none).is_err());
+    let none = quantize_all(&program, &[tokens([WORDS as f32, 0.0, 0.0])]).unwrap();
+    assert!(execute(&program, &none).is_err());
 }
 
 #[test]
@@ -162,8 +162,8 @@ fn quotients_and_remainders_of_integers() {
         let model = Model::from_bytes(&bytes(&model)).unwrap();
         let program = model.compile(&Calibration::from_array(data.clone()), &CompileOptions::default(), &mut |_| {});
         let program = program.unwrap().program;
-        let integers = vouch_models::quantize_all(&program, &[data]).unwrap();
-        let execution = vouch_program::execute(&program, &integers).unwrap();
+        let integers = quantize_all(&program, &[data]).unwrap();
+        let execution = execute(&program, &integers).unwrap();
         let found = vouch_models::outputs(&program, &execution).swap_remove(0);
         found.iter().map(|&y| y as i64).collect::<Vec<_>>()
     };
@@ -247,7 +247,7 @@ fn operators_of_integers() {
     }
 }
 
-/// A chain of quantized operators gives the very integers that their definitions give, computed with whole numbers.
+/// A chain of quantized operators, in both forms, gives the very integers that their definitions give, computed with whole numbers.
 #[test]
 fn integers_of_a_chain_are_exact() {
     const ROWS: usize = 16;
@@ -274,14 +274,33 @@ fn integers_of_a_chain_are_exact() {
         scalar("ys", ys),
         zero("yz", DataType::Uint8, zeros[2]),
     ];
-    let nodes = vec![
-        node("QuantizeLinear", &["x", "xs", "xz"], "q", vec![]),
+    let quantize =
+        |x: &str, of: &str, y: &str| node("QuantizeLinear", &[x, &format!("{of}s"), &format!("{of}z")], y, vec![]);
+    let back = |x: &str, of: &str, y: &str, axis: Vec<AttributeProto>| {
+        node("DequantizeLinear", &[x, &format!("{of}s"), &format!("{of}z")], y, axis)
+    };
+    let whole = vec![
+        quantize("x", "x", "q"),
         node("QLinearMatMul", &["q", "xs", "xz", "v", "vs", "vz", "ps", "pz"], "p", vec![]),
         node("QLinearMatMul", &["p", "ps", "pz", "w", "ws", "wz", "ys", "yz"], "y", vec![]),
     ];
+    let there_and_back = vec![
+        quantize("x", "x", "q"),
+        back("q", "x", "d", vec![]),
+        back("v", "v", "vd", vec![int("axis", 1)]),
+        node("MatMul", &["d", "vd"], "m", vec![]),
+        quantize("m", "p", "p"),
+        back("p", "p", "e", vec![]),
+        back("w", "w", "wd", vec![]),
+        node("Gemm", &["e", "wd"], "g", vec![]),
+        quantize("g", "y", "y"),
+    ];
     let shape = [ROWS as i64, INNER as i64];
-    let compiled = compile(&model(vec![declared("x", &shape)], weights, nodes, &["y"]), &shape, 2.0).unwrap();
-    let program = &compiled.program;
+    let programs = [whole, there_and_back].map(|nodes| {
+        let model = model(vec![declared("x", &shape)], weights.clone(), nodes, &["y"]);
+        compile(&model, &shape, 2.0).unwrap().program
+    });
+    let [program, other] = &programs;
     let data = noise(40 * ROWS * INNER, 9);
     // What lies so near a tie that the scales' last digits decide is no number.
     let step = |value: f64, zero: i32, [least, most]: [f64; 2]| {
@@ -294,6 +313,7 @@ fn integers_of_a_chain_are_exact() {
         let integers = quantize_all(program, &[x]).unwrap();
         let held = dequantize(program, &program.inputs[0], &integers[0]).unwrap();
         let found = execute(program, &integers).unwrap().outputs()[0].to_vec();
+        assert_eq!(execute(other, &integers).unwrap().outputs()[0], found);
         let q = |x: &f32| step(f64::from(*x) / f64::from(xs), zeros[0], [0.0, 255.0]);
         let q: Vec<Option<i64>> = held.iter().map(q).collect();
         let product = |lhs: &[i64], zero: i32, rhs: &[i32], column: usize, columns: usize| -> i64 {
@@ -384,4 +404,50 @@ fn check_quantized(shape: &[i64], weights: Vec<TensorProto>, nodes: Vec<NodeProt
     let output = &compiled.report.outputs[0];
     assert!(output.largest_error <= 1.01 * step && output.mean_error < 0.03 * step, "{}", compiled.report);
     compiled
+}
+
+/// A layer with a bias and a ReLU between integers and floats: the ReLU goes where no integer is below its zero point, and the steps are those of plain arithmetic; where another
+/// operator reads what comes back, it stays as it is.
+#[test]
+fn layers_between_integers_and_floats() {
+    let conv = |zero_point: i32, read_again: bool| {
+        let matrix = noise(4 * 3 * 9, 3).iter().map(|x| (x * 127.0).round() as i32).collect();
+        let weights = vec![
+            scalar("xs", 0.017_3),
+            zero("xz", DataType::Uint8, 118),
+            bytes_of("w", &[4, 3, 3, 3], DataType::Int8, matrix),
+            floats("ws", &[4], vec![0.003_1, 0.002_7, 0.005_3, 0.001_9]),
+            bytes_of("wz", &[4], DataType::Int8, vec![0; 4]),
+            bytes_of("b", &[4], DataType::Int32, vec![500, -700, 20, 0]),
+            floats("bs", &[4], vec![5.363e-5, 4.671e-5, 9.169e-5, 3.287e-5]),
+            scalar("ys", 0.009_7),
+            zero("yz", DataType::Uint8, zero_point),
+        ];
+        let quantize =
+            |x: &str, of: &str, y: &str| node("QuantizeLinear", &[x, &format!("{of}s"), &format!("{of}z")], y, vec![]);
+        let mut nodes = vec![
+            quantize("x", "x", "q"),
+            node("DequantizeLinear", &["q", "xs", "xz"], "d", vec![]),
+            node("DequantizeLinear", &["w", "ws", "wz"], "wd", vec![int("axis", 0)]),
+            node("DequantizeLinear", &["b", "bs"], "bd", vec![int("axis", 0)]),
+            node("Conv", &["d", "wd", "bd"], "c", vec![ints("pads", &[1, 1, 1, 1])]),
+            node("Relu", &["c"], "r", vec![]),
+            quantize("r", "y", "p"),
+            node("DequantizeLinear", &["p", "ys", "yz"], "s", vec![]),
+        ];
+        let last = if read_again {
+            vec![node("ReduceMax", &["d"], "n", vec![]), node("Add", &["s", "n"], "y", vec![])]
+        } else {
+            vec![node("Identity", &["s"], "y", vec![])]
+        };
+        nodes.extend(last);
+        check_quantized(&[1, 3, 6, 6], weights, nodes, 0.009_7)
+    };
+    let rounded = |compiled: &Compiled| {
+        let shift = |op: &Op| matches!(op, Op::Apply { shift: 32, .. });
+        count(compiled, shift)
+    };
+    assert_eq!(rounded(&conv(0, false)), 1);
+    assert_eq!(rounded(&conv(3, false)), 0);
+    assert_eq!(rounded(&conv(0, true)), 0);
 }

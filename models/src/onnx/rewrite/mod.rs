@@ -1,6 +1,7 @@
 //! Operators that are defined by others, written as those before anything else sees the graph.
 //!
-//! - [`quantized`]: `QLinearConv`, `QLinearMatMul`, `MatMulInteger` and `ConvInteger`, by ONNX's own definition of them; and `DynamicQuantizeLinear`.
+//! - [`quantized`]: `QLinearConv`, `QLinearMatMul`, `MatMulInteger` and `ConvInteger`; and `DynamicQuantizeLinear`. [`steps`]: products between
+//!   QuantizeLinear and DequantizeLinear, as those.
 //! - [`tables`]: scalers, normalizers and linear models of `ai.onnx.ml`; [`trees`]: its ensembles of trees,
 //!   of which [`ensemble`] reads what they say, and [`roots`] the form of version 5.
 //! - [`support`]: its support vector machines.
@@ -24,6 +25,7 @@ mod scalars;
 mod scatter;
 mod settle;
 mod shaped;
+mod steps;
 mod support;
 mod tables;
 mod trees;
@@ -88,6 +90,7 @@ pub fn rewritten() -> impl Iterator<Item = &'static str> {
 ///
 /// If one says what is not supported, or makes no sense.
 pub fn rewrite(graph: &mut GraphProto, opset: i64) -> Result<Vec<Thresholds>, ModelError> {
+    steps::write(graph);
     let mut thresholds = Vec::new();
     for node in std::mem::take(&mut graph.node) {
         let Some((_, _, write)) = OPERATORS.iter().find(|(domain, name, _)| is(&node, domain, name)) else {
