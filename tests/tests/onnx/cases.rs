@@ -1,6 +1,6 @@
 //! A small model of each supported operator.
 
-use super::proto::{Message, attribute, bytes, floats, integers, node, table_node};
+use super::proto::{Message, attribute, bytes, floats, integers, node, node_of, table_node};
 
 /// From -1 to 1, the same everywhere.
 pub fn noise(count: usize, seed: u32) -> Vec<f32> {
@@ -338,6 +338,14 @@ fn movements() -> Vec<Case> {
         },
         of_integers("QLinearConv", &[1, 2, 4, 4], &[3, 2, 3, 3]),
         of_integers("QLinearMatMul", &[3, 4], &[4, 5]),
+        of_integers("QGemm", &[3, 4], &[4, 5]),
+        through_integers("QLinearAdd", &["q", "s", "z", "w", "t", "z", "u", "z"], vec![]),
+        through_integers("QLinearMul", &["q", "s", "z", "w", "t", "z", "u", "z"], vec![]),
+        through_integers("QLinearSigmoid", &["q", "s", "z", "t", "z"], vec![]),
+        through_integers("QLinearLeakyRelu", &["q", "s", "z", "u", "z"], vec![attribute::float("alpha", 0.2)]),
+        through_integers("QLinearGlobalAveragePool", &["q", "s", "z", "t", "z"], vec![]),
+        through_integers("QLinearAveragePool", &["q", "s", "z", "t", "z"], vec![ints("kernel_shape", &[2, 2])]),
+        through_integers("QLinearConcat", &["u", "z", "q", "s", "z", "q", "s", "z"], vec![int("axis", 1)]),
         of_whole_numbers("ConvInteger", &[1, 2, 4, 4], &[3, 2, 3, 3], bytes("v", &[], &[90])),
         of_whole_numbers("MatMulInteger", &[3, 4], &[4, 5], bytes("v", &[5], &[0, 90, 100, 128, 255])),
         by_its_range(),
@@ -577,8 +585,23 @@ fn of_integers(operator: &'static str, shape: &[i64], weights: &[i64]) -> Case {
         ],
         nodes: vec![
             node("QuantizeLinear", &["x", "s", "z"], "q", &[]),
-            node(operator, &["q", "s", "z", "w", "t", "z", "u", "z"], "p", &[]),
+            match operator {
+                "QGemm" => {
+                    node_of("com.microsoft", operator, &["q", "s", "z", "w", "t", "z", "", "u", "z"], &["p"], &[])
+                }
+                _ => node(operator, &["q", "s", "z", "w", "t", "z", "u", "z"], "p", &[]),
+            },
             node("DequantizeLinear", &["p", "u", "z"], "y", &[]),
         ],
     }
+}
+
+/// One of onnxruntime's own operators of bytes, between those that take to bytes and back.
+fn through_integers(operator: &'static str, inputs: &[&str], attributes: Vec<Message>) -> Case {
+    let shape = [1, 2, 4, 4];
+    let mut case = of_integers(operator, &shape, &shape);
+    case.nodes[1] = node_of("com.microsoft", operator, inputs, &["p"], &attributes);
+    let last = if inputs.contains(&"u") { "u" } else { "t" };
+    case.nodes[2] = node("DequantizeLinear", &["p", last, "z"], "y", &[]);
+    case
 }

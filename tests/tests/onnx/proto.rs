@@ -110,9 +110,14 @@ pub fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Message
 
 /// Of the domain for tables.
 pub fn table_node(operator: &str, inputs: &[&str], outputs: &[&str], attributes: &[Message]) -> Message {
+    node_of("ai.onnx.ml", operator, inputs, outputs, attributes)
+}
+
+/// Of a domain.
+pub fn node_of(domain: &str, operator: &str, inputs: &[&str], outputs: &[&str], attributes: &[Message]) -> Message {
     let message = inputs.iter().fold(Message::default(), |message, input| message.text(1, input));
     let message = outputs.iter().fold(message, |message, output| message.text(2, output));
-    message.text(3, &format!("the {operator}")).text(4, operator).each(5, attributes).text(7, "ai.onnx.ml")
+    message.text(3, &format!("the {operator}")).text(4, operator).each(5, attributes).text(7, domain)
 }
 
 fn declared(name: &str, shape: Option<&[i64]>) -> Message {
@@ -132,7 +137,7 @@ pub fn model(opset: i64, shape: &[i64], weights: &[Message], nodes: &[Message]) 
 pub fn model_of([opset, tables]: [i64; 2], shape: &[i64], weights: &[Message], nodes: &[Message]) -> Vec<u8> {
     let graph = Message::default().each(1, nodes).text(2, "test").each(5, weights);
     let graph = graph.each(11, &[declared("x", Some(shape))]).each(12, &[declared("y", None)]);
-    let [own, tables] =
-        [("", opset), ("ai.onnx.ml", tables)].map(|(name, v)| Message::default().text(1, name).int(2, v));
-    Message::default().int(1, 8).bytes(7, &graph.0).each(8, &[own, tables]).0
+    let versions = [("", opset), ("ai.onnx.ml", tables), ("com.microsoft", 1)];
+    let versions = versions.map(|(name, version)| Message::default().text(1, name).int(2, version));
+    Message::default().int(1, 8).bytes(7, &graph.0).each(8, &versions).0
 }

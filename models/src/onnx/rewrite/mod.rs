@@ -41,7 +41,7 @@ pub use settle::{constants, live, settle};
 type Rewrite = fn(&mut Rewriting) -> Result<(), ModelError>;
 
 /// The operators that are written as others, each with its domain and with what writes it.
-const OPERATORS: [(&str, &str, Rewrite); 32] = [
+const OPERATORS: [(&str, &str, Rewrite); 40] = [
     ("", "ArgMin", reductions::smallest),
     ("", "ConvInteger", quantized::integer_convolution),
     ("", "DynamicQuantizeLinear", quantized::by_its_range),
@@ -60,6 +60,14 @@ const OPERATORS: [(&str, &str, Rewrite); 32] = [
     ("", "ReduceSumSquare", reductions::sum_of_squares),
     ("", "Swish", reductions::swish),
     ("", "TopK", order::largest),
+    (MICROSOFT, "QGemm", quantized::gemm),
+    (MICROSOFT, "QLinearAdd", quantized::sum),
+    (MICROSOFT, "QLinearAveragePool", quantized::average),
+    (MICROSOFT, "QLinearConcat", quantized::side_by_side),
+    (MICROSOFT, "QLinearGlobalAveragePool", quantized::average_of_all),
+    (MICROSOFT, "QLinearLeakyRelu", quantized::leaky_relu),
+    (MICROSOFT, "QLinearMul", quantized::factors),
+    (MICROSOFT, "QLinearSigmoid", quantized::sigmoid),
     (TABLES, "ArrayFeatureExtractor", tables::columns),
     (TABLES, "Binarizer", tables::binarizer),
     (TABLES, "FeatureVectorizer", tables::side_by_side),
@@ -76,6 +84,8 @@ const OPERATORS: [(&str, &str, Rewrite); 32] = [
     (TABLES, "ZipMap", tables::zip_map),
 ];
 
+/// The domain of what onnxruntime adds of its own.
+const MICROSOFT: &str = "com.microsoft";
 /// The domain of what scikit-learn and its like are exported to.
 const TABLES: &str = "ai.onnx.ml";
 

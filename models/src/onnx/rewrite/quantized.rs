@@ -1,6 +1,7 @@
 //! Products of integers. With a scale each, what is computed keeps its integers, less their zero point; the weights' scale is that of a step of the result by a
 //! step of the operand, so that the sum counts the result's steps, and is rounded to whole ones. Without, they are products of whole numbers.
 
+use tract_onnx::pb::AttributeProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::node::{Rewriting, int};
@@ -24,6 +25,118 @@ pub(super) fn convolution(node: &mut Rewriting) -> Result<(), ModelError> {
     let sum = node.compute("Conv", &factors, "y", attributes);
     let result = node.result(0);
     node.define("QuantizeLinear", &[&sum, &one, &yz], &result, vec![]);
+    Ok(())
+}
+
+/// `a a_scale a_zero b b_scale b_zero [c] [y_scale] [y_zero]`, `c` of scale `a_scale·b_scale`; floats where the result has no scale.
+pub(super) fn gemm(node: &mut Rewriting) -> Result<(), ModelError> {
+    let mut all = [const { String::new() }; 6];
+    for (position, name) in all.iter_mut().enumerate() {
+        *name = node.operand(position)?;
+    }
+    let [a, a_scale, a_zero, b, b_scale, b_zero] = all;
+    if node.float("alpha")?.unwrap_or(1.0) != 1.0 {
+        return Err(node.refuse("alpha", "other than 1 is not supported"));
+    }
+    let [trans_a, trans_b] = [node.int("transA")?.unwrap_or(0), node.int("transB")?.unwrap_or(0)];
+    let attributes = vec![int("transA", trans_a), int("transB", trans_b)];
+    let one = node.numbers("one", &[], &[1.0]);
+    let (scale, own) = match node.optional(7) {
+        Some(ys) => (in_steps(node, &b_scale, &a_scale, &ys), one.clone()),
+        None => (b_scale, a_scale.clone()),
+    };
+    let lhs = node.compute("DequantizeLinear", &[&a, &own, &a_zero], "a", vec![]);
+    // One scale for all, or one for each of the result's columns.
+    let rhs = node.compute("DequantizeLinear", &[&b, &scale, &b_zero], "b", vec![int("axis", i64::from(trans_b == 0))]);
+    let mut factors = vec![lhs, rhs];
+    if let Some(given) = node.optional(6) {
+        let float = node.compute("Cast", &[&given], "float c", vec![int("to", DataType::Float as i64)]);
+        let scale = node.compute("Mul", &[&scale, &own], "scale of c", vec![]);
+        factors.push(node.compute("Mul", &[&float, &scale], "c", vec![]));
+    }
+    let factors: Vec<&str> = factors.iter().map(String::as_str).collect();
+    let result = node.result(0);
+    if node.optional(7).is_none() {
+        node.define("Gemm", &factors, &result, attributes);
+        return Ok(());
+    }
+    let sum = node.compute("Gemm", &factors, "y", attributes);
+    let zero = node.optional(8);
+    let operands = [Some(sum), Some(one), zero].into_iter().flatten().collect::<Vec<_>>();
+    node.define("QuantizeLinear", &operands.iter().map(String::as_str).collect::<Vec<_>>(), &result, vec![]);
+    Ok(())
+}
+
+/// `a a_scale a_zero b b_scale b_zero y_scale y_zero`: their sum.
+pub(super) fn sum(node: &mut Rewriting) -> Result<(), ModelError> {
+    through(node, "Add", &[0, 3], 6, vec![])
+}
+
+/// As [`sum`]: their product, element by element.
+pub(super) fn factors(node: &mut Rewriting) -> Result<(), ModelError> {
+    through(node, "Mul", &[0, 3], 6, vec![])
+}
+
+/// `x x_scale x_zero y_scale y_zero`.
+pub(super) fn sigmoid(node: &mut Rewriting) -> Result<(), ModelError> {
+    through(node, "Sigmoid", &[0], 3, vec![])
+}
+
+/// As [`sigmoid`].
+pub(super) fn leaky_relu(node: &mut Rewriting) -> Result<(), ModelError> {
+    let attributes = node.hand_on();
+    through(node, "LeakyRelu", &[0], 3, attributes)
+}
+
+/// As [`sigmoid`].
+pub(super) fn average(node: &mut Rewriting) -> Result<(), ModelError> {
+    let attributes = of_channels_first(node)?;
+    through(node, "AveragePool", &[0], 3, attributes)
+}
+
+/// As [`sigmoid`].
+pub(super) fn average_of_all(node: &mut Rewriting) -> Result<(), ModelError> {
+    let attributes = of_channels_first(node)?;
+    through(node, "GlobalAveragePool", &[0], 3, attributes)
+}
+
+/// `y_scale y_zero`, then `x x_scale x_zero` of each that stands side by side.
+pub(super) fn side_by_side(node: &mut Rewriting) -> Result<(), ModelError> {
+    let places: Vec<usize> = (2..node.operands().len()).step_by(3).collect();
+    let attributes = node.hand_on();
+    through(node, "Concat", &places, 0, attributes)
+}
+
+/// All attributes of an operator whose images have their channels first.
+fn of_channels_first(node: &mut Rewriting) -> Result<Vec<AttributeProto>, ModelError> {
+    if node.int("channels_last")?.unwrap_or(0) != 0 {
+        return Err(node.refuse("channels_last", "not supported; images need their channels first"));
+    }
+    let attributes = node.hand_on().into_iter();
+    Ok(attributes.filter(|attribute| attribute.name != "channels_last").collect())
+}
+
+/// An operator of floats between integers: its operands, each with a scale and a zero point behind it, are at these places, the result's scale and zero point at that one.
+fn through(
+    node: &mut Rewriting,
+    operator: &str,
+    places: &[usize],
+    result_at: usize,
+    attributes: Vec<AttributeProto>,
+) -> Result<(), ModelError> {
+    let mut operands = Vec::new();
+    for &place in places {
+        let (integers, scale) = (node.operand(place)?, node.operand(place + 1)?);
+        let all: Vec<String> = [Some(integers), Some(scale), node.optional(place + 2)].into_iter().flatten().collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        operands.push(node.compute("DequantizeLinear", &all, &format!("operand {place}"), vec![]));
+    }
+    let operands: Vec<&str> = operands.iter().map(String::as_str).collect();
+    let floats = node.compute(operator, &operands, "y", attributes);
+    let all = [Some(floats), Some(node.operand(result_at)?), node.optional(result_at + 1)];
+    let all: Vec<String> = all.into_iter().flatten().collect();
+    let result = node.result(0);
+    node.define("QuantizeLinear", &all.iter().map(String::as_str).collect::<Vec<_>>(), &result, vec![]);
     Ok(())
 }
 
