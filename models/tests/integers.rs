@@ -406,6 +406,29 @@ fn check_quantized(shape: &[i64], weights: Vec<TensorProto>, nodes: Vec<NodeProt
     compiled
 }
 
+/// A product of two computed factors that is small in steps of the result.
+#[test]
+fn small_computed_factors() {
+    for scale in [0.02, 2e-4, 1e-5] {
+        let bytes = |of: &str| zero(of, DataType::Uint8, 128);
+        let own = vec![
+            scalar("xs", 0.02),
+            bytes("xz"),
+            scalar("ps", 0.02),
+            bytes("pz"),
+            scalar("ys", 0.02 / scale),
+            bytes("yz"),
+        ];
+        let nodes = vec![
+            node("QuantizeLinear", &["x", "xs", "xz"], "q", vec![]),
+            node("Transpose", &["q"], "t", vec![ints("perm", &[1, 0])]),
+            node("QLinearMatMul", &["q", "xs", "xz", "t", "ps", "pz", "ys", "yz"], "p", vec![]),
+            node("DequantizeLinear", &["p", "ys", "yz"], "y", vec![]),
+        ];
+        check_quantized(&[6, 6], own, nodes, f64::from(0.02 / scale));
+    }
+}
+
 /// A layer with a bias and a ReLU between integers and floats: the ReLU goes where no integer is below its zero point, and the steps are those of plain arithmetic; where another
 /// operator reads what comes back, it stays as it is.
 #[test]

@@ -2,14 +2,13 @@
 //! step of the operand, so that the sum counts the result's steps, and is rounded to whole ones. Without, they are products of whole numbers.
 
 use tract_onnx::pb::AttributeProto;
-use tract_onnx::pb::tensor_proto::DataType;
 
 use super::node::{Rewriting, int};
 use crate::error::ModelError;
 
 /// `x x_scale x_zero w w_scale w_zero y_scale y_zero [bias]`, the bias of scale `x_scale·w_scale`.
 pub(super) fn convolution(node: &mut Rewriting) -> Result<(), ModelError> {
-    let [x, xs, xz, w, ws, wz, ys, yz] = operands(node)?;
+    let [x, xs, xz, w, ws, wz, ys, yz] = first(node)?;
     let one = node.numbers("one", &[], &[1.0]);
     let image = node.compute("DequantizeLinear", &[&x, &one, &xz], "x", vec![]);
     // One scale for all, or one for each of the result's channels.
@@ -17,7 +16,7 @@ pub(super) fn convolution(node: &mut Rewriting) -> Result<(), ModelError> {
     let weights = node.compute("DequantizeLinear", &[&w, &scale, &wz], "w", vec![int("axis", 0)]);
     let mut factors = vec![image, weights];
     if let Some(given) = node.optional(8) {
-        let float = node.compute("Cast", &[&given], "float bias", vec![int("to", DataType::Float as i64)]);
+        let float = node.numbers_of(&given, "float bias");
         factors.push(node.compute("Mul", &[&float, &scale], "bias", vec![]));
     }
     let attributes = node.hand_on();
@@ -30,11 +29,7 @@ pub(super) fn convolution(node: &mut Rewriting) -> Result<(), ModelError> {
 
 /// `a a_scale a_zero b b_scale b_zero [c] [y_scale] [y_zero]`, `c` of scale `a_scale·b_scale`; floats where the result has no scale.
 pub(super) fn gemm(node: &mut Rewriting) -> Result<(), ModelError> {
-    let mut all = [const { String::new() }; 6];
-    for (position, name) in all.iter_mut().enumerate() {
-        *name = node.operand(position)?;
-    }
-    let [a, a_scale, a_zero, b, b_scale, b_zero] = all;
+    let [a, a_scale, a_zero, b, b_scale, b_zero] = first(node)?;
     if node.float("alpha")?.unwrap_or(1.0) != 1.0 {
         return Err(node.refuse("alpha", "other than 1 is not supported"));
     }
@@ -50,7 +45,7 @@ pub(super) fn gemm(node: &mut Rewriting) -> Result<(), ModelError> {
     let rhs = node.compute("DequantizeLinear", &[&b, &scale, &b_zero], "b", vec![int("axis", i64::from(trans_b == 0))]);
     let mut factors = vec![lhs, rhs];
     if let Some(given) = node.optional(6) {
-        let float = node.compute("Cast", &[&given], "float c", vec![int("to", DataType::Float as i64)]);
+        let float = node.numbers_of(&given, "float c");
         let scale = node.compute("Mul", &[&scale, &own], "scale of c", vec![]);
         factors.push(node.compute("Mul", &[&float, &scale], "c", vec![]));
     }
@@ -142,7 +137,7 @@ fn through(
 
 /// `a a_scale a_zero b b_scale b_zero y_scale y_zero`.
 pub(super) fn product(node: &mut Rewriting) -> Result<(), ModelError> {
-    let [a, a_scale, a_zero, b, b_scale, b_zero, ys, yz] = operands(node)?;
+    let [a, a_scale, a_zero, b, b_scale, b_zero, ys, yz] = first(node)?;
     let one = node.numbers("one", &[], &[1.0]);
     let lhs = node.compute("DequantizeLinear", &[&a, &one, &a_zero], "a", vec![]);
     // One scale for all, or one for each of the result's columns.
@@ -214,8 +209,9 @@ fn from_zero(node: &mut Rewriting, position: usize, shape: Option<&[i64]>) -> Re
     Ok(node.compute("Sub", &[&factor, &zero], &format!("factor {position} from zero"), vec![]))
 }
 
-fn operands(node: &Rewriting) -> Result<[String; 8], ModelError> {
-    let mut all = [const { String::new() }; 8];
+/// The first operands, which must be there.
+fn first<const COUNT: usize>(node: &Rewriting) -> Result<[String; COUNT], ModelError> {
+    let mut all = [const { String::new() }; COUNT];
     for (position, name) in all.iter_mut().enumerate() {
         *name = node.operand(position)?;
     }
