@@ -189,3 +189,39 @@ fn nodes_may_have_one_name() {
     nodes.iter_mut().for_each(|node| node.name = "node".into());
     close(run(&model(vec![declared("x", &[2, 3])], vec![], nodes, &["y"]), &Fixed::default()).unwrap(), |x| x);
 }
+
+/// A branch reads what lies between integers and a product, which nothing around it reads: it is what it was.
+#[test]
+fn branches_read_what_quantized_products_read() {
+    let scalar = |name: &str, value: f32| floats(name, &[], vec![value]);
+    let bytes_of = |name: &str, dims: &[i64], kind: DataType, data: Vec<i32>| TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: kind as i32,
+        int32_data: data,
+        ..TensorProto::default()
+    };
+    let own = vec![
+        scalar("s", 0.01),
+        bytes_of("z", &[], DataType::Uint8, vec![128]),
+        bytes_of("w", &[3, 3], DataType::Int8, vec![100, 0, 0, 0, 100, 0, 0, 0, 100]),
+        bytes_of("v", &[], DataType::Int8, vec![0]),
+        bytes_of("yes", &[], DataType::Bool, vec![1]),
+    ];
+    let sides = ["then_branch", "else_branch"]
+        .map(|side| branch(side, vec![node("Identity", &["d"], "again", vec![])], vec![], "again"));
+    let nodes = vec![
+        node("QuantizeLinear", &["x", "s", "z"], "q", vec![]),
+        node("DequantizeLinear", &["q", "s", "z"], "d", vec![]),
+        node("DequantizeLinear", &["w", "s", "v"], "u", vec![]),
+        node("MatMul", &["d", "u"], "m", vec![]),
+        node("QuantizeLinear", &["m", "s", "z"], "p", vec![]),
+        node("DequantizeLinear", &["p", "s", "z"], "b", vec![]),
+        node("If", &["yes"], "c", sides.into()),
+        node("Add", &["b", "c"], "y", vec![]),
+    ];
+    let (float, fixed) = run(&model(vec![declared("x", &[2, 3])], own, nodes, &["y"]), &Fixed::default()).unwrap();
+    for ((x, float), fixed) in common::noise(6, 3).into_iter().zip(float).zip(fixed) {
+        assert!((2.0 * x - float).abs() < 0.03 && (float - fixed).abs() < 0.03, "{x}: {float} {fixed}");
+    }
+}

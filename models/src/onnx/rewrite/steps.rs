@@ -27,8 +27,11 @@ struct Product {
     bias: f32,
 }
 
-/// Writes those products.
+/// Writes those products, if all that reads a tensor is seen here: no graph is within a node.
 pub(super) fn write(graph: &mut GraphProto) {
+    if graph.node.iter().flat_map(|node| &node.attribute).any(|a| a.g.is_some() || !a.graphs.is_empty()) {
+        return;
+    }
     let products = find(graph);
     let mut gone = BTreeSet::new();
     let mut added = Vec::new();
@@ -127,10 +130,10 @@ impl<'g> Graph<'g> {
         {
             return None;
         }
-        let (mut result, mut relu) = (self.only_reader(&node.output[0])?, None);
+        let (mut result, mut relu) = (self.only_reader(node.output.first()?)?, None);
         if self.graph.node[result].op_type == "Relu" {
             relu = Some(result);
-            result = self.only_reader(&self.graph.node[result].output[0])?;
+            result = self.only_reader(self.graph.node[result].output.first()?)?;
         }
         let behind = &self.graph.node[result];
         if behind.op_type != "QuantizeLinear" || !is_plain(behind) {
