@@ -58,6 +58,7 @@ fn a_models_contracts_do_what_the_compiled_ones_do() {
         let address = chain.deploy(&creation_code(folder, &format!("{name}Key")));
         assert_eq!(chain.code(address).to_vec(), key_code(key).unwrap());
         // Verifier and key in one, but for the longer keys.
+        println!("{}: a key of {} bytes", deployed.name, key.body().len());
         assert_eq!(fits_in_one(key), key.shell.columns == Columns::packed(1));
         if !fits_in_one(key) {
             continue;
