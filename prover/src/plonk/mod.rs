@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Cost at `2^k` rows in one lane: fourteen multi-scalar multiplications and, for each of six cosets, an FFT of each column. With four columns to
-//! a commitment the multiplications are six, two of `2^k` scalars' size and four of four times that, or one and a half.
+//! a commitment the multiplications are six: one of `2^k` scalars, one of twice and four of four times as many.
 //!
 //! It knows the shape of the shell's circuit and its gates, not what they are for.
 

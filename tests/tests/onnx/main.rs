@@ -16,6 +16,7 @@ use vouch_verifier::{PreparedCore, verify_core};
 mod cases;
 mod composed;
 mod proto;
+mod quantized;
 mod runtime;
 
 use cases::{Case, cases, noise};
@@ -174,10 +175,21 @@ fn inferences_of_every_operator_can_stand_side_by_side() {
     }
 }
 
+/// The page of operators.
+fn page() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/OPERATORS.md")).unwrap()
+}
+
+/// What a column of the page says of an operator.
+fn said_of<'p>(page: &'p str, operator: &str, column: usize) -> &'p str {
+    let row = page.lines().find(|line| line.starts_with(&format!("| {operator} |"))).expect("each operator has a row");
+    row.split('|').nth(column).map(str::trim).expect("each row has all columns")
+}
+
 /// The page says what each operator commits to in the first case here that has it alone, or else has it.
 #[test]
 fn the_page_counts_the_cells() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/OPERATORS.md")).unwrap();
+    let page = page();
     let cases = cases();
     let mut wrong = Vec::new();
     for operator in supported_operators() {
@@ -185,9 +197,7 @@ fn the_page_counts_the_cells() {
         let case = having().min_by_key(|case| case.operators.len() > 1).expect("each operator has a case");
         let count = cells(case, operator);
         let count = if count.fract() == 0.0 { format!("{count}") } else { format!("{count:.1}") };
-        let row =
-            page.lines().find(|line| line.starts_with(&format!("| {operator} |"))).expect("each operator has a row");
-        if row.split('|').nth(4).map(str::trim) != Some(&count) {
+        if said_of(&page, operator, 4) != count {
             wrong.push(format!("{operator}: {count}"));
         }
     }
@@ -215,13 +225,11 @@ fn distance(case: &Case) -> f64 {
 /// What the page says of each operator's exactness is what its own cases show on inputs that fixed point holds as they are.
 #[test]
 fn the_page_says_what_is_exact() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/OPERATORS.md")).unwrap();
+    let page = page();
     let cases = cases();
     let mut wrong = Vec::new();
     for operator in supported_operators() {
-        let row =
-            page.lines().find(|line| line.starts_with(&format!("| {operator} |"))).expect("each operator has a row");
-        let said = row.split('|').nth(5).map(str::trim).unwrap_or_default();
+        let said = said_of(&page, operator, 5);
         let own: Vec<&Case> = cases.iter().filter(|case| case.operators == [operator]).collect();
         let distances: Vec<f64> = own.iter().map(|case| distance(case)).collect();
         let most = distances.iter().fold(0.0f64, |most, distance| most.max(*distance));
