@@ -15,7 +15,7 @@ use thiserror::Error;
 /// First bytes of every file.
 const MAGIC: &[u8; 6] = b"VOUCH\n";
 /// Version of the container and of all bodies.
-pub const VERSION: u16 = 14;
+pub const VERSION: u16 = 15;
 const LENGTH_AT: usize = MAGIC.len() + 2 + 2;
 const HEAD: usize = LENGTH_AT + 8;
 const DIGEST: usize = 32;

@@ -23,7 +23,7 @@ use crate::validate::{
 };
 
 /// Version of the protocol; part of every key's digest.
-pub const PROTOCOL_VERSION: u32 = 20;
+pub const PROTOCOL_VERSION: u32 = 21;
 /// Most chunks of one vector.
 pub const MAX_CHUNKS: usize = 1 << 20;
 

@@ -244,11 +244,11 @@ fn follow(
             let (input, index) = (&values[input.0 as usize], &values[index.0 as usize]);
             values[out.0 as usize] = index.iter().map(|i| input[*i as usize]).collect();
         }
-        Recipe::Pick(Pick { rows, position, end, out }) => {
-            let positions = evaluator.rows(position, values);
+        Recipe::Pick(Pick { rows, index, count, position, out }) => {
+            let [indices, positions] = [index, position].map(|column| evaluator.rows(column, values));
             let rows = &values[rows.0 as usize];
-            let picked = positions.iter().enumerate().map(|(row, at)| {
-                let at = Some(*at).filter(|at| at < end).and_then(|at| usize::try_from(at).ok());
+            let picked = indices.iter().zip(positions).enumerate().map(|(row, (index, at))| {
+                let at = usize::try_from(at).ok().filter(|_| (0..*count).contains(index));
                 at.map(|at| rows[at]).ok_or_else(|| WitnessError::Index { what: name(out), row })
             });
             values[out.0 as usize] = picked.collect::<Result<_, _>>()?;

@@ -4,7 +4,7 @@ from types import SimpleNamespace as Struct
 
 from field import keccak
 
-VERSION = 14
+VERSION = 15
 KEY, ARCHITECTURE = 3, 7
 WITNESS, MODEL, FIXED = 0, 1, 2
 PUBLIC, COMMITTED, PRIVATE, HASHED = 0, 1, 2, 3

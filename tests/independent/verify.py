@@ -19,7 +19,7 @@ from field import P, Refused, keccak
 from files import HASHED, PUBLIC, read_architecture, read_key
 from layout import lay_out
 
-PROTOCOL = (20).to_bytes(4, "big")
+PROTOCOL = (21).to_bytes(4, "big")
 
 
 def parse(proof):

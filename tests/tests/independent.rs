@@ -1,5 +1,5 @@
 //! The second verifier of the core argument (`tests/independent`, in Python, written from docs/PROTOCOL.md alone) against this one, on honest
-//! proofs and on altered ones. It needs Python 3.9 with venv, and installs two packages from PyPI under `target`; so it is not run by default.
+//! proofs and on altered ones. That needs Python 3.9 with venv, and installs two packages from PyPI under `target`; so it is not run by default.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,12 +10,29 @@ use ark_ff::Field;
 use serde_json::json;
 use vouch_circuits::architecture::Architecture;
 use vouch_circuits::argument::key::CoreProof;
+use vouch_circuits::files::VERSION;
 use vouch_circuits::ir::Visibility;
+use vouch_circuits::key::PROTOCOL_VERSION;
 use vouch_circuits::points::{encode_g1, encode_scalar};
 use vouch_models::{quantize_all, zoo};
 use vouch_prover::commit::Srs;
 use vouch_prover::{Needs, SetupOptions, prove_core, setup};
 use vouch_verifier::{PreparedCore, verify_core};
+
+/// The page by which others verify names the versions of what is written here.
+#[test]
+fn the_page_names_the_versions() {
+    let page = std::fs::read_to_string(source("../../docs/PROTOCOL.md")).unwrap();
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    let [_, _, high, low] = PROTOCOL_VERSION.to_be_bytes();
+    for text in [
+        format!("version being the 4 bytes 00 00 {high:02x} {low:02x} "),
+        format!("\"vouch core argument v{PROTOCOL_VERSION}\""),
+        format!("the format version (2 bytes, {VERSION});"),
+    ] {
+        assert!(page.contains(&text), "docs/PROTOCOL.md does not say {text:?}");
+    }
+}
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -196,7 +196,7 @@ impl Lowering<'_> {
             Op::Max { lhs, rhs } => Value::Stored(self.max(id, *lhs, *rhs)?),
             Op::Store { input } => Value::Stored(self.store(id, *input)?),
             Op::Gather { input, index } => Value::Stored(self.gather(id, *input, index)),
-            Op::Pick { rows, index } => Value::Stored(self.pick(id, *rows, *index)),
+            Op::Pick { rows, index, shared } => Value::Stored(self.pick(id, *rows, *index, *shared)),
             Op::Divide { num, den, shift } => Value::Stored(self.divide(id, *num, den, *shift)?),
             Op::ArgMax { input, axis } => Value::Stored(self.argmax(id, *input, *axis)?),
         })

@@ -2,10 +2,7 @@
 //!
 //! A proof of such a program commits to the weights once and shares whatever is done with them.
 
-use std::collections::HashMap;
-
 use crate::error::{Place, Problem, ProgramError};
-use crate::interval::{Interval, intervals};
 use crate::program::{AffineTerm, AxisIndex, Node, NodeId, Op, Port, Program, View};
 use crate::validate::{node_place, validate};
 
@@ -14,18 +11,17 @@ use crate::validate::{node_place, validate};
 ///
 /// # Errors
 ///
-/// If the program breaks a rule, or there is no such batch of it: its tensors would have too many axes or elements, or it picks rows of what
-/// it computes by an index that might name none of them, or it is one of several inferences already.
+/// If the program breaks a rule, or there is no such batch of it: its tensors would have too many axes or elements, or it is one of several
+/// inferences already.
 pub fn batched(program: &Program, count: usize) -> Result<Program, ProgramError> {
-    let known = intervals(program)?;
+    validate(program)?;
     if count == 1 {
         return Ok(program.clone());
     }
     if count == 0 || program.batch != 1 {
         return Err(Place::Program.error(Problem::Batch { batch: program.batch, count }));
     }
-    let (nodes, moved, varies, rows) = (Vec::new(), Vec::new(), Vec::new(), HashMap::new());
-    let mut batch = Batch { program, count, known, nodes, moved, varies, rows };
+    let mut batch = Batch { program, count, nodes: Vec::new(), moved: Vec::new(), varies: Vec::new() };
     for (index, node) in program.nodes.iter().enumerate() {
         batch.node(node).map_err(|problem| node_place(index, node).error(problem))?;
     }
@@ -54,15 +50,11 @@ pub fn batched(program: &Program, count: usize) -> Result<Program, ProgramError>
 struct Batch<'p> {
     program: &'p Program,
     count: usize,
-    /// The intervals of the program's nodes.
-    known: Vec<Interval>,
     nodes: Vec<Node>,
     /// Where each node of the program went.
     moved: Vec<NodeId>,
     /// Which of them have the new axis.
     varies: Vec<bool>,
-    /// Nodes of which rows are picked: all inferences' rows, one behind the other.
-    rows: HashMap<NodeId, NodeId>,
 }
 
 impl Batch<'_> {
@@ -96,7 +88,7 @@ impl Batch<'_> {
             Op::Max { lhs, rhs } => Op::Max { lhs: at(lhs), rhs: at(rhs) },
             Op::Store { input } => Op::Store { input: at(input) },
             Op::Gather { input, index } => Op::Gather { input: at(input), index: index.clone() },
-            Op::Pick { rows, index } => Op::Pick { rows: at(rows), index: at(index) },
+            Op::Pick { rows, index, shared } => Op::Pick { rows: at(rows), index: at(index), shared: *shared },
             Op::Divide { num, den, shift } => {
                 let den = View { node: at(&den.node), axes: den.axes.clone() };
                 Op::Divide { num: at(num), den, shift: *shift }
@@ -129,19 +121,16 @@ impl Batch<'_> {
                 let index = all.map(|i| u32::try_from(i).unwrap_or(u32::MAX)).collect();
                 Op::Gather { input: self.moved[input.index()], index }
             }
-            Op::Pick { rows, index } if self.varies[rows.index()] => {
-                // What names no row of its own must not name one of another inference.
-                let count = self.program.node(*rows).shape.first().copied().unwrap_or(0);
-                if !Interval::new(0, count as i64 - 1).covers(self.known[index.index()]) {
-                    return Err(Problem::BatchPick { read: *rows });
-                }
-                Op::Pick { rows: self.all_rows(*rows), index: self.shifted(*index, count) }
+            // All pick from rows that are the same for all.
+            Op::Pick { rows, index, shared: 0 } if !self.varies[rows.index()] => {
+                Op::Pick { rows: self.moved[rows.index()], index: self.moved[index.index()], shared: 0 }
             }
-            Op::Pick { rows, index } => Op::Pick { rows: self.moved[rows.index()], index: self.repeated(*index) },
+            Op::Pick { rows, index, shared } => {
+                let [rows, index] = [rows, index].map(|&id| self.repeated_and_stored(id));
+                Op::Pick { rows, index, shared: shared + 1 }
+            }
             Op::Divide { num, den, shift } => {
-                let num = self.repeated(*num);
-                let num = if self.nodes[num.index()].op.is_stored() { num } else { self.stored(num) };
-                Op::Divide { num, den: self.view(den), shift: *shift }
+                Op::Divide { num: self.repeated_and_stored(*num), den: self.view(den), shift: *shift }
             }
             Op::ArgMax { input, axis } => Op::ArgMax { input: self.moved[input.index()], axis: axis + 1 },
         };
@@ -179,33 +168,13 @@ impl Batch<'_> {
         self.push(Op::Affine { terms }, self.shape(&node.shape), &node)
     }
 
-    /// All inferences' rows of a node that varies, along its first axis.
-    fn all_rows(&mut self, id: NodeId) -> NodeId {
-        if let Some(all) = self.rows.get(&id) {
-            return *all;
+    fn repeated_and_stored(&mut self, id: NodeId) -> NodeId {
+        let repeated = self.repeated(id);
+        let node = &self.nodes[repeated.index()];
+        if node.op.is_stored() {
+            return repeated;
         }
-        let node = self.program.node(id);
-        let mut shape = node.shape.clone();
-        shape.iter_mut().take(1).for_each(|first| *first *= self.count);
-        // A tensor of more elements is refused for that.
-        let index = (0..u32::try_from(self.count * node.len()).unwrap_or(u32::MAX)).collect();
-        let all = self.push(Op::Gather { input: self.moved[id.index()], index }, shape, node);
-        self.rows.insert(id, all);
-        all
-    }
-
-    /// An index of each inference's own rows, so many of them, as one of all inferences' rows.
-    fn shifted(&mut self, index: NodeId, rows: usize) -> NodeId {
-        let node = self.program.node(index);
-        let own = View::identity(self.repeated(index), node.shape.len() + 1);
-        let before = |at| AffineTerm::Fill { coef: (at * rows) as i64, ranges: vec![(0, at, at + 1)] };
-        let terms = [AffineTerm::Scaled { coef: 1, view: own }].into_iter().chain((1..self.count).map(before));
-        let sum = self.push(Op::Affine { terms: terms.collect() }, self.shape(&node.shape), node);
-        self.stored(sum)
-    }
-
-    fn stored(&mut self, input: NodeId) -> NodeId {
-        let node = self.nodes[input.index()].clone();
-        self.push(Op::Store { input }, node.shape.clone(), &node)
+        let (like, shape) = (node.clone(), node.shape.clone());
+        self.push(Op::Store { input: repeated }, shape, &like)
     }
 }

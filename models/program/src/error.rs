@@ -142,8 +142,10 @@ pub enum Problem {
     IndexCount { expected: usize, found: usize },
     #[error("position {at} gathers element {index} of {len}")]
     IndexRange { at: usize, index: u32, len: usize },
-    #[error("picks from {read}, which has no axis")]
+    #[error("picks from {read}, which has no axis for that")]
     PickRows { read: NodeId },
+    #[error("picks from {read} by {by}, whose first axes, {shared} of them, are not the same")]
+    PickShared { read: NodeId, by: NodeId, shared: usize },
     #[error("has shape {found:?} where the picked rows have {expected:?}")]
     PickShape { expected: Vec<usize>, found: Vec<usize> },
     #[error("picks by {read}, whose scale is 2^-({frac}), not 2^0")]
@@ -178,10 +180,6 @@ pub enum Problem {
         "a batch of {count} cannot be made of a program for {batch}; it needs one for 1, and at least one inference"
     )]
     Batch { batch: usize, count: usize },
-    #[error(
-        "picks rows of {read}, which is computed from an input, by an index that might name none of them: there is no batch of that"
-    )]
-    BatchPick { read: NodeId },
     #[error("is for no inference at all")]
     EmptyBatch,
     #[error("has no outputs")]

@@ -172,11 +172,12 @@ impl<'p> Execution<'p> {
                 let input = self.value(*input);
                 index.iter().map(|&i| input[i as usize]).collect()
             }
-            Op::Pick { rows, index } => {
-                let [count, ref row @ ..] = self.program.node(*rows).shape[..] else {
+            Op::Pick { rows, index, shared } => {
+                let [count, ref row @ ..] = self.program.node(*rows).shape[*shared..] else {
                     unreachable!("validation found an axis")
                 };
                 let len: usize = row.iter().product();
+                let own: usize = self.program.node(*index).shape[*shared..].iter().product();
                 let (rows, index) = (self.value(*rows), self.value(*index));
                 let mut out = Vec::with_capacity(node.len());
                 for (position, at) in index.iter().enumerate() {
@@ -184,7 +185,8 @@ impl<'p> Execution<'p> {
                         let (origin, last) = (node.source.clone(), count - 1);
                         return Err(ExecuteError::Index { node: place, origin, position, last });
                     };
-                    out.extend_from_slice(&rows[at * len..(at + 1) * len]);
+                    let start = (position / own * count + at) * len;
+                    out.extend_from_slice(&rows[start..start + len]);
                 }
                 out
             }

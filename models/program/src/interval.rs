@@ -176,7 +176,7 @@ fn interval_of(program: &Program, known: &[Interval], node: &Node) -> Result<Int
         }
         Op::Store { input } => of(*input),
         Op::Gather { input, .. } => of(*input).with_zero(),
-        Op::Pick { rows, index } => {
+        Op::Pick { rows, index, .. } => {
             // The position of what is picked must not leave 62 bits.
             let len = program.node(*rows).len().next_power_of_two() as i128;
             narrow(product((len, len), of(*index).with_zero()))?;

@@ -133,13 +133,15 @@ pub enum Op {
         /// One flat position of `input` for each element of `out`.
         index: Vec<u32>,
     },
-    /// `out[i, j] = rows[index[i], j]`, `i` and `j` each standing for any number of axes: the rows that a tensor's values name. An index that
-    /// names none ends the execution; there is no proof of it. Stored.
+    /// `out[b, i, j] = rows[b, index[b, i], j]`, each letter standing for any number of axes: the rows that a tensor's values name, `b` having
+    /// rows of its own. An index that names none of its own ends the execution; there is no proof of it. Stored.
     Pick {
-        /// A stored node of at least one axis, the first of which is picked from.
+        /// A stored node of more axes than are shared, the first of the others is picked from.
         rows: NodeId,
         /// A stored node of scale 2^0.
         index: NodeId,
+        /// The number of axes that `b` stands for: the first ones of both.
+        shared: usize,
     },
     /// `out[o] = floor((2^(shift+1)·num[o] + den[o]) / (2·den[o]))`: the quotient with `shift` bits behind the point, to nearest, halves up. The interval
     /// analysis must have shown that the divisor is positive. Stored.
@@ -297,7 +299,7 @@ impl Op {
                 vec![*input]
             }
             Op::Max { lhs, rhs } => vec![*lhs, *rhs],
-            Op::Pick { rows, index } => vec![*rows, *index],
+            Op::Pick { rows, index, .. } => vec![*rows, *index],
             Op::Divide { num, den, .. } => vec![*num, den.node],
         }
     }

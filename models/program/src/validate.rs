@@ -159,8 +159,8 @@ fn check_node(earlier: &[Node], tables: &[FunctionTable], node: &Node) -> Result
                 None => Ok(()),
             }
         }
-        Op::Pick { rows, index } => {
-            check_pick((*rows, stored(earlier, *rows)?), (*index, stored(earlier, *index)?), node)
+        Op::Pick { rows, index, shared } => {
+            check_pick((*rows, stored(earlier, *rows)?), (*index, stored(earlier, *index)?), *shared, node)
         }
         Op::Divide { num, den, shift } => {
             stored(earlier, *num)?;
@@ -320,8 +320,17 @@ fn check_divisor(divisor: &Node, view: &View, node: &Node) -> Result<(), Problem
     }
 }
 
-fn check_pick((read, rows): (NodeId, &Node), (by, index): (NodeId, &Node), node: &Node) -> Result<(), Problem> {
-    let Some((_, row)) = rows.shape.split_first() else {
+fn check_pick(
+    (read, rows): (NodeId, &Node),
+    (by, index): (NodeId, &Node),
+    shared: usize,
+    node: &Node,
+) -> Result<(), Problem> {
+    let both = [&rows.shape, &index.shape].map(|shape| shape.get(..shared));
+    if both[0].is_none() || both[0] != both[1] {
+        return Err(Problem::PickShared { read, by, shared });
+    }
+    let [_, row @ ..] = &rows.shape[shared..] else {
         return Err(Problem::PickRows { read });
     };
     let expected = [&index.shape, row].concat();

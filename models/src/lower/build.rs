@@ -72,8 +72,6 @@ pub(crate) struct Lowering<'g> {
     pub(super) picked_from: HashMap<(String, usize), NodeId>,
     /// Tensors that a rescale ended: the scale to which it rounded, before an activation.
     pub(super) rounded: HashMap<String, i32>,
-    /// Stored nodes that are there along one axis, too.
-    flat: HashMap<NodeId, NodeId>,
     /// See [`Lowered`].
     clamps: BTreeSet<NodeId>,
     /// The ONNX node being lowered, for messages.
@@ -110,7 +108,6 @@ impl<'g> Lowering<'g> {
             unlike: BTreeSet::new(),
             picked_from: HashMap::new(),
             rounded: HashMap::new(),
-            flat: HashMap::new(),
             clamps: BTreeSet::new(),
             source: String::new(),
         }
@@ -360,20 +357,6 @@ impl<'g> Lowering<'g> {
         let input = self.node_of(value)?;
         let node = self.push(Op::Store { input }, &value.inner, value.frac)?;
         Ok(Value { view: View::identity(node, value.inner.len()), ..value.clone() })
-    }
-
-    /// A stored node of one axis with the value's elements in order; the same one each time.
-    pub fn flat(&mut self, value: &Value) -> Result<NodeId, ModelError> {
-        let whole = self.materialised(value)?;
-        let (node, shape) = (whole.view.node, [whole.inner.iter().product()]);
-        if let Some(flat) = self.flat.get(&node) {
-            return Ok(*flat);
-        }
-        let flat = whole.reshaped(&shape);
-        let flat = self.addressed(&flat)?;
-        let flat = self.materialised(&flat)?.view.node;
-        self.flat.insert(node, flat);
-        Ok(flat)
     }
 
     /// The value with `inner` equal to `shape`, so that views can address its axes.

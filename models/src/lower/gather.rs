@@ -105,7 +105,7 @@ fn gather_by_computed(low: &mut Lowering, operands: Operands, axis: i64) -> Resu
     };
     let row = low.program.node(rows).shape[1..].to_vec();
     let shape = [&index.shape[..], &row].concat();
-    let node = low.push(Op::Pick { rows, index: index.view.node }, &shape, frac)?;
+    let node = low.push(Op::Pick { rows, index: index.view.node, shared: 0 }, &shape, frac)?;
     operands.finish()?;
     // The indices' axes stand where the axis was.
     let (from, to) = (index.shape.len(), shape.len());
@@ -136,19 +136,16 @@ pub(super) fn gather_elements(low: &mut Lowering, mut operands: Operands) -> Res
     if shape.len() != own.len() || !(0..own.len()).all(inside) {
         return Err(operands.refuse("operand 1", "has an axis that is longer than the data's"));
     }
-    let stride = |a: usize| own[a + 1..].iter().product::<usize>();
-    // Where each element would be picked with index 0.
-    let starts: Vec<usize> = (0..shape.iter().product())
-        .map(|flat: usize| {
-            let places = (0..shape.len()).filter(|&a| a != axis);
-            places.map(|a| flat / shape[a + 1..].iter().product::<usize>() % shape[a] * stride(a)).sum()
-        })
-        .collect();
-    let step = stride(axis);
     if low.graph.is_constant(operands.required(1)?) {
         let indices = operands.optional_integers(1)?.unwrap_or_default();
         let from_front = |i: i64| usize::try_from(if i < 0 { i + len as i64 } else { i }).ok().filter(|&i| i < len);
-        let picked = indices.iter().zip(&starts).map(|(&i, start)| Some(start + step * from_front(i)?));
+        let stride = |a: usize| own[a + 1..].iter().product::<usize>();
+        // The places along the other axes are the index's own.
+        let picked = indices.iter().enumerate().map(|(flat, &i)| {
+            let places = (0..shape.len()).filter(|&a| a != axis);
+            let own = places.map(|a| flat / shape[a + 1..].iter().product::<usize>() % shape[a] * stride(a));
+            Some(own.sum::<usize>() + stride(axis) * from_front(i)?)
+        });
         let picked: Option<Vec<usize>> = picked.collect();
         let picked = picked.ok_or_else(|| operands.refuse("operand 1", "has an index outside the axis"))?;
         operands.finish()?;
@@ -157,33 +154,36 @@ pub(super) fn gather_elements(low: &mut Lowering, mut operands: Operands) -> Res
         };
         return picked_elements(low, &value, picked, tensor, &shape);
     }
-    let index = low.value(operands.required(1)?)?;
-    let index = low.integers(&index)?;
-    let mut position = index.view.node;
-    if step != 1 || starts.iter().any(|&start| start != 0) {
-        // Beyond the axis would be another row's element.
-        let range = low.interval(position);
-        if range.lo < 0 || range.hi >= len as i64 {
-            let reason =
-                format!("may be outside the axis, which has {len} places; only indices that cannot are supported");
-            return Err(operands.refuse("operand 1", reason));
-        }
-        let starts: Vec<f64> = starts.iter().map(|&start| start as f64).collect();
-        let vars: Vec<usize> = (0..shape.len()).collect();
-        let terms = vec![low.scaled_identity(position, step as i64), low.constant_term(&starts, &shape, &vars, 0)?];
-        let input = low.push(Op::Affine { terms }, &shape, 0)?;
-        position = low.push(Op::Store { input }, &shape, 0)?;
-    }
+    // Of all other axes together the places are what picks, and is picked from along the axis.
+    let others: Vec<usize> = (0..own.len()).filter(|&other| other != axis).collect();
+    let order = [&others[..], &[axis]].concat();
     let (rows, frac) = match data {
         Operand::Constant(array) => {
-            let (real, frac) = table(&operands, array.iter());
-            (low.push_weight(&real, &[real.len()], frac)?, frac)
+            let inside =
+                array.slice_each_axis(|a| ndarray::Slice::from(..if a.axis.0 == axis { len } else { shape[a.axis.0] }));
+            let moved = inside.permuted_axes(order.clone());
+            let (real, frac) = table(&operands, moved.iter());
+            (low.push_weight(&real, moved.shape(), frac)?, frac)
         }
-        Operand::Computed(value) => (low.flat(&value)?, value.frac),
+        Operand::Computed(value) => {
+            let value = low.addressed(&value)?;
+            let mut inside = value.clone();
+            others.iter().for_each(|&other| inside.shape[other] = shape[other]);
+            inside.inner.clone_from(&inside.shape);
+            let moved = permuted(low, if inside.shape == own { &value } else { &inside }, &order)?;
+            (low.materialised(&moved)?.view.node, value.frac)
+        }
     };
+    let index = low.value(operands.required(1)?)?;
+    let index = low.integers(&index)?;
+    let index = permuted(low, &index, &order)?;
+    let index = low.materialised(&index)?;
     operands.finish()?;
-    let node = low.push(Op::Pick { rows, index: position }, &shape, frac)?;
-    low.define_computed(tensor, Value::stored(node, &shape, frac));
+    let node = low.push(Op::Pick { rows, index: index.view.node, shared: others.len() }, &index.shape, frac)?;
+    let mut back: Vec<usize> = (0..others.len()).collect();
+    back.insert(axis, others.len());
+    let picked = permuted(low, &Value::stored(node, &index.shape, frac), &back)?;
+    low.define_computed(tensor, picked);
     Ok(())
 }
 

@@ -352,7 +352,7 @@ fn picks_by_indices_of_more_bits_than_a_function() {
     let index = builder.input(18, &[3]);
     let count = 70_000;
     let rows = builder.weight((0..count).map(|row| row % 1009 - 500).collect(), &[count as usize]);
-    let picked = builder.push(Op::Pick { rows, index }, &[3]);
+    let picked = builder.push(Op::Pick { rows, index, shared: 0 }, &[3]);
     let program = builder.finish(&[picked]);
     let inputs = [vec![i64::from(count) - 1, 65_536, 0], vec![32_767, 32_768, 40_000]];
     for indices in &inputs {

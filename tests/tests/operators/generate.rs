@@ -460,15 +460,19 @@ impl Generator {
     fn pick(&mut self, choices: &mut Choices) -> Option<NodeId> {
         let rows = self.stored(choices);
         let shape = self.builder.shape(rows);
-        let (&count, row) = shape.split_first()?;
+        // More often from all rows than from some that are its own.
+        let shared = choices.below(2 * shape.len() + 1).saturating_sub(shape.len());
+        let (owners, own) = shape.split_at_checked(shared)?;
+        let (&count, row) = own.split_first()?;
         let program = &self.builder.program;
         let names_a_row = |&i: &u32| {
             let (node, known) = (&program.nodes[i as usize], self.known[i as usize]);
-            node.op.is_stored() && node.frac == 0 && known.lo >= 0 && known.hi < count as i64
+            let fits = node.shape.starts_with(owners) && known.lo >= 0 && known.hi < count as i64;
+            node.op.is_stored() && node.frac == 0 && fits
         };
         let able: Vec<u32> = (0..program.nodes.len() as u32).filter(names_a_row).collect();
         let index = if able.is_empty() || choices.one_in(3) {
-            let indices = choices.shape(1, self.scale.elements);
+            let indices = [owners, &choices.shape(1, self.scale.elements)].concat();
             let data = (0..indices.iter().product()).map(|_| choices.below(count) as i32).collect();
             let index = self.add(choices, Op::Weight { data }, &indices)?;
             self.builder.program.nodes[index.index()].frac = 0;
@@ -477,7 +481,7 @@ impl Generator {
             NodeId(choices.pick(&able))
         };
         let shape = [&self.builder.shape(index)[..], row].concat();
-        self.add(choices, Op::Pick { rows, index }, &shape)
+        self.add(choices, Op::Pick { rows, index, shared }, &shape)
     }
 
     fn argmax(&mut self, choices: &mut Choices) -> Option<NodeId> {

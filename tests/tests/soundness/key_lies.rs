@@ -83,7 +83,7 @@ fn every_field_is_recomputed() {
 /// A function table or a gather's indices exchanged: the key commits to others than those published.
 #[test]
 fn exchanged_tables_and_indices_are_seen() {
-    for case in [&*TABLES, &*GATHER, &*PICK] {
+    for case in [&*TABLES, &*GATHER, &*PICK, &*OWN] {
         let published = published(case);
         for tensor in 0..published.architecture.fixed.len() {
             for at in [0, published.architecture.fixed[tensor].1.len() - 1] {

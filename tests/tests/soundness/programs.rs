@@ -225,15 +225,42 @@ pub static PICK: LazyLock<Case> = LazyLock::new(|| {
     // What the input's range alone excludes names a row too.
     let f = b.table("f", 5, |z| if (-8..8).contains(&z) { z } else { 0 });
     let index = b.apply("at", i, (0, 5), f, false);
-    let picked = b.push("rows", Op::Pick { rows: x, index }, &[2, 3]);
+    let picked = b.push("rows", Op::Pick { rows: x, index, shared: 0 }, &[2, 3]);
     let scaled = AffineTerm::Scaled { coef: 2, view: View::identity(picked, 2) };
     let terms = vec![scaled, AffineTerm::Fill { coef: 3, ranges: vec![(1, 1, 3)] }];
     let input = b.push("sum", Op::Affine { terms }, &[2, 3]);
     let y = b.push("y", Op::Store { input }, &[2, 3]);
     let largest = b.push("largest", Op::ArgMax { input: x, axis: 1 }, &[3, 1]);
     let weight = b.weight("w", &[3], 1);
-    let z = b.push("z", Op::Pick { rows: weight, index: largest }, &[3, 1]);
+    let z = b.push("z", Op::Pick { rows: weight, index: largest, shared: 0 }, &[3, 1]);
     b.finish(&[y, z], &[&[5, 5, 5, -2, 7, 1, 0, 1, 4], &[2, 0]])
+});
+
+/// Rows that inputs name of each line's own, of another input and of weights.
+pub static OWN: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("own");
+    let (x, i, j) = (b.input("x", 4, &[3, 3, 2]), b.input("i", 4, &[3, 2]), b.input("j", 4, &[3, 2]));
+    // What an input's range alone excludes names a row too.
+    let f = b.table("f", 5, |z| if (-8..8).contains(&z) { z } else { 0 });
+    let index = b.apply("at", i, (0, 5), f, false);
+    let input = b.push("rows", Op::Pick { rows: x, index, shared: 1 }, &[3, 2, 2]);
+    let y = b.push("y", Op::Store { input }, &[3, 2, 2]);
+    let weight = b.weight("w", &[3, 4], 1);
+    let index = b.apply("of weights at", j, (0, 5), f, false);
+    let z = b.push("z", Op::Pick { rows: weight, index, shared: 1 }, &[3, 2]);
+    let rows = [5, 4, 3, -2, 7, 1, 0, 1, 4, -6, 2, -8, 3, 6, -5, -1, -3, 7];
+    b.finish(&[y, z], &[&rows, &[2, 0, 1, 1, 0, 2], &[0, 3, 1, 2, 0, 0]])
+});
+
+/// Elements of an input, and of each line's own, that weights name which are known to name one.
+pub static BY_WEIGHTS: LazyLock<Case> = LazyLock::new(|| {
+    let mut b = Builder::new("by weights");
+    let (x, lines) = (b.input("x", 4, &[3]), b.input("lines", 4, &[2, 2]));
+    let index = b.push("index", Op::Weight { data: vec![2, 0] }, &[2, 1]);
+    let y = b.push("y", Op::Pick { rows: x, index, shared: 0 }, &[2, 1]);
+    let index = b.push("index in lines", Op::Weight { data: vec![1, 0] }, &[2, 1]);
+    let z = b.push("z", Op::Pick { rows: lines, index, shared: 1 }, &[2, 1]);
+    b.finish(&[y, z], &[&[5, -3, 6], &[1, 2, 3, 4]])
 });
 
 /// A tensor `h` with three readers: two products, and a sum with its own shift.
@@ -285,7 +312,7 @@ pub static WIDE: LazyLock<Case> = LazyLock::new(|| {
     b.finish(&[sums, y], &[&values(3), &values(5)])
 });
 
-/// All but [`LIMBS`], whose tables are large, and [`WIDE`].
+/// All but [`LIMBS`], whose tables are large, [`WIDE`], and [`BY_WEIGHTS`], whose ranges are against the key's maker.
 pub fn all() -> Vec<&'static Case> {
     vec![
         &*DENSE,
@@ -298,6 +325,7 @@ pub fn all() -> Vec<&'static Case> {
         &*ARGMAX,
         &*GATHER,
         &*PICK,
+        &*OWN,
         &*FAN_OUT,
         &*PRODUCTS,
     ]

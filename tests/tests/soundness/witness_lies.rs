@@ -319,6 +319,56 @@ fn a_wrong_pick_is_refused() {
     }
 }
 
+/// An element of another's row, named by its own index or by one beyond its own rows.
+#[test]
+fn a_row_of_another_is_refused() {
+    for scene in [&OWN.scene, &OWN.joined, &OWN.narrow] {
+        let refused = |values: &Values| matches!(scene.refusal(values), Some(Check::LookupSum | Check::Batch));
+        let picked = scene.tensor("pick rows");
+        for (row, value) in [(0, 0), (1, 4), (5, -5), (15, 7)] {
+            let values = scene.lied(&OWN.inputs, picked, |values| values[picked.0 as usize][row] = Fr::from(value));
+            assert!(refused(&values), "row {row}");
+        }
+        // Indices that the executor refuses: here the place that they lead to is picked from, and stated.
+        let of = |input: usize, at: usize, to: i64| {
+            let mut inputs = OWN.inputs.clone();
+            inputs[input][at] = to;
+            scene.honest(&inputs)
+        };
+        let broken = |values: &Values| violated(scene.system(), &mut values.clone(), &publics(scene.system(), values));
+        assert!(broken(&of(1, 0, 1)).is_empty() && broken(&of(2, 4, 3)).is_empty());
+        // The next one's rows, the last one's padding, the one's before.
+        let outside = [(0, 4), (1, 5), (2, 6), (4, 4), (3, -1), (2, -4), (4, -2)];
+        let of_rows = outside.into_iter().chain([(0, 3), (5, 3)]).map(|(at, to)| (1, at, to));
+        for (input, at, to) in of_rows.chain(outside.map(|(at, to)| (2, at, to))) {
+            let values = of(input, at, to);
+            let broken = broken(&values);
+            // The place and what is there are in the table: it is ranges, of one column, that refuse.
+            let is_range =
+                |one: &_| matches!(one, Constraint::Lookup(at) if scene.system().lookups[*at].columns.len() == 1);
+            assert!(!broken.is_empty() && broken.iter().all(is_range), "index {at} of {to}: {broken:?}");
+            assert!(refused(&values), "index {at} of {to}");
+        }
+    }
+}
+
+/// Weights that are not those whose interval the setup knew, so that an index leads to the padding, which can hold anything, or to another line:
+/// the key's maker can commit to them, and proves nothing.
+#[test]
+fn weights_cannot_name_what_is_free() {
+    let scene = &BY_WEIGHTS.scene;
+    for (weights, to) in [("index", 3), ("index in lines", 2), ("index in lines", -1)] {
+        let weights = scene.tensor(&format!("weights {weights}")).0 as usize;
+        let mut model = scene.model.clone();
+        model[weights][usize::from(to < 0)] = Fr::from(to);
+        let other = Scene::with(scene.lowered.clone(), model, 0);
+        let values = other.honest(&BY_WEIGHTS.inputs);
+        let broken = violated(other.system(), &mut values.clone(), &publics(other.system(), &values));
+        assert!(matches!(broken[..], [Constraint::Lookup(_)]), "{to}: {broken:?}");
+        assert_eq!(other.refusal(&values), LOOKUP, "{to}");
+    }
+}
+
 /// A copy that is none is stopped by an equality, at the leaves' point.
 #[test]
 fn a_wrong_copy_is_refused() {

@@ -54,7 +54,7 @@ library Keys {
     error NotAKey();
 
     /// Version of the protocol, four bytes.
-    bytes4 private constant VERSION = 0x00000014;
+    bytes4 private constant VERSION = 0x00000015;
 
     /// A key as far as it has been read.
     struct Reader {

@@ -61,7 +61,7 @@ fn weights_stay_as_they_are() {
     let quotient = builder.push(Op::Divide { num: w, den: View::identity(den, 2), shift: 9 }, &[1, 3]);
     let by = builder.push(Op::ArgMax { input: x, axis: 1 }, &[1, 1]);
     let rows = builder.push(Op::Gather { input: w, index: vec![2, 1, 0] }, &[3]);
-    let picked = builder.push(Op::Pick { rows, index: by }, &[1, 1]);
+    let picked = builder.push(Op::Pick { rows, index: by, shared: 0 }, &[1, 1]);
     for node in [relu, most, first, quotient, picked] {
         let shape = builder.program.node(node).shape.clone();
         builder.program.outputs.push(Port {
@@ -89,9 +89,14 @@ fn rows_are_picked_from_each_inferences_own() {
     let x = builder.input(8, &[3, 2]);
     let by = builder.push(Op::ArgMax { input: x, axis: 0 }, &[1, 2]);
     let fixed = builder.weight(&[2, 0], &[2]);
+    let first = builder.push(Op::ArgMax { input: x, axis: 1 }, &[3, 1]);
+    let w = builder.weight(&[7, 9, 4, -4, 0, 80], &[3, 2]);
     let picked = [
-        builder.push(Op::Pick { rows: x, index: by }, &[1, 2, 2]),
-        builder.push(Op::Pick { rows: x, index: fixed }, &[2, 2]),
+        builder.push(Op::Pick { rows: x, index: by, shared: 0 }, &[1, 2, 2]),
+        builder.push(Op::Pick { rows: x, index: fixed, shared: 0 }, &[2, 2]),
+        // Of each row an element.
+        builder.push(Op::Pick { rows: x, index: first, shared: 1 }, &[3, 1]),
+        builder.push(Op::Pick { rows: w, index: first, shared: 1 }, &[3, 1]),
     ];
     for node in picked {
         let shape = builder.program.node(node).shape.clone();
@@ -102,9 +107,26 @@ fn rows_are_picked_from_each_inferences_own() {
         (0..5).map(|i| vec![(0..6).map(|j| (7 * i * i + 11 * j * (i + 3)) % 50).collect()]).collect();
     agrees(&builder.program, &all).unwrap();
     agrees(&builder.program, &all[..2]).unwrap();
-    // Both picks share the rows.
-    let batch = batched(&builder.program, 5).unwrap();
-    assert_eq!(batch.nodes.iter().filter(|node| matches!(node.op, Op::Gather { .. })).count(), 1);
+}
+
+/// An index that names no row of an inference's own names none of another's.
+#[test]
+fn rows_of_another_inference_are_none() {
+    let mut builder = Builder::new();
+    let (x, by) = (builder.input(8, &[3]), builder.input(4, &[2]));
+    builder.push(Op::Pick { rows: x, index: by, shared: 0 }, &[2]);
+    let batch = batched(&builder.program, 2).unwrap();
+    let picked = |by: [i64; 4]| {
+        let run = execute(&batch, &[vec![10, 11, 12, 20, 21, 22], by.to_vec()]);
+        run.map(|run| run.value(NodeId(batch.nodes.len() as u32 - 1)).to_vec())
+    };
+    assert_eq!(picked([2, 0, 0, 1]).unwrap(), [12, 10, 20, 21]);
+    for (at, outside) in [(1, 3), (2, -1), (2, 3)] {
+        let mut by = [2, 0, 0, 1];
+        by[at] = outside;
+        let error = picked(by).unwrap_err().to_string();
+        assert!(error.contains(&format!("element {at} of what it picks by is no index from 0 to 2")), "{error}");
+    }
 }
 
 #[test]
@@ -122,10 +144,6 @@ fn what_has_no_batch_is_refused() {
     let twice = batched(&builder.program, 2).unwrap();
     assert!(text(&twice, 2).contains("of a program for 2"));
     assert_eq!(batched(&twice, 1).unwrap().batch, 2);
-    // By an index of which no bound is known that there are as many rows.
-    builder.push(Op::Pick { rows: x, index: x }, &[3, 2, 2]);
-    let reason = "picks rows of node 0, which is computed from an input, by an index that might name none of them";
-    assert!(text(&builder.program, 2).contains(reason));
     let mut none = builder.program.clone();
     none.batch = 0;
     assert_eq!(validate(&none).unwrap_err().to_string(), "program: is for no inference at all");

@@ -113,9 +113,9 @@ fn the_first_of_equals_is_the_largest() {
 fn rows_are_picked_by_values() {
     let mut builder = Builder::new();
     let (x, i) = (builder.input(8, &[3, 2, 2]), builder.input(4, &[2, 1]));
-    let rows = builder.push(Op::Pick { rows: x, index: i }, &[2, 1, 2, 2]);
+    let rows = builder.push(Op::Pick { rows: x, index: i, shared: 0 }, &[2, 1, 2, 2]);
     let w = builder.weight(&[70, -80, 90], &[3]);
-    let weights = builder.push(Op::Pick { rows: w, index: i }, &[2, 1]);
+    let weights = builder.push(Op::Pick { rows: w, index: i, shared: 0 }, &[2, 1]);
     let values: Vec<i64> = (0..12).collect();
     let run = execute(&builder.program, &[values.clone(), vec![2, 0]]).unwrap();
     assert_eq!(run.value(rows), [8, 9, 10, 11, 0, 1, 2, 3]);
@@ -124,6 +124,24 @@ fn rows_are_picked_by_values() {
         let error = execute(&builder.program, &[values.clone(), vec![2, outside]]).unwrap_err();
         let text = r#"node 2 ("source 2"): element 1 of what it picks by is no index from 0 to 2"#;
         assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn rows_are_picked_from_each_ones_own() {
+    let mut builder = Builder::new();
+    let (x, i) = (builder.input(8, &[2, 1, 3, 2]), builder.input(4, &[2, 1, 2, 1]));
+    let rows = builder.push(Op::Pick { rows: x, index: i, shared: 2 }, &[2, 1, 2, 1, 2]);
+    let w = builder.weight(&[70, -80, 90, 5, 6, 7], &[2, 3]);
+    let (j, all) = (builder.input(4, &[2, 3]), [&[2, 3]; 1][0]);
+    let elements = builder.push(Op::Pick { rows: w, index: j, shared: 1 }, all);
+    let values: Vec<i64> = (0..12).collect();
+    let run = execute(&builder.program, &[values.clone(), vec![2, 0, 1, 2], vec![0, 2, 1, 1, 1, 0]]).unwrap();
+    assert_eq!(run.value(rows), [4, 5, 0, 1, 8, 9, 10, 11]);
+    assert_eq!(run.value(elements), [70, 90, -80, 6, 6, 5]);
+    for outside in [3, -1] {
+        let error = execute(&builder.program, &[values.clone(), vec![0, outside, 0, 0], vec![0; 6]]).unwrap_err();
+        assert!(error.to_string().ends_with("element 1 of what it picks by is no index from 0 to 2"));
     }
 }
 
@@ -137,7 +155,7 @@ fn scalars_go_through_every_operator() {
     let most = builder.push(Op::Max { lhs: sum, rhs: w }, &[]);
     let spread = builder.push(Op::Gather { input: most, index: vec![0; 3] }, &[3]);
     let first = builder.push(Op::ArgMax { input: spread, axis: 0 }, &[1]);
-    let picked = builder.push(Op::Pick { rows: spread, index: first }, &[1]);
+    let picked = builder.push(Op::Pick { rows: spread, index: first, shared: 0 }, &[1]);
     let run = execute(&builder.program, &[vec![4]]).unwrap();
     let values: Vec<_> = [product, sum, most, spread, first, picked].iter().map(|&id| run.value(id)).collect();
     assert_eq!(values, [&[-12][..], &[-26], &[-3], &[-3, -3, -3], &[0], &[-3]]);

@@ -96,10 +96,10 @@ impl Reference<'_> {
                 let from = indices(shape).nth(index[flat(&node.shape, o)] as usize).unwrap();
                 self.direct(*input, &from)
             }
-            Op::Pick { rows, index } if real => {
+            Op::Pick { rows, index, shared } if real => {
                 let (at, row) = o.split_at(self.program.node(*index).shape.len());
-                let at = usize::try_from(self.direct(*index, at)).unwrap();
-                self.direct(*rows, &[&[at], row].concat())
+                let own = usize::try_from(self.direct(*index, at)).unwrap();
+                self.direct(*rows, &[&at[..*shared], &[own], row].concat())
             }
             Op::ArgMax { input, axis } if real => {
                 let lane: Vec<i64> = (0..self.program.node(*input).shape[*axis])

@@ -29,7 +29,7 @@ fn valid() -> Program {
     let rows = builder.push(Op::Gather { input: w, index: vec![1, 0] }, &[2, 1]);
     let den = view(rows, vec![AxisIndex::var(0), AxisIndex::fixed(0)]);
     builder.push(Op::Divide { num: apply, den, shift: 3 }, &[2, 4]);
-    builder.push(Op::Pick { rows: w, index: gather }, &[2, 4]);
+    builder.push(Op::Pick { rows: w, index: gather, shared: 0 }, &[2, 4]);
     validate(&builder.program).unwrap();
     builder.program
 }
@@ -37,7 +37,11 @@ fn valid() -> Program {
 type Break = fn(&mut Program);
 
 fn pick(program: &mut Program, rows: u32, index: u32) {
-    program.nodes[11].op = Op::Pick { rows: NodeId(rows), index: NodeId(index) };
+    program.nodes[11].op = Op::Pick { rows: NodeId(rows), index: NodeId(index), shared: 0 };
+}
+
+fn share(program: &mut Program, rows: u32, index: u32, shared: usize) {
+    program.nodes[11].op = Op::Pick { rows: NodeId(rows), index: NodeId(index), shared };
 }
 
 fn lhs(program: &mut Program) -> &mut View {
@@ -185,14 +189,18 @@ fn every_rule_is_checked() {
         ("node 11 (\"source 11\"): reads node 3, which is virtual", |p| pick(p, 3, 7)),
         ("node 11 (\"source 11\"): reads node 2, which is virtual", |p| pick(p, 1, 2)),
         ("node 11 (\"source 11\"): reads node 11, which does not come before it", |p| pick(p, 1, 11)),
-        ("node 12 (\"source 11\"): picks from node 8, which has no axis", |p| {
+        ("node 12 (\"source 11\"): picks from node 8, which has no axis for that", |p| {
             let last = p.nodes[11].clone();
             p.nodes[8].op = Op::Weight { data: vec![0] };
             p.nodes[8].shape = vec![];
             p.nodes.push(last);
-            p.nodes[12].op = Op::Pick { rows: NodeId(8), index: NodeId(7) };
+            p.nodes[12].op = Op::Pick { rows: NodeId(8), index: NodeId(7), shared: 0 };
         }),
         ("has shape [2, 4] where the picked rows have [2, 4, 4]", |p| pick(p, 1, 6)),
+        ("picks from node 1 by node 7, whose first axes, 1 of them, are not the same", |p| share(p, 1, 7, 1)),
+        ("picks from node 9 by node 7, whose first axes, 3 of them, are not the same", |p| share(p, 9, 7, 3)),
+        ("has shape [2, 4] where the picked rows have [2]", |p| share(p, 9, 7, 1)),
+        ("picks from node 7, which has no axis for that", |p| share(p, 7, 7, 1)),
         ("picks by node 7, whose scale is 2^-(3), not 2^0", |p| p.nodes[7].frac = 3),
         // Quotients.
         ("node 10 (\"source 10\"): reads node 3, which is virtual", |p| divide(p).0.0 = 3),
@@ -347,7 +355,8 @@ fn break_something(program: &mut Program, choices: &mut Choices) {
         },
         Op::Store { input } => *input = id,
         Op::Pick { rows, .. } if which < 3 => *rows = id,
-        Op::Pick { index, .. } => *index = id,
+        Op::Pick { index, .. } if which < 5 => *index = id,
+        Op::Pick { shared, .. } => *shared = extreme as usize,
         Op::Gather { input, .. } if which < 3 => *input = id,
         Op::Gather { index, .. } => index.push(extreme as u32),
         Op::ArgMax { axis, .. } => *axis = extreme as usize,

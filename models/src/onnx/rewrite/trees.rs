@@ -185,11 +185,15 @@ impl Ensemble {
         largest.into_iter().map(scale).collect()
     }
 
+    /// The columns that are compared, the first again up to a power of two of them: of so many each place that is picked is one, which takes no proof.
     fn scaled_columns(&self, node: &mut Rewriting, x: &str, scales: &[f32]) -> String {
-        let columns: Vec<i64> = self.columns.iter().map(|&column| column as i64).collect();
+        let (mut columns, mut scales) = (self.columns.iter().map(|&c| c as i64).collect::<Vec<_>>(), scales.to_vec());
+        let count = columns.len().next_power_of_two();
+        columns.resize(count, columns.first().copied().unwrap_or(0));
+        scales.resize(count, scales.first().copied().unwrap_or(1.0));
         let columns = node.integers("columns", &columns);
         let picked = node.compute("Gather", &[x, &columns], "compared columns", vec![int("axis", -1)]);
-        let scales = node.numbers("scales", &[scales.len()], scales);
+        let scales = node.numbers("scales", &[count], &scales);
         let scaled = node.compute("Mul", &[&picked, &scales], "scaled columns", vec![]);
         node.clip(&scaled, -BOUND, BOUND, "bounded columns")
     }
