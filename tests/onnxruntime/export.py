@@ -30,6 +30,10 @@ def by(convert):
     return lambda model, x: convert(model, initial_types=[("x", FloatTensorType([None, x.shape[1]]))], target_opset=15)
 
 
+def by_kinds(model, x):
+    return by(convert_lightgbm)(model.named_steps["model"], x)
+
+
 def models():
     iris, cancer, wine = datasets.load_iris(), datasets.load_breast_cancer(), datasets.load_wine()
     # Not the diabetes data: its columns have even steps, so that thresholds, midway between two values, are others but for float's last bit.
@@ -61,6 +65,13 @@ def models():
     light = dict(n_estimators=20, verbose=-1, random_state=0)
     yield "lightgbm", lightgbm.LGBMClassifier(**light), cancer, by(convert_lightgbm)
     yield "lightgbm_three", lightgbm.LGBMClassifier(**light), wine, by(convert_lightgbm)
+    # Two columns of kinds rather than sizes, which are asked for by value.
+    generator = numpy.random.default_rng(1)
+    kinds, effects = generator.integers(0, [12, 5], (600, 2)), generator.normal(size=(12, 5))
+    numbers = generator.normal(size=(600, 2))
+    kinded = utils.Bunch(data=numpy.hstack([kinds, numbers]), target=effects[kinds[:, 0], kinds[:, 1]] + numbers[:, 0])
+    categorical = lightgbm.LGBMRegressor(**light, min_data_per_group=1, cat_smooth=1.0, max_cat_to_onehot=2)
+    yield "lightgbm_kinds", pipeline.Pipeline([("model", categorical)]), kinded, by_kinds
     yield "lightgbm_regressor", lightgbm.LGBMRegressor(**light), friedman, by(convert_lightgbm)
     extreme = dict(n_estimators=20, random_state=0)
     yield "xgboost", xgboost.XGBClassifier(**extreme), cancer, by(convert_xgboost)
@@ -72,7 +83,8 @@ def main(folder):
     for name, model, data, convert in models():
         order = numpy.random.default_rng(0).permutation(len(data.data))
         x, y = data.data.astype(numpy.float32)[order], data.target[order]
-        model.fit(x[ROWS:], y[ROWS:])
+        kinds = {"model__categorical_feature": [0, 1]} if name == "lightgbm_kinds" else {}
+        model.fit(x[ROWS:], y[ROWS:], **kinds)
         path = pathlib.Path(folder) / f"{name}.onnx"
         path.write_bytes(convert(model, x).SerializeToString())
         rows = [[{"shape": [1, x.shape[1]], "data": [float(value) for value in row]}] for row in x[:ROWS]]

@@ -90,7 +90,7 @@ fn gather_by_computed(low: &mut Lowering, operands: Operands, axis: i64) -> Resu
             match low.picked_from.get(&(name.to_string(), axis)) {
                 Some(&rows) => (rows, low.program.node(rows).frac),
                 None => {
-                    let moved = low.as_compared(name, array)?.permuted_axes(order);
+                    let moved = array.permuted_axes(order);
                     let (real, frac) = table(&operands, moved.iter());
                     let rows = low.push_weight(&real, moved.shape(), frac)?;
                     low.picked_from.insert((name.to_string(), axis), rows);

@@ -16,11 +16,11 @@ pub(crate) enum Operand {
 }
 
 impl Operand {
-    /// The operand at a position, which must be there.
+    /// The operand at a position, which must be there; thresholds as fixed point has them.
     pub fn read(low: &Lowering, operands: &Operands, position: usize) -> Result<Self, ModelError> {
         let name = operands.required(position)?;
         if low.graph.is_constant(name) {
-            return Ok(Self::Constant(operands.constant(position)?));
+            return Ok(Self::Constant(low.as_compared(name, operands.constant(position)?)?));
         }
         low.value(name).map(Self::Computed)
     }

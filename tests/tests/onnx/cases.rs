@@ -398,6 +398,14 @@ fn tables() -> Vec<Case> {
         let nodes = vec![table_node(operator, &["x"], &["class", "s"], &attributes), scores];
         Case { operators: vec![operator], shape: shape.to_vec(), weights: vec![], nodes }
     };
+    // By the largest element: of whatever sign, and zero.
+    let normalized = |moved: &str, by: &[f32], then: Option<&str>| {
+        let moved = node(moved, &["x", "by"], "moved", &[]);
+        let then = node(then.unwrap_or("Identity"), &["moved"], "then", &[]);
+        let norm = table_node("Normalizer", &["then"], &["y"], &[text("norm", "MAX")]);
+        let (operators, weights) = (vec!["Normalizer"], vec![floats("by", &[4], by)]);
+        Case { operators, shape: shape.to_vec(), weights, nodes: vec![moved, then, norm] }
+    };
     let intercepts = || list("intercepts", &[0.2, -0.1]);
     let linear = || list("coefficients", &[0.7, -1.2, 0.3, 0.4, -0.6, 0.9, 1.1, -0.2]);
     // Two trees of five and three nodes. Each leaf names each of two targets or classes.
@@ -422,26 +430,58 @@ fn tables() -> Vec<Case> {
         attributes
     };
     // The same trees as version 5 has them, with a number for each leaf.
-    let listed = |mode: u8, together: i64, targets: &[i64]| {
+    let rooted = |modes: [u8; 3], splits: [f32; 3], together: i64, targets: &[i64]| {
         let tensor = attribute::tensor;
         let count = 1 + targets.iter().max().unwrap_or(&0);
-        table(
-            "TreeEnsemble",
-            vec![
-                ints("tree_roots", &[0, 2]),
-                ints("nodes_featureids", &[2, 0, 3]),
-                tensor("nodes_modes", bytes("modes", &[3], &[mode; 3])),
-                tensor("nodes_splits", floats("splits", &[3], &[0.31, -0.52, 0.07])),
-                ints("nodes_truenodeids", &[0, 1, 3]),
-                ints("nodes_trueleafs", &[1, 1, 1]),
-                ints("nodes_falsenodeids", &[1, 2, 4]),
-                ints("nodes_falseleafs", &[0, 1, 1]),
-                ints("leaf_targetids", targets),
-                tensor("leaf_weights", floats("weights", &[5], &[0.2, 0.9, -0.4, 1.0, 0.3])),
-                int("n_targets", count),
-                int("aggregate_function", together),
-            ],
-        )
+        vec![
+            ints("tree_roots", &[0, 2]),
+            ints("nodes_featureids", &[2, 0, 3]),
+            tensor("nodes_modes", bytes("modes", &[3], &modes)),
+            tensor("nodes_splits", floats("splits", &[3], &splits)),
+            ints("nodes_truenodeids", &[0, 1, 3]),
+            ints("nodes_trueleafs", &[1, 1, 1]),
+            ints("nodes_falsenodeids", &[1, 2, 4]),
+            ints("nodes_falseleafs", &[0, 1, 1]),
+            ints("leaf_targetids", targets),
+            tensor("leaf_weights", floats("weights", &[5], &[0.2, 0.9, -0.4, 1.0, 0.3])),
+            int("n_targets", count),
+            int("aggregate_function", together),
+        ]
+    };
+    let listed = |mode: u8, together: i64, targets: &[i64]| {
+        table("TreeEnsemble", rooted([mode; 3], [0.31, -0.52, 0.07], together, targets))
+    };
+    // Of whole numbers, which are those that are asked for.
+    let asking = |modes: [u8; 3], splits: [f32; 3], sets: &[f32]| {
+        let mut attributes = rooted(modes, splits, 1, &[0; 5]);
+        if !sets.is_empty() {
+            let sets = floats("sets", &[sets.len() as i64], sets);
+            attributes.push(attribute::tensor("membership_values", sets));
+        }
+        let trees = table_node("TreeEnsemble", &["whole"], &["y"], &attributes);
+        let nodes = vec![node("Round", &["x"], "whole", &[]), trees];
+        Case { operators: vec!["TreeEnsemble"], shape: shape.to_vec(), weights: vec![], nodes }
+    };
+    // A set, as a chain of nodes that all lead to the same one.
+    let chained = || {
+        let modes = ["BRANCH_EQ", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF"];
+        let attributes = [
+            ints("nodes_treeids", &[0; 7]),
+            ints("nodes_nodeids", &[0, 1, 2, 3, 4, 5, 6]),
+            ints("nodes_featureids", &[2, 2, 2, 3, 0, 0, 0]),
+            texts("nodes_modes", &modes),
+            list("nodes_values", &[1.0, -1.0, 2.0, 0.5, 0.0, 0.0, 0.0]),
+            ints("nodes_truenodeids", &[3, 3, 4, 5, 0, 0, 0]),
+            ints("nodes_falsenodeids", &[1, 2, 3, 6, 0, 0, 0]),
+            ints("target_treeids", &[0; 3]),
+            ints("target_nodeids", &[4, 5, 6]),
+            ints("target_ids", &[0; 3]),
+            list("target_weights", &[0.2, 0.9, -0.4]),
+            int("n_targets", 1),
+        ];
+        let trees = table_node("TreeEnsembleRegressor", &["whole"], &["y"], &attributes);
+        let nodes = vec![node("Round", &["x"], "whole", &[]), trees];
+        Case { operators: vec!["TreeEnsembleRegressor"], shape: shape.to_vec(), weights: vec![], nodes }
     };
     let labels = || ints("classlabels_int64s", &[7, -3]);
     let choice = table_node(
@@ -473,6 +513,9 @@ fn tables() -> Vec<Case> {
         table("Scaler", vec![list("offset", &[0.1, -0.4, 0.3, 0.0]), list("scale", &[0.5, 2.0, 1.5, 1.0])]),
         table("Normalizer", vec![text("norm", "L2")]),
         table("Normalizer", vec![text("norm", "L1")]),
+        normalized("Add", &[3.0, 0.0, -1.0, 0.5], None),
+        normalized("Sub", &[3.0, 4.5, 3.0, 5.0], None),
+        normalized("Min", &[0.0; 4], Some("Round")),
         table("Binarizer", vec![attribute::float("threshold", 0.25)]),
         table("Imputer", vec![list("imputed_value_floats", &[0.5])]),
         Case {
@@ -503,10 +546,14 @@ fn tables() -> Vec<Case> {
         table("SVMRegressor", with(vectors("SIGMOID"), alone())),
         table("SVMRegressor", with(vectors("LINEAR"), alone())),
         table("TreeEnsembleRegressor", with(trees("target", "BRANCH_LEQ"), vec![int("n_targets", 2)])),
+        chained(),
         listed(0, 1, &[0; 5]),
         listed(3, 0, &[0, 1, 0, 1, 1]),
         listed(1, 2, &[0; 5]),
         listed(2, 3, &[0; 5]),
+        asking([4, 5, 4], [1.0, -0.0, -1.0], &[]),
+        asking([6, 0, 6], [0.0, -1.0, 0.0], &[-2.0, 1.0, f32::NAN, 0.0, 2.0, -1.0, f32::NAN]),
+        asking([2, 6, 5], [0.0, 0.0, 1.0], &[0.0]),
         classified("TreeEnsembleClassifier", with(trees("class", "BRANCH_LT"), vec![labels()])),
         chosen,
     ]

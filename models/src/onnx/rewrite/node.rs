@@ -168,6 +168,17 @@ impl Rewriting {
         self.finite(name, values)
     }
 
+    /// An attribute that is a tensor of lists of floats, each but the last ended by a NaN; empty where it is left out.
+    pub fn float_lists(&mut self, name: &str) -> Result<Vec<Vec<f32>>, ModelError> {
+        let values = self.tensor_of(name, "a tensor of floats", floats)?;
+        let mut lists: Vec<Vec<f32>> = values.split(|value| value.is_nan()).map(<[f32]>::to_vec).collect();
+        // None begins behind the last end.
+        if lists.last().is_some_and(Vec::is_empty) {
+            lists.pop();
+        }
+        lists.into_iter().map(|list| self.finite(name, list)).collect()
+    }
+
     /// An attribute that is a tensor of integers; empty where it is left out.
     pub fn integer_tensor(&mut self, name: &str) -> Result<Vec<i64>, ModelError> {
         self.tensor_of(name, "a tensor of integers", integers)

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::ensemble::{Leaves, Listed};
+use super::ensemble::{Leaves, Listed, MEMBER};
 use super::node::Rewriting;
 use crate::error::ModelError;
 
 /// The ways of comparing by their numbers, as earlier versions call them.
-const MODES: [&str; 7] =
-    ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER"];
+const MODES: [&str; 7] = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", MEMBER];
 
 /// The trees' nodes, each tree with leaves of its own, and what leaves say.
 pub(super) fn listed(node: &mut Rewriting) -> Result<(Listed, Leaves), ModelError> {
@@ -17,9 +16,15 @@ pub(super) fn listed(node: &mut Rewriting) -> Result<(Listed, Leaves), ModelErro
         [node.ints("nodes_featureids")?, node.ints("nodes_truenodeids")?, node.ints("nodes_falsenodeids")?];
     let [yes_ends, no_ends] = [node.ints("nodes_trueleafs")?, node.ints("nodes_falseleafs")?];
     let (modes, splits) = (node.integer_tensor("nodes_modes")?, node.float_tensor("nodes_splits")?);
+    let mut sets = node.float_lists("membership_values")?.into_iter();
+    let mut values: Vec<Vec<f32>> = splits.iter().map(|&split| vec![split]).collect();
+    let members = MODES.iter().position(|&mode| mode == MEMBER).map(|at| at as i64);
+    for (own, _) in values.iter_mut().zip(&modes).filter(|(_, mode)| Some(**mode) == members) {
+        *own = sets.next().ok_or_else(|| node.refuse("membership_values", "has fewer sets than nodes ask for"))?;
+    }
     let (targets, weights) = (node.ints("leaf_targetids")?, node.float_tensor("leaf_weights")?);
-    // They matter for NaN alone, which no input is; or not at all; or for what is refused below.
-    for name in ["nodes_missing_value_tracks_true", "nodes_hitrates", "membership_values"] {
+    // They matter for NaN alone, which no input is; or not at all.
+    for name in ["nodes_missing_value_tracks_true", "nodes_hitrates"] {
         node.ignore(name);
     }
     let count = columns.len();
@@ -54,7 +59,7 @@ pub(super) fn listed(node: &mut Rewriting) -> Result<(Listed, Leaves), ModelErro
                 nodes.leaf(tree, leads[side]);
                 leaves.push(tree, leads[side], targets[leaf], weights[leaf]);
             }
-            nodes.branch(tree, number, columns[at], (mode, splits[at]), leads);
+            nodes.branch(tree, number, columns[at], (mode, std::mem::take(&mut values[at])), leads);
         }
     }
     Ok((nodes, leaves))

@@ -39,14 +39,30 @@ pub(super) fn scaler(node: &mut Rewriting) -> Result<(), ModelError> {
 /// Each row divided by its norm.
 pub(super) fn normalizer(node: &mut Rewriting) -> Result<(), ModelError> {
     let norm = node.string("norm")?.unwrap_or_else(|| "MAX".into());
-    let power = match norm.to_ascii_uppercase().as_str() {
-        "L1" => 1,
-        "L2" => 2,
-        _ => return Err(node.refuse("norm", format!("\"{norm}\" is not supported; L1 and L2 are"))),
-    };
     let x = node.floats_of_operand()?;
-    by_norm(node, &x, -1, power);
+    match norm.to_ascii_uppercase().as_str() {
+        "L1" => by_norm(node, &x, -1, 1),
+        "L2" => by_norm(node, &x, -1, 2),
+        "MAX" => by_largest(node, &x),
+        _ => return Err(node.refuse("norm", format!("\"{norm}\" is not supported; L1, L2 and MAX are"))),
+    }
     Ok(())
+}
+
+/// Each row divided by its largest element, whatever that one's sign; as it is where that one is zero.
+fn by_largest(node: &mut Rewriting, x: &str) {
+    let result = node.result(0);
+    let largest = node.extreme("ReduceMax", x, -1, "largest");
+    let [zero, one, minus] =
+        [("zero", 0.0), ("one", 1.0), ("minus one", -1.0)].map(|(name, x)| node.numbers(name, &[], &[x]));
+    let size = node.compute("Abs", &[&largest], "size", vec![]);
+    let none = node.compute("Equal", &[&largest, &zero], "is zero", vec![]);
+    let none = node.numbers_of(&none, "is zero as a number");
+    let divisor = node.compute("Add", &[&size, &none], "divisor", vec![]);
+    let negative = node.compute("Less", &[&largest, &zero], "is negative", vec![]);
+    let sign = node.compute("Where", &[&negative, &minus, &one], "sign", vec![]);
+    let turned = node.compute("Mul", &[x, &sign], "turned", vec![]);
+    node.define("Div", &[&turned, &divisor], &result, vec![]);
 }
 
 /// 1 where an element is greater than the threshold.

@@ -4,17 +4,20 @@
 //! number of the node where each tree stands, the column that it compares, its threshold and its first child; the second child's
 //! number is the next one, so the comparison's result is added. A leaf stays where it is: it is its own first child, and its threshold
 //! is beyond what a column can reach. So nothing but the numbers of trees and nodes, the steps and the set of columns shows in the graph's shape.
+//! Branches that ask whether a column has one of some values compare one more column, which says so: the values are hidden, how many there
+//! are of each column is not.
 //!
 //! Columns are scaled by powers of two, for each one that makes the most of fixed point's bits for its thresholds, and kept within what
 //! decides comparisons: then one scale of fixed point suits all.
 
 use std::collections::BTreeSet;
 
-use super::ensemble::{Ensemble, Leaves, Node, Tree};
+use super::ensemble::{Ensemble, Leaves, Node, Test, Tree};
 use super::node::{Rewriting, Thresholds, int};
 use super::roots;
 use super::tables::{Classes, Ending, Others};
 use crate::error::ModelError;
+use crate::onnx::MAX_ELEMENTS;
 
 /// Most nodes that are walked together: their numbers are indices of 16 bits.
 const MOST_NODES: usize = (1 << 15) - 1;
@@ -25,6 +28,8 @@ const LARGEST: f32 = 0.875;
 const BOUND: f32 = 0.9375;
 /// The threshold of leaves, which no column exceeds.
 const NEVER: f32 = 0.96875;
+/// What a column that says whether another has some value is where it has; zero where not.
+const AMONG: f32 = 0.75;
 /// Thresholds smaller than this count as zero when a scale is chosen: some trainers write zero so.
 const TINY: f32 = 1e-20;
 
@@ -150,14 +155,10 @@ impl Ensemble {
 
     /// Writes the walk, and gives what the leaves that are reached are together, of shape `[rows, width]`.
     fn write(&self, node: &mut Rewriting, width: usize, together: Together) -> Result<String, ModelError> {
-        let scales = self.scales();
-        let columns: Vec<(usize, f32)> = self.columns.iter().copied().zip(scales.iter().copied()).collect();
-        let operand = node.floats_of_operand()?;
-        let x = self.scaled_columns(node, &operand, &scales);
-        let compared = Compared { operand, scaled: x, columns };
+        let compared = self.compared(node)?;
         let mut sums = Vec::new();
         for (number, trees) in self.groups(node)?.into_iter().enumerate() {
-            let layout = Layout::of(trees, &self.columns, &scales);
+            let layout = Layout::of(trees, &compared);
             let name = if number == 0 { String::new() } else { format!("group {} ", number + 1) };
             let reached = layout.write(node, &name, &compared, self.inclusive, width)?;
             sums.push(of_trees(node, &name, &reached, width, together));
@@ -175,27 +176,71 @@ impl Ensemble {
     fn scales(&self) -> Vec<f32> {
         let mut largest = vec![0.0f32; self.columns.len()];
         for node in self.trees.iter().flat_map(|tree| &tree.nodes) {
-            if let Node::Branch { column, threshold, .. } = node
-                && let Ok(at) = self.columns.binary_search(column)
-            {
-                largest[at] = largest[at].max(threshold.abs());
+            if let Node::Branch { test: Test::Above { column, threshold }, .. } = node {
+                largest[*column] = largest[*column].max(threshold.abs());
             }
+        }
+        for set in &self.sets {
+            largest[set.column] = set.values.iter().fold(largest[set.column], |most, value| most.max(value.abs()));
         }
         let scale = |most: f32| if most < TINY { 1.0 } else { (LARGEST / most).log2().floor().exp2() };
         largest.into_iter().map(scale).collect()
     }
 
-    /// The columns that are compared, the first again up to a power of two of them: of so many each place that is picked is one, which takes no proof.
-    fn scaled_columns(&self, node: &mut Rewriting, x: &str, scales: &[f32]) -> String {
-        let (mut columns, mut scales) = (self.columns.iter().map(|&c| c as i64).collect::<Vec<_>>(), scales.to_vec());
-        let count = columns.len().next_power_of_two();
-        columns.resize(count, columns.first().copied().unwrap_or(0));
-        scales.resize(count, scales.first().copied().unwrap_or(1.0));
-        let columns = node.integers("columns", &columns);
-        let picked = node.compute("Gather", &[x, &columns], "compared columns", vec![int("axis", -1)]);
-        let scales = node.numbers("scales", &[count], &scales);
+    /// The columns that branches compare: the operand's, scaled, and behind them those that say whether one is in a set. The first is there again up to
+    /// a power of two of them all: of so many each place that is picked is one, which takes no proof.
+    fn compared(&self, node: &mut Rewriting) -> Result<Compared, ModelError> {
+        let operand = node.floats_of_operand()?;
+        let scales = self.scales();
+        let columns: Vec<(usize, f32)> = self.columns.iter().copied().zip(scales).collect();
+        let first_set = (columns.len() + self.sets.len()).next_power_of_two() - self.sets.len();
+        let repeated = columns.iter().chain(std::iter::repeat(&columns[0])).take(first_set);
+        let (places, scales): (Vec<i64>, Vec<f32>) = repeated.map(|&(column, scale)| (column as i64, scale)).unzip();
+        let places = node.integers("columns", &places);
+        let picked = node.compute("Gather", &[&operand, &places], "compared columns", vec![int("axis", -1)]);
+        let scales = node.numbers("scales", &[scales.len()], &scales);
         let scaled = node.compute("Mul", &[&picked, &scales], "scaled columns", vec![]);
-        node.clip(&scaled, -BOUND, BOUND, "bounded columns")
+        let scaled = node.clip(&scaled, -BOUND, BOUND, "bounded columns");
+        let mut compared = Compared { operand, all: scaled.clone(), scaled, columns, first_set };
+        if !self.sets.is_empty() {
+            let among = self.among(node, &compared)?;
+            compared.all = node.compute("Concat", &[&compared.scaled, &among], "all columns", vec![int("axis", -1)]);
+        }
+        Ok(compared)
+    }
+
+    /// For each set a column that is [`AMONG`] where the one that it is of has one of its values.
+    fn among(&self, node: &mut Rewriting, compared: &Compared) -> Result<String, ModelError> {
+        // Each value of a column once.
+        let bits = |value: f32| value.to_bits();
+        let pairs = self.sets.iter().flat_map(|set| set.values.iter().map(|&value| (set.column, bits(value))));
+        let pairs: Vec<(usize, u32)> = pairs.collect::<BTreeSet<_>>().into_iter().collect();
+        let (count, width) = (pairs.len(), self.sets.len());
+        if count == 0 || count.checked_mul(width).is_none_or(|elements| elements > MAX_ELEMENTS) {
+            return Err(node.refuse("membership_values", "names no value, or too many values and sets"));
+        }
+        let places: Vec<i64> = pairs.iter().map(|&(column, _)| column as i64).collect();
+        let values: Vec<f32> = pairs.iter().map(|&(at, bits)| f32::from_bits(bits) * compared.columns[at].1).collect();
+        let places = node.integers("places of values", &places);
+        let picked = node.compute("Gather", &[&compared.scaled, &places], "columns of values", vec![int("axis", -1)]);
+        let values = node.numbers("values", &[count], &values);
+        node.compares(Thresholds {
+            constant: values.clone(),
+            operand: compared.operand.clone(),
+            scaled: compared.scaled.clone(),
+            columns: pairs.iter().map(|&(at, _)| Some(compared.columns[at])).collect(),
+        });
+        let equal = node.compute("Equal", &[&picked, &values], "is the value", vec![]);
+        let equal = node.numbers_of(&equal, "is the value as a number");
+        let mut members = vec![0.0; count * width];
+        for (at, set) in self.sets.iter().enumerate() {
+            for &value in &set.values {
+                let pair = pairs.partition_point(|&pair| pair < (set.column, bits(value)));
+                members[pair * width + at] = AMONG;
+            }
+        }
+        let members = node.numbers("members", &[count, width], &members);
+        Ok(node.compute("MatMul", &[&equal, &members], "is in the set", vec![]))
     }
 
     /// Trees that are walked together.
@@ -232,8 +277,22 @@ fn of_trees(node: &mut Rewriting, name: &str, reached: &str, width: usize, toget
 struct Compared {
     operand: String,
     scaled: String,
+    /// The scaled columns, and those of sets.
+    all: String,
     /// The operand's columns that are compared, and their scales.
     columns: Vec<(usize, f32)>,
+    /// The place of the first set's column among them all.
+    first_set: usize,
+}
+
+impl Compared {
+    /// The place of what a branch compares among all columns, and the threshold there.
+    fn by(&self, test: &Test) -> (usize, f32) {
+        match *test {
+            Test::Above { column, threshold } => (column, threshold * self.columns[column].1),
+            Test::Among { set } => (self.first_set + set, AMONG / 2.0),
+        }
+    }
 }
 
 /// Trees as tables by a node's number.
@@ -249,7 +308,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(trees: &[Tree], columns: &[usize], scales: &[f32]) -> Self {
+    fn of(trees: &[Tree], compared: &Compared) -> Self {
         let mut layout = Self {
             roots: Vec::with_capacity(trees.len()),
             steps: 0,
@@ -276,10 +335,9 @@ impl Layout {
                         layout.push(0, NEVER, own);
                         layout.values.extend(values);
                     }
-                    Node::Branch { column, threshold, .. } => {
-                        // All columns that are compared are in the list.
-                        let column = columns.binary_search(column).unwrap_or_default();
-                        layout.push(column as i64, threshold * scales[column], next as i64);
+                    Node::Branch { test, .. } => {
+                        let (column, threshold) = compared.by(test);
+                        layout.push(column as i64, threshold, next as i64);
                         layout.values.extend(std::iter::repeat_n(0.0, width));
                         next += 2;
                     }
@@ -314,7 +372,10 @@ impl Layout {
         let count = self.child.len();
         let columns = node.integers(&named("column"), &self.column);
         let thresholds = node.numbers(&named("threshold"), &[count], &self.threshold);
-        let column_of = |at: usize| (self.threshold[at] < NEVER).then(|| compared.columns[self.column[at] as usize]);
+        let column_of = |at: usize| {
+            let column = compared.columns.get(self.column[at] as usize).copied();
+            column.filter(|_| self.threshold[at] < NEVER)
+        };
         node.compares(Thresholds {
             constant: thresholds.clone(),
             operand: compared.operand.clone(),
@@ -325,7 +386,7 @@ impl Layout {
         let along = |axis| vec![int("axis", axis)];
         // Begun at what depends on the input, though it is always zero: of what is constant, the columns would be indices that all can see.
         let first = node.integers(&named("first column"), &[0]);
-        let first = node.compute("Gather", &[&compared.scaled, &first], &named("first column's value"), along(-1));
+        let first = node.compute("Gather", &[&compared.all, &first], &named("first column's value"), along(-1));
         let never = node.numbers(&named("never"), &[], &[NEVER]);
         let never = node.compute("Greater", &[&first, &never], &named("never reached"), vec![]);
         let zero = node.as_integers(&never, &named("zero"));
@@ -336,7 +397,7 @@ impl Layout {
             let column = node.compute("Gather", &[&columns, &at], &named("column"), along(0));
             let threshold = node.compute("Gather", &[&thresholds, &at], &named("threshold"), along(0));
             let child = node.compute("Gather", &[&children, &at], &named("child"), along(0));
-            let value = node.compute("GatherElements", &[&compared.scaled, &column], &named("value"), along(-1));
+            let value = node.compute("GatherElements", &[&compared.all, &column], &named("value"), along(-1));
             let operator = if inclusive { "GreaterOrEqual" } else { "Greater" };
             let second = node.compute(operator, &[&value, &threshold], &named("comparison"), vec![]);
             let second = node.as_integers(&second, &named("side"));
