@@ -12,7 +12,8 @@ import xgboost
 from onnxmltools import convert_lightgbm, convert_xgboost
 from onnxmltools.convert.common.data_types import FloatTensorType
 from skl2onnx import to_onnx
-from sklearn import datasets, ensemble, linear_model, neural_network, pipeline, preprocessing, svm, tree, utils
+from sklearn import compose, datasets, decomposition, ensemble, linear_model, neighbors, neural_network, pipeline, preprocessing
+from sklearn import svm, tree, utils
 
 ROWS = 60
 
@@ -28,6 +29,11 @@ def by_name_map(model, x):
 
 def by(convert):
     return lambda model, x: convert(model, initial_types=[("x", FloatTensorType([None, x.shape[1]]))], target_opset=15)
+
+
+def by_distances(model, x):
+    """With onnxruntime's own operator for them."""
+    return to_onnx(model, x[:1], target_opset={"": 17, "ai.onnx.ml": 3}, options={id(model): {"optim": "cdist"}})
 
 
 def by_kinds(model, x):
@@ -70,6 +76,17 @@ def models():
     kinds, effects = generator.integers(0, [12, 5], (600, 2)), generator.normal(size=(12, 5))
     numbers = generator.normal(size=(600, 2))
     kinded = utils.Bunch(data=numpy.hstack([kinds, numbers]), target=effects[kinds[:, 0], kinds[:, 1]] + numbers[:, 0])
+    kinds_and = lambda encoder: compose.ColumnTransformer([("kinds", encoder, [0, 1]), ("rest", preprocessing.StandardScaler(), [2, 3])])
+    one_hot = preprocessing.OneHotEncoder(sparse_output=False, handle_unknown="ignore")
+    yield "encoded", pipeline.make_pipeline(kinds_and(one_hot), linear_model.Ridge()), kinded, by_scikit
+    numbered = pipeline.make_pipeline(kinds_and(preprocessing.OrdinalEncoder()), tree.DecisionTreeRegressor(max_depth=6, random_state=0))
+    yield "encoded_tree", numbered, kinded, by_scikit
+    bins = preprocessing.KBinsDiscretizer(5, encode="onehot-dense", quantile_method="averaged_inverted_cdf")
+    yield "binned", pipeline.make_pipeline(bins, linear_model.LogisticRegression(max_iter=1000)), iris, by_scikit
+    yield "neighbours", neighbors.KNeighborsClassifier(5), iris, by_scikit
+    yield "neighbours_regressor", scaled(neighbors.KNeighborsRegressor(5)), friedman, by_scikit
+    yield "neighbours_by_distances", neighbors.KNeighborsRegressor(3), iris, by_distances
+    yield "kernel_components", scaled(decomposition.KernelPCA(2, kernel="rbf")), iris, by_scikit
     categorical = lightgbm.LGBMRegressor(**light, min_data_per_group=1, cat_smooth=1.0, max_cat_to_onehot=2)
     yield "lightgbm_kinds", pipeline.Pipeline([("model", categorical)]), kinded, by_kinds
     yield "lightgbm_regressor", lightgbm.LGBMRegressor(**light), friedman, by(convert_lightgbm)

@@ -74,7 +74,8 @@ fn cut_off(low: &mut Lowering, operands: Operands) -> Result<(), ModelError> {
     let input = low.node_of(&value)?;
     let half = 1i64 << (BITS - 1);
     let step = f64::from(-value.frac).exp2();
-    let values = (-half..half).map(|q| (q as f64 * step).trunc() as i32).collect();
+    // What is one unit below an integer is that integer: rounding, or the end of the range, may have taken it there.
+    let values = (-half..half).map(|q| ((q + q.signum()) as f64 * step).trunc() as i32).collect();
     let func = low.table_of_integers(format!("cut off 2^{}", -value.frac), values);
     let saturate = !Interval::signed(BITS).covers(low.interval(input));
     let node = low.push(Op::Apply { input, shift: 0, func, bits: BITS, saturate }, &value.inner, 0)?;

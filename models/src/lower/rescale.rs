@@ -338,9 +338,12 @@ impl<'g> Lowering<'g> {
         if activation.is_steep() {
             largest = largest.min(self.largest_seen(tensor) * self.options.headroom);
         }
-        // A result of exactly 1.0 may lose its last bit for twice the precision everywhere. Integers lose none.
+        // A result of exactly 1.0 may lose its last bit for twice the precision everywhere. Integers lose none, nor do whole numbers, which
+        // are what further operators look for.
         let finest = if self.graph.is_integer(tensor) { 0 } else { i32::MAX };
-        let out = frac_for(largest * (1.0 - f64::from(1 - BITS as i32).exp2())).min(finest);
+        let whole = reached.iter().all(|x| x.fract() == 0.0);
+        let lost = if whole { 0.0 } else { f64::from(1 - BITS as i32).exp2() };
+        let out = frac_for(largest * (1.0 - lost)).min(finest);
         Ok((self.table_of(activation.name(), &real, frac, out), out))
     }
 

@@ -54,14 +54,14 @@ fn check_graph(graph: &GraphProto, folder: Option<&Path>) -> Result<(), ModelErr
     }
     for node in &graph.node {
         for attribute in &node.attribute {
-            if let (Some(branch), "If") = (&attribute.g, node.op_type.as_str()) {
+            if let (Some(branch), "If" | "Scan") = (&attribute.g, node.op_type.as_str()) {
                 check_graph(branch, folder)?;
                 continue;
             }
             if attribute.r#type == AttributeType::Graph as i32 || attribute.g.is_some() || !attribute.graphs.is_empty()
             {
                 return Err(ModelError::invalid(format!(
-                    "operator {} (node \"{}\") has a subgraph: of control flow only If is supported",
+                    "operator {} (node \"{}\") has a subgraph: of control flow only If and Scan are supported",
                     node.op_type, node.name
                 )));
             }

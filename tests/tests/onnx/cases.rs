@@ -1,6 +1,6 @@
 //! A small model of each supported operator.
 
-use super::proto::{Message, attribute, bytes, floats, integers, node, table_node};
+use super::proto::{Message, attribute, bytes, floats, integers, node, node_of, table_node};
 
 /// From -1 to 1, the same everywhere.
 pub fn noise(count: usize, seed: u32) -> Vec<f32> {
@@ -406,6 +406,45 @@ fn tables() -> Vec<Case> {
         let (operators, weights) = (vec!["Normalizer"], vec![floats("by", &[4], by)]);
         Case { operators, shape: shape.to_vec(), weights, nodes: vec![moved, then, norm] }
     };
+    // Of -2, 0 and 2, which are kinds.
+    let encoded = |operator: &'static str, integers: bool, attributes: &[Message], back: bool| {
+        let kind = node("Cast", &["whole"], "kind", &[int("to", if integers { 7 } else { 1 })]);
+        let encoded = table_node(operator, &["kind"], &["encoded"], attributes);
+        let numbers = if back {
+            node("Cast", &["encoded"], "y", &[int("to", 1)])
+        } else {
+            node("Identity", &["encoded"], "y", &[])
+        };
+        let signs = ["low", "high"].map(|by| {
+            let (moved, sign) = (format!("{by} moved"), format!("{by} sign"));
+            [node("Add", &["x", by], &moved, &[]), node("Sign", &[&moved], &sign, &[])]
+        });
+        let whole = node("Add", &["low sign", "high sign"], "whole", &[]);
+        let nodes = signs.into_iter().flatten().chain([whole, kind, encoded, numbers]).collect();
+        let weights = vec![floats("low", &[], &[0.81]), floats("high", &[], &[-0.37])];
+        Case { operators: vec![operator], shape: shape.to_vec(), weights, nodes }
+    };
+    // The distances of each row from five others: of pairs, and row by row.
+    let others: Vec<f32> = (0..20).map(|i| ((i * i * 7) % 23) as f32 / 11.5 - 1.0).collect();
+    let distances = |metric: &str| {
+        let nodes = vec![node_of("com.microsoft", "CDist", &["x", "others"], &["y"], &[text("metric", metric)])];
+        let weights = vec![floats("others", &[5, 4], &others)];
+        Case { operators: vec!["CDist"], shape: shape.to_vec(), weights, nodes }
+    };
+    let scanned = |measure: &str, axis: i64| {
+        let steps = [
+            node("Identity", &["kept"], "keeps", &[]),
+            node("Sub", &["kept", "row"], "apart", &[]),
+            node("Mul", &["apart", "row"], "by the row", &[]),
+            node(measure, &["by the row"], "measured", &[ints("axes", &[axis]), int("keepdims", 0)]),
+            node("Add", &["measured", "measured"], "given", &[]),
+        ];
+        let operands: [(&str, &[i64]); 2] = [("kept", &[3, 4]), ("row", &[4])];
+        let body = attribute::body("body", &operands, &steps, &["keeps", "given"]);
+        let scan = node_of("", "Scan", &["x", "others"], &["kept", "y"], &[body, int("num_scan_inputs", 1)]);
+        let weights = vec![floats("others", &[5, 4], &others)];
+        Case { operators: vec!["Scan"], shape: shape.to_vec(), weights, nodes: vec![scan] }
+    };
     let intercepts = || list("intercepts", &[0.2, -0.1]);
     let linear = || list("coefficients", &[0.7, -1.2, 0.3, 0.4, -0.6, 0.9, 1.1, -0.2]);
     // Two trees of five and three nodes. Each leaf names each of two targets or classes.
@@ -516,6 +555,35 @@ fn tables() -> Vec<Case> {
         normalized("Add", &[3.0, 0.0, -1.0, 0.5], None),
         normalized("Sub", &[3.0, 4.5, 3.0, 5.0], None),
         normalized("Min", &[0.0; 4], Some("Round")),
+        encoded("OneHotEncoder", true, &[ints("cats_int64s", &[-2, 3, 2])], false),
+        encoded("OneHotEncoder", false, &[ints("cats_int64s", &[0, -2])], false),
+        encoded(
+            "LabelEncoder",
+            true,
+            &[
+                ints("keys_int64s", &[2, -2, -1]),
+                list("values_floats", &[0.5, -1.25, 3.0]),
+                attribute::float("default_float", 0.25),
+            ],
+            false,
+        ),
+        encoded(
+            "LabelEncoder",
+            false,
+            &[list("keys_floats", &[2.0, -2.0, 1.0]), ints("values_int64s", &[70, 80, -90]), int("default_int64", 5)],
+            true,
+        ),
+        encoded("LabelEncoder", true, &[ints("keys_int64s", &[2, 1000]), ints("values_int64s", &[-3, 4])], true),
+        distances("euclidean"),
+        distances("sqeuclidean"),
+        scanned("ReduceSumSquare", 1),
+        scanned("ReduceL1", -1),
+        Case {
+            operators: vec!["IsNaN"],
+            shape: shape.to_vec(),
+            weights: vec![floats("other", &[], &[9.0])],
+            nodes: vec![node("IsNaN", &["x"], "missing", &[]), node("Where", &["missing", "other", "x"], "y", &[])],
+        },
         table("Binarizer", vec![attribute::float("threshold", 0.25)]),
         table("Imputer", vec![list("imputed_value_floats", &[0.5])]),
         Case {

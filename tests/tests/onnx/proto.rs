@@ -90,6 +90,14 @@ pub mod attribute {
         named(name, 5).bytes(6, &graph.0)
     }
 
+    /// A graph of these operands, each with its shape, and results.
+    pub fn body(name: &str, operands: &[(&str, &[i64])], nodes: &[Message], results: &[&str]) -> Message {
+        let operands: Vec<Message> = operands.iter().map(|(name, shape)| declared(name, Some(shape))).collect();
+        let results: Vec<Message> = results.iter().map(|name| declared(name, None)).collect();
+        let graph = Message::default().each(1, nodes).text(2, name).each(11, &operands).each(12, &results);
+        named(name, 5).bytes(6, &graph.0)
+    }
+
     pub fn floats(name: &str, values: &[f32]) -> Message {
         values.iter().fold(named(name, 6), |message, value| message.float(7, *value))
     }

@@ -4,7 +4,8 @@
 //!   QuantizeLinear and DequantizeLinear, as those.
 //! - [`tables`]: scalers, normalizers and linear models of `ai.onnx.ml`; [`trees`]: its ensembles of trees,
 //!   of which [`ensemble`] reads what they say, and [`roots`] the form of version 5.
-//! - [`support`]: its support vector machines.
+//! - [`support`]: its support vector machines; [`encoders`]: its encoders of kinds.
+//! - [`scan`]: what is computed of each row alone, for all at once, and the distances of all pairs.
 //! - [`reductions`]: norms and reductions that are made of sums; [`order`]: how many of the largest; [`remainder`]: what is left of a division; [`scalars`]: operands without axes; [`scatter`]: tensors some places of which are another's.
 //! - [`settle`]: what can be written only once shapes and constants are known, such as `If`, of which [`branches`] puts the branch that is
 //!   taken in its place.
@@ -14,6 +15,7 @@
 //! It knows operators and their constants; but for [`settle`] and [`shaped`] no shapes: those are inferred of what is written here.
 
 mod branches;
+mod encoders;
 mod ensemble;
 mod node;
 mod order;
@@ -22,6 +24,7 @@ mod reductions;
 mod remainder;
 mod roots;
 mod scalars;
+mod scan;
 mod scatter;
 mod settle;
 mod shaped;
@@ -41,10 +44,11 @@ pub use settle::{constants, live, settle};
 type Rewrite = fn(&mut Rewriting) -> Result<(), ModelError>;
 
 /// The operators that are written as others, each with its domain and with what writes it.
-const OPERATORS: [(&str, &str, Rewrite); 40] = [
+const OPERATORS: [(&str, &str, Rewrite); 45] = [
     ("", "ArgMin", reductions::smallest),
     ("", "ConvInteger", quantized::integer_convolution),
     ("", "DynamicQuantizeLinear", quantized::by_its_range),
+    ("", "IsNaN", encoders::missing),
     ("", "LpNormalization", reductions::normalization),
     ("", "LpPool", reductions::pool),
     ("", "MatMulInteger", quantized::integer_product),
@@ -58,8 +62,10 @@ const OPERATORS: [(&str, &str, Rewrite); 40] = [
     ("", "ReduceLogSum", reductions::logarithm),
     ("", "ReduceLogSumExp", reductions::logarithm_of_exponentials),
     ("", "ReduceSumSquare", reductions::sum_of_squares),
+    ("", "Scan", scan::map),
     ("", "Swish", reductions::swish),
     ("", "TopK", order::largest),
+    (MICROSOFT, "CDist", scan::distances),
     (MICROSOFT, "QGemm", quantized::gemm),
     (MICROSOFT, "QLinearAdd", quantized::sum),
     (MICROSOFT, "QLinearAveragePool", quantized::average),
@@ -72,9 +78,11 @@ const OPERATORS: [(&str, &str, Rewrite); 40] = [
     (TABLES, "Binarizer", tables::binarizer),
     (TABLES, "FeatureVectorizer", tables::side_by_side),
     (TABLES, "Imputer", tables::imputer),
+    (TABLES, "LabelEncoder", encoders::labels),
     (TABLES, "LinearClassifier", tables::linear_classifier),
     (TABLES, "LinearRegressor", tables::linear_regressor),
     (TABLES, "Normalizer", tables::normalizer),
+    (TABLES, "OneHotEncoder", encoders::one_hot),
     (TABLES, "SVMClassifier", support::classifier),
     (TABLES, "SVMRegressor", support::regressor),
     (TABLES, "Scaler", tables::scaler),

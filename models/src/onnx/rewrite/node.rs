@@ -1,6 +1,8 @@
 //! One node that is being replaced: what it says, and the nodes and constants that it becomes.
 
-use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto, attribute_proto::AttributeType, tensor_proto::DataType};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, NodeProto, TensorProto, attribute_proto::AttributeType, tensor_proto::DataType,
+};
 use tract_onnx::prelude::Tensor;
 
 use super::super::attributes::{Attributes, WrongType};
@@ -177,6 +179,23 @@ impl Rewriting {
             lists.pop();
         }
         lists.into_iter().map(|list| self.finite(name, list)).collect()
+    }
+
+    /// An attribute that is a tensor of numbers, and whether they are integers; empty where it is left out.
+    pub fn number_tensor(&mut self, name: &str) -> Result<(Vec<f32>, bool), ModelError> {
+        let read = |tensor: &Tensor| {
+            let exact = integers(tensor).map(|list| list.into_iter().map(|x| (x as f32, true)).collect());
+            exact.or_else(|| Some(floats(tensor)?.into_iter().map(|x| (x, false)).collect()))
+        };
+        let (values, kinds): (Vec<f32>, Vec<bool>) =
+            self.tensor_of(name, "a tensor of numbers", read)?.into_iter().unzip();
+        Ok((self.finite(name, values)?, kinds.first().copied().unwrap_or(false)))
+    }
+
+    /// An attribute that is a graph.
+    pub fn graph(&mut self, name: &str) -> Result<GraphProto, ModelError> {
+        let value = self.attributes.graph(name);
+        self.taken(name, value, "a graph")?.ok_or_else(|| self.refuse(name, "is missing"))
     }
 
     /// An attribute that is a tensor of integers; empty where it is left out.
@@ -365,6 +384,14 @@ impl Rewriting {
         let [min, max] =
             [("least", lo), ("most", hi)].map(|(name, at)| self.numbers(&format!("{what}, {name}"), &[], &[at]));
         self.compute("Clip", &[x, &min, &max], what, vec![])
+    }
+
+    /// A tensor with axes of length 1 at these places.
+    pub fn unsqueeze(&mut self, x: &str, axes: &[i64], what: &str) -> String {
+        let along = Reduced { keep: true, nothing_if_empty: false, operand: None, attribute: axes.to_vec() };
+        let result = self.tensor(what);
+        self.along("Unsqueeze", x, &result, &along, vec![], 13);
+        result
     }
 
     /// A tensor of another shape.
