@@ -345,6 +345,28 @@ fn inputs_of_more_bits_than_a_function() {
     assert_proven(&program, &inputs);
 }
 
+/// What each line picks of its own rows: of one, of as many as a range holds and of fewer.
+#[test]
+fn picks_of_each_lines_own_rows() {
+    for count in [1, 2, 3, 4, 5] {
+        let mut builder = Builder::new();
+        let (x, index) = (builder.input(6, &[3, count, 2]), builder.input(4, &[3, 3]));
+        let picked = builder.push(Op::Pick { rows: x, index, shared: 1 }, &[3, 3, 2]);
+        let program = builder.finish(&[picked]);
+        let rows: Vec<i64> = (0..6 * count as i64).map(|i| i * i % 61 - 30).collect();
+        let indices: Vec<i64> = (0..9).map(|i| i * 7 % count as i64).collect();
+        let own = |at: usize| (at / 3 * count + indices[at] as usize) * 2;
+        let expected: Vec<i64> = (0..9).flat_map(|at| [rows[own(at)], rows[own(at) + 1]]).collect();
+        let inputs = vec![rows.clone(), indices.clone()];
+        assert_eq!(executed(&program, &inputs), [expected]);
+        round_trip(&program, 8, None, &[inputs]).unwrap_or_else(|error| panic!("{error}"));
+        for beyond in [-1, count as i64] {
+            let indices = vec![0, 0, 0, beyond, 0, 0, 0, 0, 0];
+            assert!(execute(&program, &[rows.clone(), indices]).is_err());
+        }
+    }
+}
+
 /// What an index of more than 16 bits picks, of more rows than those number.
 #[test]
 fn picks_by_indices_of_more_bits_than_a_function() {

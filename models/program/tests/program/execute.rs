@@ -133,8 +133,8 @@ fn rows_are_picked_from_each_ones_own() {
     let (x, i) = (builder.input(8, &[2, 1, 3, 2]), builder.input(4, &[2, 1, 2, 1]));
     let rows = builder.push(Op::Pick { rows: x, index: i, shared: 2 }, &[2, 1, 2, 1, 2]);
     let w = builder.weight(&[70, -80, 90, 5, 6, 7], &[2, 3]);
-    let (j, all) = (builder.input(4, &[2, 3]), [&[2, 3]; 1][0]);
-    let elements = builder.push(Op::Pick { rows: w, index: j, shared: 1 }, all);
+    let j = builder.input(4, &[2, 3]);
+    let elements = builder.push(Op::Pick { rows: w, index: j, shared: 1 }, &[2, 3]);
     let values: Vec<i64> = (0..12).collect();
     let run = execute(&builder.program, &[values.clone(), vec![2, 0, 1, 2], vec![0, 2, 1, 1, 1, 0]]).unwrap();
     assert_eq!(run.value(rows), [4, 5, 0, 1, 8, 9, 10, 11]);

@@ -4,15 +4,17 @@ use tract_onnx::pb::tensor_proto::DataType;
 
 use super::node::{Rewriting, int};
 use crate::error::ModelError;
-use crate::onnx::MAX_ELEMENTS;
 
-/// Keys that are integers are looked up by their place if at most this many times as many numbers lie between the least and the largest.
-const HOLES: i64 = 8;
+/// Keys that are integers are looked up by their place if at most this many times as many numbers lie between the least and the largest,
+const HOLES: usize = 8;
+/// and no more than indices of 16 bits can name.
+const MOST_PLACES: usize = (1 << 15) - 1;
 
 /// For each number as many as there are kinds: a one at its kind's place, zeros elsewhere; for what is of no kind zeros alone.
 pub(super) fn one_hot(node: &mut Rewriting) -> Result<(), ModelError> {
     node.ignore("zeros");
-    let kinds: Vec<f32> = node.ints("cats_int64s")?.into_iter().map(|kind| kind as f32).collect();
+    let kinds = node.ints("cats_int64s")?;
+    let kinds = exact(node, "cats_int64s", kinds)?;
     if kinds.is_empty() {
         return Err(node.refuse("cats_int64s", "is empty; kinds that are texts are not supported"));
     }
@@ -38,17 +40,18 @@ pub(super) fn labels(node: &mut Rewriting) -> Result<(), ModelError> {
     }
     let (result, x) = (node.result(0), node.floats_of_operand()?);
     let (least, most) = keys.iter().fold((keys[0], keys[0]), |(least, most), &key| (least.min(key), most.max(key)));
-    let found = if integer_keys && (most - least) as i64 <= HOLES * keys.len() as i64 {
-        // What is between keys, or beyond them, has a place, too.
-        let mut by_place = vec![otherwise; (most - least) as usize + 3];
+    // What is between keys, or beyond them, has a place, too.
+    let places = (most - least) as usize + 3;
+    let found = if integer_keys && places <= MOST_PLACES.min(HOLES * keys.len() + 2) {
+        let mut by_place = vec![otherwise; places];
         for (&key, &value) in keys.iter().zip(&values).rev() {
             by_place[(key - least) as usize + 1] = value;
         }
         let first = node.numbers("before the least key", &[], &[least - 1.0]);
         let place = node.compute("Sub", &[&x, &first], "place", vec![]);
-        let place = node.clip(&place, 0.0, (by_place.len() - 1) as f32, "place of a key");
+        let place = node.clip(&place, 0.0, (places - 1) as f32, "place of a key");
         let place = node.as_integers(&place, "place as an integer");
-        let by_place = node.numbers("values by place", &[by_place.len()], &by_place);
+        let by_place = node.numbers("values by place", &[places], &by_place);
         node.compute("Gather", &[&by_place, &place], "value", vec![int("axis", 0)])
     } else {
         let equal = equal(node, &x, &keys);
@@ -76,16 +79,19 @@ fn equal(node: &mut Rewriting, x: &str, numbers: &[f32]) -> String {
 /// Numbers by the names of a list of integers, of one of floats, and of a tensor of either; and whether they are integers.
 fn numbers(node: &mut Rewriting, names: [&str; 3]) -> Result<(Vec<f32>, bool), ModelError> {
     let (integers, floats) = (node.ints(names[0])?, node.floats(names[1])?);
-    let (numbers, integer) = match (integers.is_empty(), floats.is_empty()) {
-        (false, _) => (integers.into_iter().map(|x| x as f32).collect(), true),
-        (true, false) => (floats, false),
-        (true, true) => node.number_tensor(names[2])?,
-    };
-    let exact = numbers.iter().all(|x| !integer || x.abs() < (1 << f32::MANTISSA_DIGITS) as f32);
-    if !exact || numbers.len() > MAX_ELEMENTS {
-        return Err(node.refuse(names[0], "has integers of more than 24 bits, or too many"));
+    match (integers.is_empty(), floats.is_empty()) {
+        (false, _) => Ok((exact(node, names[0], integers)?, true)),
+        (true, false) => Ok((floats, false)),
+        (true, true) => node.number_tensor(names[2]),
     }
-    Ok((numbers, integer))
+}
+
+/// Integers as floats that are as exact.
+fn exact(node: &Rewriting, name: &str, integers: Vec<i64>) -> Result<Vec<f32>, ModelError> {
+    if integers.iter().any(|x| x.unsigned_abs() >= 1 << f32::MANTISSA_DIGITS) {
+        return Err(node.refuse(name, "has integers of more than 24 bits"));
+    }
+    Ok(integers.into_iter().map(|x| x as f32).collect())
 }
 
 /// Whether each element is missing: none of an input is, and nothing that is computed.
