@@ -439,7 +439,7 @@ fn what_is_no_ensemble_is_refused() {
         refused(regressor(&trees, vec![]))
     };
     read(3, &["y"], regressor(&honest(), vec![])).unwrap();
-    assert!(lie(|t| t.mode[0] = "BRANCH_EQ").contains("BRANCH_EQ"));
+    assert!(lie(|t| t.mode[0] = "BRANCH_NEAR").contains("BRANCH_NEAR"));
     assert!(lie(|t| t.mode[0] = "BRANCH_LT").contains("equal to a threshold"));
     assert!(lie(|t| t.yes[0] = 1).contains("is missing"));
     assert!(lie(|t| t.yes[0] = 100).contains("not one tree"));
@@ -550,7 +550,7 @@ fn what_are_no_roots_is_refused() {
     assert!(lie(|t| t.no[0][0] = 0).contains("more than one place"));
     assert!(lie(|t| t.no[0][0] = -1).contains("no place in the list"));
     assert!(lie(|t| t.yes[0][0] = 5).contains("no place in the list"));
-    assert!(lie(|t| t.modes[0] = 4).contains("BRANCH_EQ"));
+    assert!(lie(|t| t.modes[0] = 6).contains("fewer sets than nodes ask for"));
     assert!(lie(|t| t.modes[0] = 7).contains("7 is none"));
     assert!(lie(|t| t.modes[0] = 1).contains("equal to a threshold"));
     assert!(lie(|t| t.columns[0] = -1).contains("negative"));

@@ -65,6 +65,10 @@ def models():
     yield "vectors_of_pairs", scaled(svm.SVC(kernel="poly", coef0=1.0, decision_function_shape="ovo")), iris, by_scikit
     yield "vectors_two", scaled(svm.SVC()), cancer, by_scikit
     yield "vectors_probable", scaled(svm.SVC(probability=True, random_state=0)), cancer, by_scikit
+    yield "vectors_probable_three", scaled(svm.SVC(probability=True, random_state=0)), wine, by_scikit
+    of_four = datasets.make_blobs(400, 5, centers=4, cluster_std=4.0, random_state=3)
+    four = utils.Bunch(data=of_four[0], target=of_four[1])
+    yield "vectors_probable_four", scaled(svm.SVC(probability=True, random_state=0)), four, by_scikit
     yield "vectors_regressor", scaled(svm.SVR()), friedman, by_scikit
     yield "vectors_linear", scaled(svm.SVR(kernel="linear")), friedman, by_scikit
     yield "vectors_sigmoid", scaled(svm.SVR(kernel="sigmoid")), friedman, by_scikit

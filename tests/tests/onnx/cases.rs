@@ -538,12 +538,17 @@ fn tables() -> Vec<Case> {
     };
     let alone = || vec![list("coefficients", &[1.0, -0.6, 0.8]), list("rho", &[0.2]), int("n_supports", 3)];
     // A vector of each class.
-    let pairs = vec![
-        list("coefficients", &[1.0, -0.6, 0.8, 0.5, 0.7, -0.9]),
-        list("rho", &[0.2, -0.1, 0.05]),
-        ints("vectors_per_class", &[1, 1, 1]),
-        ints("classlabels_ints", &[4, 5, 6]),
-    ];
+    let pairs = || {
+        vec![
+            list("coefficients", &[1.0, -0.6, 0.8, 0.5, 0.7, -0.9]),
+            list("rho", &[0.2, -0.1, 0.05]),
+            ints("vectors_per_class", &[1, 1, 1]),
+            ints("classlabels_ints", &[4, 5, 6]),
+        ]
+    };
+    let certainty = vec![list("prob_a", &[-1.5, -2.0, 0.7]), list("prob_b", &[0.2, -0.3, 0.1])];
+    let mut probable = classified("SVMClassifier", with(vectors("RBF"), with(pairs(), certainty)));
+    probable.operators = vec!["SVMClassifier", "Identity"];
     let mut zipped = classified("LinearClassifier", vec![linear(), ints("classlabels_ints", &[0, 1]), intercepts()]);
     zipped.operators = vec!["LinearClassifier", "ZipMap"];
     zipped.nodes[1] = table_node("ZipMap", &["s"], &["y"], &[ints("classlabels_int64s", &[0, 1])]);
@@ -608,7 +613,8 @@ fn tables() -> Vec<Case> {
             vec![list("coefficients", &[0.7, -1.2, 0.3, 0.4]), list("intercepts", &[0.2]), linear_labels()],
         ),
         zipped,
-        classified("SVMClassifier", with(vectors("RBF"), pairs)),
+        classified("SVMClassifier", with(vectors("RBF"), pairs())),
+        probable,
         table("SVMRegressor", with(vectors("RBF"), alone())),
         table("SVMRegressor", with(vectors("POLY"), alone())),
         table("SVMRegressor", with(vectors("SIGMOID"), alone())),

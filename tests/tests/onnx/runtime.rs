@@ -98,6 +98,8 @@ fn every_operator_agrees_with_onnxruntime() {
             let (float_allowed, allowed) = match &case.operators[..] {
                 // Which is left out.
                 ["DynamicQuantizeLinear", ..] => (0.01, 0.01),
+                // Probabilities of classes are found by iteration there, to within this.
+                ["SVMClassifier", "Identity"] => (0.01, 0.01),
                 // What is between two integers may go to either.
                 operators if operators.contains(&"QuantizeLinear") => (1e-5, 0.06),
                 _ => (1e-5, 0.004),
@@ -156,7 +158,7 @@ fn exported_tables_agree_with_onnxruntime() {
         }
         println!("{name}: float {float:.1e}, fixed {fixed:.1e}, {other} rows to other leaves");
         // Probabilities of pairs are found by iteration there, to within this.
-        let exact = if name == "vectors_probable" { 0.0025 } else { 1e-4 };
+        let exact = if name.contains("probable") { 0.01 } else { 1e-4 };
         assert!(float < exact, "{name}: the float model is off by {float}");
         assert!(fixed < 0.005 && other < 2, "{name}: fixed point is off by {fixed}, {other} rows came to other leaves");
     }

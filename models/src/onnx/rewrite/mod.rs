@@ -4,7 +4,7 @@
 //!   QuantizeLinear and DequantizeLinear, as those.
 //! - [`tables`]: scalers, normalizers and linear models of `ai.onnx.ml`; [`trees`]: its ensembles of trees,
 //!   of which [`ensemble`] reads what they say, and [`roots`] the form of version 5.
-//! - [`support`]: its support vector machines; [`encoders`]: its encoders of kinds.
+//! - [`support`]: its support vector machines, whose probabilities [`coupling`] finds; [`encoders`]: its encoders of kinds.
 //! - [`scan`]: what is computed of each row alone, for all at once, and the distances of all pairs.
 //! - [`reductions`]: norms and reductions that are made of sums; [`order`]: how many of the largest; [`remainder`]: what is left of a division; [`scalars`]: operands without axes; [`scatter`]: tensors some places of which are another's.
 //! - [`settle`]: what can be written only once shapes and constants are known, such as `If`, of which [`branches`] puts the branch that is
@@ -15,6 +15,7 @@
 //! It knows operators and their constants; but for [`settle`] and [`shaped`] no shapes: those are inferred of what is written here.
 
 mod branches;
+mod coupling;
 mod encoders;
 mod ensemble;
 mod node;

@@ -2,6 +2,7 @@
 //!
 //! As libsvm has them, which they are exported from: a classifier has one sum for each pair of classes, and the class that wins most pairs.
 
+use super::coupling::{MOST_CLASSES, couple, of_pairs};
 use super::node::{Rewriting, int};
 use super::tables::Classes;
 use crate::error::ModelError;
@@ -26,7 +27,7 @@ pub(super) fn regressor(node: &mut Rewriting) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// The class that wins most pairs, the first of those that win as many; and the pairs' sums, or for two classes probabilities.
+/// The class that wins most pairs, the first of those that win as many; and the pairs' sums, or the classes' probabilities.
 pub(super) fn classifier(node: &mut Rewriting) -> Result<(), ModelError> {
     no_ending(node)?;
     let classes = Classes::of(node, "classlabels_ints")?;
@@ -50,8 +51,7 @@ pub(super) fn classifier(node: &mut Rewriting) -> Result<(), ModelError> {
     let mut weights = vec![0.0; vectors * pairs];
     let mut votes = vec![0.0; pairs * classes.count];
     let mut won_else = vec![0.0; classes.count];
-    let all = (0..classes.count).flat_map(|i| (i + 1..classes.count).map(move |j| (i, j)));
-    for (pair, (i, j)) in all.enumerate() {
+    for (pair, (i, j)) in of_pairs(classes.count).enumerate() {
         for (own, other) in [(i, j - 1), (j, i)] {
             for vector in starts[own]..starts[own] + sizes[own] {
                 weights[vector * pairs + pair] = coefficients[other * vectors + vector];
@@ -91,11 +91,22 @@ pub(super) fn classifier(node: &mut Rewriting) -> Result<(), ModelError> {
             let both = node.compute("Add", &[&both, &shifts], "shifted", vec![]);
             node.define("Sigmoid", &[&both], &result, vec![]);
         }
-        _ => {
-            return Err(
-                node.refuse("prob_a", "probabilities of more than two classes are not supported; export without")
-            );
+        (a, b, count) if a.len() == pairs && b.len() == pairs && count <= MOST_CLASSES => {
+            let [a, b] = [a, b].map(|list| list.iter().map(|x| -x).collect::<Vec<_>>());
+            let slopes = node.numbers("slopes", &[pairs], &a);
+            let shifts = node.numbers("shifts", &[pairs], &b);
+            let sloped = node.compute("Mul", &[&sums, &slopes], "sloped", vec![]);
+            let shifted = node.compute("Add", &[&sloped, &shifts], "shifted", vec![]);
+            let of_pairs = node.compute("Sigmoid", &[&shifted], "probabilities of pairs", vec![]);
+            couple(node, &of_pairs, count, &result);
         }
+        (a, b, count) if a.len() == pairs && b.len() == pairs => {
+            let reason = format!(
+                "probabilities of {count} classes are not supported, only of up to {MOST_CLASSES}; export without"
+            );
+            return Err(node.refuse("prob_a", reason));
+        }
+        _ => return Err(node.refuse("prob_a", "needs a number for each pair of classes, and prob_b one")),
     }
     Ok(())
 }
