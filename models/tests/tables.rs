@@ -564,3 +564,29 @@ fn what_are_no_roots_is_refused() {
     assert!(more("post_transform", 4).contains("4 is not supported"));
     assert!(more("unheard_of", 1).contains("unheard_of"));
 }
+
+#[test]
+fn what_encodes_no_numbers_is_refused() {
+    let refused = |operator: &str, attributes: Vec<AttributeProto>| match read(
+        1,
+        &["y"],
+        table_node(operator, &["y"], attributes),
+    ) {
+        Err(ModelError::UnsupportedAttribute { attribute, reason, .. }) => format!("{attribute} {reason}"),
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("was accepted"),
+    };
+    let labels = |keys: AttributeProto, values: AttributeProto| refused("LabelEncoder", vec![keys, values]);
+    let (keys, values) = (|keys: &[i64]| ints("keys_int64s", keys), |values: &[i64]| ints("values_int64s", values));
+    assert!(labels(keys(&[1, 2]), values(&[3])).contains("a value for each key"));
+    assert!(labels(keys(&[1, i64::MIN]), values(&[3, 4])).contains("more than 24 bits"));
+    assert!(labels(keys(&[1, 2]), values(&[3, 1 << 24])).contains("more than 24 bits"));
+    let more = vec![keys(&[1]), values(&[3]), int("default_int64", i64::MAX)];
+    assert!(refused("LabelEncoder", more).contains("more than 24 bits"));
+    assert!(refused("LabelEncoder", vec![]).contains("texts are not supported"));
+    assert!(refused("OneHotEncoder", vec![]).contains("texts are not supported"));
+    assert!(refused("OneHotEncoder", vec![ints("cats_int64s", &[-(1 << 24)])]).contains("more than 24 bits"));
+    // As far apart as can be.
+    let far = vec![numbers("keys_floats", vec![f32::MIN, f32::MAX]), numbers("values_floats", vec![0.5, 1.0])];
+    read(1, &["y"], table_node("LabelEncoder", &["y"], far)).unwrap();
+}

@@ -18,6 +18,7 @@ mod composed;
 mod proto;
 mod quantized;
 mod runtime;
+mod tables;
 
 use cases::{Case, cases, noise};
 use proto::{attribute, model, model_of, table_node};

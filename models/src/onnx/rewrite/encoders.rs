@@ -13,8 +13,8 @@ const MOST_PLACES: usize = (1 << 15) - 1;
 /// For each number as many as there are kinds: a one at its kind's place, zeros elsewhere; for what is of no kind zeros alone.
 pub(super) fn one_hot(node: &mut Rewriting) -> Result<(), ModelError> {
     node.ignore("zeros");
-    let kinds = node.ints("cats_int64s")?;
-    let kinds = exact(node, "cats_int64s", kinds)?;
+    let kinds: Vec<f32> = node.ints("cats_int64s")?.into_iter().map(|kind| kind as f32).collect();
+    check_exact(node, "cats_int64s", &kinds)?;
     if kinds.is_empty() {
         return Err(node.refuse("cats_int64s", "is empty; kinds that are texts are not supported"));
     }
@@ -35,13 +35,16 @@ pub(super) fn labels(node: &mut Rewriting) -> Result<(), ModelError> {
         ([], false) => of_floats.unwrap_or(0.0),
         _ => return Err(node.refuse("default_tensor", "needs one number")),
     };
+    if integer {
+        check_exact(node, "default_int64", &[otherwise])?;
+    }
     if keys.is_empty() || keys.len() != values.len() {
         return Err(node.refuse("keys_int64s", "needs a value for each key, and one at least; texts are not supported"));
     }
     let (result, x) = (node.result(0), node.floats_of_operand()?);
     let (least, most) = keys.iter().fold((keys[0], keys[0]), |(least, most), &key| (least.min(key), most.max(key)));
     // What is between keys, or beyond them, has a place, too.
-    let places = (most - least) as usize + 3;
+    let places = ((most - least) as usize).saturating_add(3);
     let found = if integer_keys && places <= MOST_PLACES.min(HOLES * keys.len() + 2) {
         let mut by_place = vec![otherwise; places];
         for (&key, &value) in keys.iter().zip(&values).rev() {
@@ -79,19 +82,23 @@ fn equal(node: &mut Rewriting, x: &str, numbers: &[f32]) -> String {
 /// Numbers by the names of a list of integers, of one of floats, and of a tensor of either; and whether they are integers.
 fn numbers(node: &mut Rewriting, names: [&str; 3]) -> Result<(Vec<f32>, bool), ModelError> {
     let (integers, floats) = (node.ints(names[0])?, node.floats(names[1])?);
-    match (integers.is_empty(), floats.is_empty()) {
-        (false, _) => Ok((exact(node, names[0], integers)?, true)),
-        (true, false) => Ok((floats, false)),
-        (true, true) => node.number_tensor(names[2]),
+    let (numbers, integer) = match (integers.is_empty(), floats.is_empty()) {
+        (false, _) => (integers.into_iter().map(|x| x as f32).collect(), true),
+        (true, false) => (floats, false),
+        (true, true) => node.number_tensor(names[2])?,
+    };
+    if integer {
+        check_exact(node, names[0], &numbers)?;
     }
+    Ok((numbers, integer))
 }
 
-/// Integers as floats that are as exact.
-fn exact(node: &Rewriting, name: &str, integers: Vec<i64>) -> Result<Vec<f32>, ModelError> {
-    if integers.iter().any(|x| x.unsigned_abs() >= 1 << f32::MANTISSA_DIGITS) {
+/// That integers are as exact as floats.
+fn check_exact(node: &Rewriting, name: &str, integers: &[f32]) -> Result<(), ModelError> {
+    if integers.iter().any(|x| x.abs() >= (1 << f32::MANTISSA_DIGITS) as f32) {
         return Err(node.refuse(name, "has integers of more than 24 bits"));
     }
-    Ok(integers.into_iter().map(|x| x as f32).collect())
+    Ok(())
 }
 
 /// Whether each element is missing: none of an input is, and nothing that is computed.

@@ -87,6 +87,9 @@ fn of_step(
     inside: &HashMap<String, Inside>,
 ) -> Result<(String, Inside), ModelError> {
     let [result] = &step.output[..] else { return Err(unlike(node, &step.name)) };
+    if !matches!(step.domain.as_str(), "" | "ai.onnx") {
+        return Err(unlike(node, result));
+    }
     let operands: Option<Vec<&Inside>> = step.input.iter().map(|name| inside.get(name)).collect();
     let operands = operands.ok_or_else(|| unlike(node, result))?;
     let found = match (step.op_type.as_str(), &operands[..]) {
