@@ -136,13 +136,20 @@ fn split(named: &Named, input: &InputSpec) -> Result<Vec<ArrayD<f32>>, String> {
     let (found, wanted) = (named.array.shape(), &input.shape[..]);
     let size: usize = wanted.iter().product();
     let batched = wanted.first() == Some(&1);
+    // Of a batch its samples lie along the first axis.
+    let together = match (found, wanted) {
+        ([all, rest @ ..], [batch, own @ ..]) if input.is_batch && rest == own => Some((*all, *batch)),
+        _ => None,
+    };
     let count = if found == wanted || (batched && found == &wanted[1..]) {
         1
-    } else if let ([all, rest @ ..], [batch, own @ ..]) = (found, wanted)
-        && input.is_batch
-        && rest == own
-        && all % batch == 0
-    {
+    } else if let Some((all, batch)) = together {
+        if all % batch != 0 {
+            return Err(format!(
+                "{all} samples for input \"{}\", of which {batch} are taken at once: give as many, or a multiple",
+                input.name
+            ));
+        }
         all / batch
     } else if !found.is_empty() && (found[1..] == *wanted || (batched && found[1..] == wanted[1..])) {
         found[0]

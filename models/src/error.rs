@@ -52,10 +52,7 @@ pub enum ModelError {
         node: String,
     },
     /// A known operator with an attribute, or a form of an operand, that the importer does not know.
-    #[error(
-        "operator {operator} (node \"{node}\"), {attribute}: {reason}; supported operators are: {}",
-        supported_list()
-    )]
+    #[error("operator {operator} (node \"{node}\"), {attribute}: {reason}")]
     UnsupportedAttribute {
         /// The operator.
         operator: String,

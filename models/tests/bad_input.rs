@@ -185,6 +185,8 @@ fn calibration_data_that_does_not_fit() {
     assert!(twice.samples(&InputSpec::of_program(&program)).is_err());
     let batch = vouch_program::Program { batch: 3, ..program };
     assert_eq!(twice.samples(&InputSpec::of_program(&batch)).unwrap().len(), 2);
+    let more = Calibration::from_array(array(&[7, 4], vec![0.0; 28])).samples(&InputSpec::of_program(&batch));
+    assert!(more.unwrap_err().to_string().contains("7 samples for input \"x\", of which 3"));
     // A header that promises far more than there is.
     let header = String::from_utf8_lossy(&whole[..128]).replace("(3, 4)", "(9999999999, 4)");
     assert!(samples_error(header.as_bytes()).len() > 10);

@@ -40,7 +40,7 @@ pub fn foreign(file_or_id: &Path, needs: Needs, progress: &mut Progress) -> Resu
     let (have, need) = (srs.powers.len(), needs.powers());
     if have < need {
         return Err(unusable(file_or_id, &SrsError::TooShort { have, need }).advice(
-            "use a longer one (`vouch srs import FILE --bits N` keeps more of a file), or a smaller --chunk-bits",
+            "use a longer one (`vouch srs import FILE --bits N` keeps more of a file), or smaller chunks: --chunk-bits, or --prefer prover",
         ));
     }
     if let Some(k) = needs.lagrange().filter(|k| srs.lagrange(*k).is_none()) {
