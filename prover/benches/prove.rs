@@ -1,5 +1,6 @@
 //! What a user waits for: setup, prove (by stage) and verify, with peak memory, for the sample models and for a multilayer perceptron of
-//! a million parameters (784-1024-256-10, random weights: only its shape matters for speed); of the smallest sixteen inferences in one proof too. First, how the shell grows with depth (`shapes`),
+//! a million parameters (784-1024-256-10, random weights: only its shape matters for speed); of the smallest sixteen inferences in one proof, too, and
+//! one with keys that are made for speed. First, how the shell grows with depth (`shapes`),
 //! and what its circuit costs with more lanes, and with fewer columns to a commitment (`lanes`).
 //!
 //! Each model runs in a process of its own, so that the peak memory is its own. Figures are medians, of fewer runs where one takes long.
@@ -15,7 +16,7 @@ use vouch_circuits::shell::{Shape, record_shape};
 use vouch_models::{Calibration, CompileOptions, Fixed, Model};
 use vouch_program::{AffineTerm, AxisIndex, Func, Node, NodeId, Op, Port, Program, View, batched};
 use vouch_prover::commit::Srs;
-use vouch_prover::{Needs, ProvingKey, SetupOptions, constraints_of, prove, setup};
+use vouch_prover::{Needs, Prefer, ProvingKey, SetupOptions, constraints_of, prove, setup};
 use vouch_verifier::{PreparedKey, verify};
 
 const RUNS: usize = 5;
@@ -24,6 +25,8 @@ const LONG: Duration = Duration::from_secs(40);
 const MILLION: &str = "mlp-1M";
 /// Sixteen inferences in one proof.
 const SIXTEEN: &str = "digits8x8_mlp x16";
+/// As `vouch setup --prefer prover` makes keys.
+const FAST: &str = "digits8x8_mlp --prefer prover";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
@@ -33,16 +36,18 @@ fn main() {
         let work = match name.as_str() {
             MILLION => million(),
             SIXTEEN => sixteen(),
+            FAST => sample("digits8x8_mlp"),
             name => sample(name),
         };
-        return measure(name, work);
+        let prefer = if name == FAST { Prefer::Prover } else { Prefer::default() };
+        return measure(name, work, &SetupOptions { prefer, ..SetupOptions::default() });
     }
     if let [model, data, rest @ ..] = &arguments[..]
         && model.ends_with(".onnx")
     {
-        return measure(model, file(model, data, rest));
+        return measure(model, file(model, data, rest), &SetupOptions::default());
     }
-    let all = vouch_models::zoo::entries().iter().map(|m| m.name).chain([SIXTEEN, MILLION]);
+    let all = vouch_models::zoo::entries().iter().map(|m| m.name).chain([FAST, SIXTEEN, MILLION]);
     let wanted = all.filter(|name| arguments.is_empty() || arguments.iter().any(|a| a == name));
     println!("medians of {RUNS} runs on {} threads; milliseconds\n", rayon::current_num_threads());
     if arguments.is_empty() || arguments.iter().any(|a| a == "shapes") {
@@ -58,12 +63,12 @@ fn main() {
     }
 }
 
-fn measure(name: &str, (program, inputs): (Program, Vec<Vec<i64>>)) {
-    let needs = Needs::of(&program, &SetupOptions::default()).expect("the model lowers");
+fn measure(name: &str, (program, inputs): (Program, Vec<Vec<i64>>), options: &SetupOptions) {
+    let needs = Needs::of(&program, options).expect("the model lowers");
     let parameters = program.parameters();
     let srs = Srs::development_with_lagrange(needs.powers(), &[needs.k], &mut rand::rng());
     let start = Instant::now();
-    let key: ProvingKey = setup(program, &SetupOptions::default(), srs, [7; 32], &mut |_| {}).expect("setup succeeds");
+    let key: ProvingKey = setup(program, options, srs, [7; 32], &mut |_| {}).expect("setup succeeds");
     let setup_time = start.elapsed();
     let prepared = PreparedKey::new(key.verifying_key.clone()).expect("a key that was just made is well formed");
 
