@@ -1,6 +1,6 @@
 //! What a user waits for: setup, prove (by stage) and verify, with peak memory, for the sample models and for a multilayer perceptron of
-//! a million parameters (784-1024-256-10, random weights: only its shape matters for speed); of the smallest sixteen inferences in one proof, too, and
-//! one with keys that are made for speed. First, how the shell grows with depth (`shapes`),
+//! a million parameters (784-1024-256-10, random weights: only its shape matters for speed); of the smallest sixteen inferences in one proof, too. With
+//! keys that `vouch setup --prefer prover` makes, too, for three of them. First, how the shell grows with depth (`shapes`),
 //! and what its circuit costs with more lanes, and with fewer columns to a commitment (`lanes`).
 //!
 //! Each model runs in a process of its own, so that the peak memory is its own. Figures are medians, of fewer runs where one takes long.
@@ -25,21 +25,22 @@ const LONG: Duration = Duration::from_secs(40);
 const MILLION: &str = "mlp-1M";
 /// Sixteen inferences in one proof.
 const SIXTEEN: &str = "digits8x8_mlp x16";
-/// As `vouch setup --prefer prover` makes keys.
-const FAST: &str = "digits8x8_mlp --prefer prover";
+/// Models with keys as `vouch setup --prefer prover` makes them, and how their names end.
+const FAST: [&str; 3] = ["digits8x8_mlp --prefer prover", "mnist_lenet5 --prefer prover", "mlp-1M --prefer prover"];
+const FOR_SPEED: &str = " --prefer prover";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     if let [flag, name] = &arguments[..]
         && flag == "--one"
     {
-        let work = match name.as_str() {
+        let (model, prefer) =
+            name.strip_suffix(FOR_SPEED).map_or((name.as_str(), Prefer::default()), |model| (model, Prefer::Prover));
+        let work = match model {
             MILLION => million(),
             SIXTEEN => sixteen(),
-            FAST => sample("digits8x8_mlp"),
-            name => sample(name),
+            model => sample(model),
         };
-        let prefer = if name == FAST { Prefer::Prover } else { Prefer::default() };
         return measure(name, work, &SetupOptions { prefer, ..SetupOptions::default() });
     }
     if let [model, data, rest @ ..] = &arguments[..]
@@ -47,7 +48,7 @@ fn main() {
     {
         return measure(model, file(model, data, rest), &SetupOptions::default());
     }
-    let all = vouch_models::zoo::entries().iter().map(|m| m.name).chain([FAST, SIXTEEN, MILLION]);
+    let all = vouch_models::zoo::entries().iter().map(|m| m.name).chain([SIXTEEN, MILLION]).chain(FAST);
     let wanted = all.filter(|name| arguments.is_empty() || arguments.iter().any(|a| a == name));
     println!("medians of {RUNS} runs on {} threads; milliseconds\n", rayon::current_num_threads());
     if arguments.is_empty() || arguments.iter().any(|a| a == "shapes") {
