@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 use serde_json::{Value, json};
-use vouch_models::{Calibration, CompileOptions, Model, Sample, outputs, quantize_all};
+use vouch_models::{Calibration, CompileOptions, Compiled, Model, Sample, outputs, quantize_all};
 use vouch_program::execute;
 
 use super::{Case, cases, compiled, file};
@@ -54,6 +54,38 @@ pub fn answers(folder: &Path, name: &str) -> Result<Answers, String> {
     }
 }
 
+/// An input as the scripts have it.
+fn array(input: &Value) -> ArrayD<f32> {
+    let shape: Vec<usize> = serde_json::from_value(input["shape"].clone()).unwrap();
+    ArrayD::from_shape_vec(IxDyn(&shape), serde_json::from_value(input["data"].clone()).unwrap()).unwrap()
+}
+
+/// Of the samples that a script wrote those inputs that are the model's; fixed ones are last.
+pub fn written(path: &Path, inputs: usize) -> Vec<Sample> {
+    let samples: Vec<Value> = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
+    samples.iter().map(|sample| sample.as_array().unwrap()[..inputs].iter().map(array).collect()).collect()
+}
+
+/// What [`written`] reads and onnxruntime runs.
+pub fn write(path: &Path, samples: &[Sample]) {
+    let tensor = |x: &ArrayD<f32>| json!({ "shape": x.shape(), "data": x.iter().collect::<Vec<_>>() });
+    let samples: Vec<Vec<Value>> = samples.iter().map(|sample| sample.iter().map(tensor).collect()).collect();
+    std::fs::write(path, serde_json::to_vec(&samples).unwrap()).unwrap();
+}
+
+fn calibration(model: &Model, samples: &[Sample]) -> Calibration {
+    Calibration::from_named(model.inputs().iter().enumerate().map(|(i, input)| {
+        let views: Vec<_> = samples.iter().map(|sample| sample[i].view()).collect();
+        (input.name.clone(), ndarray::stack(Axis(0), &views).unwrap())
+    }))
+}
+
+/// Compiles a model, calibrated on the samples.
+pub fn compile(name: &str, model: &Model, samples: &[Sample]) -> Compiled {
+    let compiled = model.compile(&calibration(model, samples), &CompileOptions::default(), &mut |_| {});
+    compiled.unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 /// The largest difference.
 pub fn apart(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
@@ -74,9 +106,8 @@ fn every_operator_agrees_with_onnxruntime() {
     let cases: Vec<_> = cases().into_iter().filter(as_text).map(|case| (compiled(&case), case)).collect();
     for (i, ((_, _, samples), case)) in cases.iter().enumerate() {
         std::fs::write(folder.path().join(format!("case{i}.onnx")), file(case)).unwrap();
-        let sample = |x: &ArrayD<f32>| json!([{ "shape": x.shape(), "data": x.iter().collect::<Vec<_>>() }]);
-        let samples: Vec<Value> = samples.iter().map(sample).collect();
-        std::fs::write(folder.path().join(format!("case{i}.json")), serde_json::to_vec(&samples).unwrap()).unwrap();
+        let samples: Vec<Sample> = samples.iter().map(|x| vec![x.clone()]).collect();
+        write(&folder.path().join(format!("case{i}.json")), &samples);
     }
     run(Command::new(python()).arg(source("run.py")).arg(folder.path()));
     let mut wrong = Vec::new();
@@ -128,27 +159,22 @@ fn exported_tables_agree_with_onnxruntime() {
         models += 1;
         let name = path.file_stem().unwrap().to_str().unwrap();
         let model = Model::from_path(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let rows: Vec<Value> = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
-        let rows: Vec<ArrayD<f32>> = rows.iter().map(|sample| array(&sample[0])).collect();
-        let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
-        let data = Calibration::from_array(ndarray::stack(ndarray::Axis(0), &views).unwrap());
-        let compiled = model.compile(&data, &CompileOptions::default(), &mut |_| {});
-        let program = compiled.unwrap_or_else(|error| panic!("{name}: {error}")).program;
+        let rows = written(&path, model.inputs().len());
+        let program = compile(name, &model, &rows).program;
         let answers = answers(folder.path(), name).unwrap();
         // Of each output over all rows.
         let largest: Vec<f64> =
             (0..answers[0].len()).map(|i| largest(answers.iter().flat_map(|row| &row[i]))).collect();
         let (mut float, mut fixed, mut other) = (0.0f64, 0.0f64, 0);
-        for (row, expected) in rows.into_iter().zip(&answers) {
-            let sample: Sample = vec![row];
-            let execution = execute(&program, &quantize_all(&program, &sample).unwrap()).unwrap();
+        for (sample, expected) in rows.iter().zip(&answers) {
+            let execution = execute(&program, &quantize_all(&program, sample).unwrap()).unwrap();
             let integers: Vec<Vec<f32>> =
                 outputs(&program, &execution).iter().map(|a| a.iter().copied().collect()).collect();
             let share = |found: &[Vec<f32>]| {
                 let each = found.iter().zip(expected).zip(&largest).map(|((a, b), largest)| apart(a, b) / largest);
                 each.fold(0.0, f64::max)
             };
-            float = float.max(share(&model.run_float(&sample).unwrap()));
+            float = float.max(share(&model.run_float(sample).unwrap()));
             match share(&integers) {
                 near @ 0.0..0.005 => fixed = fixed.max(near),
                 // What is as near to a threshold, or another neighbour, as fixed point can tell may go another way, and of two equal classes either wins.
@@ -163,10 +189,4 @@ fn exported_tables_agree_with_onnxruntime() {
         assert!(fixed < 0.005 && other < 2, "{name}: fixed point is off by {fixed}, {other} rows came to other leaves");
     }
     assert!(models > 27, "only {models} models were exported");
-}
-
-/// An input as the scripts have it.
-pub fn array(input: &Value) -> ArrayD<f32> {
-    let shape: Vec<usize> = serde_json::from_value(input["shape"].clone()).unwrap();
-    ArrayD::from_shape_vec(IxDyn(&shape), serde_json::from_value(input["data"].clone()).unwrap()).unwrap()
 }

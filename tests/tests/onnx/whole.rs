@@ -4,12 +4,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use ndarray::{ArrayD, Axis};
-use serde_json::{Value, json};
-use vouch_models::{Calibration, CompileOptions, Compiled, Fixed, Model, Sample, outputs, quantize_all, zoo};
+use vouch_models::{Compiled, Fixed, Model, Sample, outputs, quantize_all, zoo};
 use vouch_program::execute;
 
-use super::runtime::{Answers, answers, apart, array, largest, python, run, source};
+use super::runtime::{Answers, answers, apart, compile, largest, python, run, source, write, written};
 
 /// How far one output is from onnxruntime's over all samples: differences as shares of its largest element.
 struct Distance {
@@ -31,18 +29,6 @@ fn cosine(a: &[f32], b: &[f64]) -> f64 {
 /// The place of the largest element, the first of equals.
 fn top<T: PartialOrd>(values: &[T]) -> usize {
     (1..values.len()).fold(0, |top, i| if values[i] > values[top] { i } else { top })
-}
-
-fn calibration(model: &Model, samples: &[Sample]) -> Calibration {
-    Calibration::from_named(model.inputs().iter().enumerate().map(|(i, input)| {
-        let views: Vec<_> = samples.iter().map(|sample| sample[i].view()).collect();
-        (input.name.clone(), ndarray::stack(Axis(0), &views).unwrap())
-    }))
-}
-
-fn compile(name: &str, model: &Model, samples: &[Sample]) -> Compiled {
-    let compiled = model.compile(&calibration(model, samples), &CompileOptions::default(), &mut |_| {});
-    compiled.unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// Of each output, over the samples.
@@ -67,19 +53,6 @@ fn distances(name: &str, model: &Model, compiled: &Compiled, samples: &[Sample],
         println!("{name}, output {i}: float {float:.1e}, fixed {fixed:.1e}, cosine {cosine:.6}, another top {other}");
     }
     found
-}
-
-/// Of the samples that a script wrote those inputs that are the model's; fixed ones are last.
-fn written(path: &Path, inputs: usize) -> Vec<Sample> {
-    let samples: Vec<Value> = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
-    samples.iter().map(|sample| sample.as_array().unwrap()[..inputs].iter().map(array).collect()).collect()
-}
-
-/// What [`written`] reads and onnxruntime runs.
-fn write(path: &Path, samples: &[Sample]) {
-    let tensor = |x: &ArrayD<f32>| json!({ "shape": x.shape(), "data": x.iter().collect::<Vec<_>>() });
-    let samples: Vec<Vec<Value>> = samples.iter().map(|sample| sample.iter().map(tensor).collect()).collect();
-    std::fs::write(path, serde_json::to_vec(&samples).unwrap()).unwrap();
 }
 
 /// Transformers with causal masks and masks of padding, calibrated on what is padded and on what is not.
