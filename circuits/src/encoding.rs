@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::argument::opening::OpeningPoints;
 use crate::files::{self, FileError, Kind};
 use crate::ir::ConstraintSystem;
-use crate::key::{InvalidKey, PROTOCOL_VERSION, Proof, VerifyingKey};
+use crate::key::{InvalidKey, Labels, PROTOCOL_VERSION, Proof, VerifyingKey};
 use crate::layout::Cuts;
 use crate::points::{
     G1_BYTES, G2_BYTES, decode_g1, decode_g2_unchecked, decode_scalar, encode_g1, encode_g2, encode_scalar,
@@ -40,7 +40,10 @@ pub enum DecodeError {
 impl VerifyingKey {
     /// The key as a file.
     pub fn to_bytes(&self) -> Vec<u8> {
-        files::seal(Kind::VerifyingKey, &self.body())
+        let mut out = Vec::new();
+        put_bytes(&mut out, &encode(&self.labels));
+        out.extend(self.body());
+        files::seal(Kind::VerifyingKey, &out)
     }
 
     /// The key in a file.
@@ -49,6 +52,7 @@ impl VerifyingKey {
     /// What is wrong with the file or the key in it.
     pub fn from_bytes(file: &[u8]) -> Result<Self, DecodeError> {
         let mut body = Fields(files::open(file, Kind::VerifyingKey)?);
+        let labels: Vec<Labels> = decode_exactly(body.bytes("names of classes")?, "names of classes")?;
         let name = body.bytes("name")?;
         let name = String::from_utf8(name.to_vec()).map_err(|_| DecodeError::Field("name"))?;
         let development = body.flag("development flag")?;
@@ -56,7 +60,7 @@ impl VerifyingKey {
         let layer = body.take(1, "layer of committed fractions")?[0].into();
         let cuts = Cuts { chunk_bits, layer };
         let [x_chunks, y_chunks] = [body.number("number of chunks")?, body.number("number of chunks")?];
-        let system_digest = body.digest("constraint system's digest")?;
+        let architecture = body.digest("architecture's digest")?;
         let tau_g2 = body.g2("power in G2")?;
         let w_commitments = body.list("weight commitments", G1_BYTES, decode_g1)?;
         let k = body.take(1, "shell's size")?[0].into();
@@ -69,8 +73,19 @@ impl VerifyingKey {
         let commitments = body.points("shell's columns", columns.of_key())?;
         let shell = ShellKey { k, columns, commitments };
         let publics = decode_exactly(body.0, "public tensors")?;
-        let key =
-            Self { name, system_digest, cuts, x_chunks, y_chunks, w_commitments, tau_g2, development, publics, shell };
+        let key = Self {
+            name,
+            architecture,
+            cuts,
+            x_chunks,
+            y_chunks,
+            w_commitments,
+            tau_g2,
+            development,
+            publics,
+            shell,
+            labels,
+        };
         key.check()?;
         Ok(key)
     }
@@ -89,7 +104,7 @@ impl VerifyingKey {
         hash.chain_update(self.nameless()).finalize().into()
     }
 
-    /// What a key's file holds, and its digest is of.
+    /// What the key's digest is of, and its file holds behind the names of classes.
     pub fn body(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_bytes(&mut out, self.name.as_bytes());
@@ -104,7 +119,7 @@ impl VerifyingKey {
         let mut out = vec![u8::from(self.development), byte(self.cuts.chunk_bits), byte(self.cuts.layer)];
         put_count(&mut out, self.x_chunks);
         put_count(&mut out, self.y_chunks);
-        out.extend(self.system_digest);
+        out.extend(self.architecture);
         out.extend(encode_g2(&self.tau_g2));
         put_points(&mut out, &self.w_commitments);
         out.push(u8::try_from(self.shell.k).unwrap_or(u8::MAX));

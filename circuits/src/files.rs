@@ -15,7 +15,7 @@ use thiserror::Error;
 /// First bytes of every file.
 const MAGIC: &[u8; 6] = b"VOUCH\n";
 /// Version of the container and of all bodies.
-pub const VERSION: u16 = 15;
+pub const VERSION: u16 = 16;
 const LENGTH_AT: usize = MAGIC.len() + 2 + 2;
 const HEAD: usize = LENGTH_AT + 8;
 const DIGEST: usize = 32;
@@ -34,7 +34,7 @@ pub enum Kind {
     ReferenceString = 5,
     /// A proof.
     Proof = 6,
-    /// A model's constraints.
+    /// A model without its weights.
     Architecture = 7,
     /// What opens a committed input or output.
     TensorOpening = 8,

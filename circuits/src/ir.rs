@@ -268,6 +268,19 @@ pub enum Visibility {
     Hashed,
 }
 
+/// Whether the places along an output's last axis stand for classes; if that axis has one place, whether its value does, as a class's number. Its maker's word:
+/// no constraint depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Classes {
+    /// They do not, as far as anybody said.
+    #[default]
+    None,
+    /// They do.
+    Numbered,
+    /// They do, and the classes have names, of which this is the digest ([`crate::key::Labels`]).
+    Named([u8; 32]),
+}
+
 /// An input or output. If it is [`Visibility::Public`], the tensor's true entries are public values of the statement; if it is
 /// [`Visibility::Committed`], the tensor lies alone in its chunks of `x`, and is zero in its padding; if it is [`Visibility::Hashed`], it is
 /// zero in its padding too, and all its values have 16 bits.
@@ -289,6 +302,10 @@ pub struct Public {
     pub column_fracs: Vec<i32>,
     /// Least and greatest value that an honest run can have.
     pub range: (i64, i64),
+    /// Of how many inferences it has the places, side by side.
+    pub inferences: usize,
+    /// Whether it tells a class.
+    pub classes: Classes,
 }
 
 /// All constraints of a program.

@@ -1,7 +1,7 @@
 //! What setup and proving hand to the verifier: the verifying key and the proof.
 //!
-//! The key names the constraints by a digest only: that the shell's key is of a circuit that checks them, whoever holds the
-//! constraints can recompute.
+//! The key names the architecture by a digest only: that the shell's key is of a circuit that checks its constraints, whoever holds the
+//! architecture can recompute.
 
 use std::ops::Range;
 
@@ -12,18 +12,18 @@ use thiserror::Error;
 
 use crate::argument::key::check_points;
 use crate::argument::opening::OpeningPoints;
-use crate::encoding::put_system;
-use crate::ir::{ConstraintSystem, Role, Visibility, shape_bits};
+use crate::encoding::encode;
+use crate::ir::{Classes, ConstraintSystem, Role, Visibility, shape_bits};
 use crate::layout::{Chunks, Cuts, Layout};
 use crate::points::encode_g2;
 use crate::shell::ShellKey;
 use crate::validate::{
-    InvalidSystem, MAX_CHUNK_BITS, MAX_SIZE_BITS, MIN_CHUNK_BITS, Problem, check_fracs, check_public_range,
-    check_shape, check_visibility,
+    InvalidSystem, MAX_CHUNK_BITS, MAX_SIZE_BITS, MIN_CHUNK_BITS, Problem, check_fracs, check_inferences,
+    check_public_range, check_shape, check_visibility,
 };
 
 /// Version of the protocol; part of every key's digest.
-pub const PROTOCOL_VERSION: u32 = 21;
+pub const PROTOCOL_VERSION: u32 = 22;
 /// Most chunks of one vector.
 pub const MAX_CHUNKS: usize = 1 << 20;
 
@@ -32,8 +32,8 @@ pub const MAX_CHUNKS: usize = 1 << 20;
 pub struct VerifyingKey {
     /// The model's name, for people.
     pub name: String,
-    /// Names the constraints ([`system_digest`]).
-    pub system_digest: [u8; 32],
+    /// Names the architecture, which the constraints follow from ([`crate::architecture::Architecture::digest`]).
+    pub architecture: [u8; 32],
     /// Where vectors and the fraction tree are cut.
     pub cuts: Cuts,
     /// Chunks of `x`, the mask chunk among them.
@@ -50,6 +50,34 @@ pub struct VerifyingKey {
     pub publics: Vec<PublicTensor>,
     /// The shell's.
     pub shell: ShellKey,
+    /// The names of classes that outputs speak of, in the order of the outputs that do. Not part of what digests are of, but for the names' own.
+    pub labels: Vec<Labels>,
+}
+
+/// Names of classes, in the order of their numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Labels(pub Vec<String>);
+
+impl Labels {
+    /// The most names.
+    pub const MAX_COUNT: usize = 1 << 16;
+    /// The most bytes of a name.
+    pub const MAX_BYTES: usize = 256;
+
+    /// Names them.
+    pub fn digest(&self) -> [u8; 32] {
+        Keccak256::new().chain_update(b"vouch labels v1").chain_update(encode(self)).finalize().into()
+    }
+
+    /// The name of a class, if it has one.
+    pub fn name(&self, class: usize) -> Option<&str> {
+        self.0.get(class).map(String::as_str)
+    }
+
+    /// Whether they are within bounds.
+    pub fn are_bounded(&self) -> bool {
+        self.0.len() <= Self::MAX_COUNT && self.0.iter().all(|name| name.len() <= Self::MAX_BYTES)
+    }
 }
 
 /// An input or output; its values are part of the statement if it is public.
@@ -71,6 +99,10 @@ pub struct PublicTensor {
     pub column_fracs: Vec<i32>,
     /// Least and greatest value that an honest run can have.
     pub range: (i64, i64),
+    /// Of how many inferences it has the places, side by side.
+    pub inferences: usize,
+    /// Whether it tells a class.
+    pub classes: Classes,
     /// The first chunk of `x` that holds it alone and the one after the last, if it is committed; else both 0.
     pub chunks: (u32, u32),
 }
@@ -89,6 +121,8 @@ impl PublicTensor {
             frac: public.frac,
             column_fracs: public.column_fracs.clone(),
             range: public.range,
+            inferences: public.inferences,
+            classes: public.classes,
             chunks: if public.is_committed() { chunks(layout.chunks_of(public.tensor)) } else { (0, 0) },
         };
         system.publics.iter().map(public).collect()
@@ -134,6 +168,7 @@ impl PublicTensor {
         check_visibility(self.role, self.visibility, self.range)?;
         check_public_range(self.range)?;
         check_fracs(&self.shape, self.frac, &self.column_fracs)?;
+        check_inferences(self.role, self.elements(), self.inferences, self.classes)?;
         let (chunks, bits) = (self.commitments(), shape_bits(&self.tensor_shape));
         let fits = match self.visibility {
             // The last one is the mask's.
@@ -147,14 +182,6 @@ impl PublicTensor {
 /// Names a structured reference string, however many of its powers one has: the Keccak-256 digest of `[τ]_2`.
 pub fn srs_id(tau_g2: &G2Affine) -> [u8; 32] {
     Keccak256::digest(encode_g2(tau_g2)).into()
-}
-
-/// Names a constraint system.
-pub fn system_digest(system: &ConstraintSystem) -> [u8; 32] {
-    let mut bytes = b"vouch constraint system".to_vec();
-    bytes.extend(PROTOCOL_VERSION.to_be_bytes());
-    put_system(&mut bytes, system);
-    Keccak256::digest(bytes).into()
 }
 
 /// Why a verifying key is none.
@@ -180,6 +207,9 @@ pub enum InvalidKey {
     /// The shell's key is not one.
     #[error("the verifying key's part for the shell is not well formed")]
     Shell,
+    /// Names of classes that no output speaks of, or others than it speaks of.
+    #[error("the verifying key's names of classes are not those that its outputs speak of")]
+    Labels,
 }
 
 impl VerifyingKey {
@@ -214,8 +244,38 @@ impl VerifyingKey {
             let place = format!("public tensor {i} ({:?})", public.name);
             public.check(&chunks).map_err(|problem| InvalidSystem { place, problem })?;
         }
+        self.check_labels()?;
         check_points(&self.tau_g2, &self.w_commitments)?;
         if self.shell.is_well_formed() { Ok(()) } else { Err(InvalidKey::Shell) }
+    }
+
+    /// The public tensors whose classes have names.
+    fn labelled(&self) -> impl Iterator<Item = (&PublicTensor, [u8; 32])> {
+        self.publics.iter().filter_map(|public| match public.classes {
+            Classes::Named(digest) => Some((public, digest)),
+            Classes::None | Classes::Numbered => None,
+        })
+    }
+
+    fn check_labels(&self) -> Result<(), InvalidKey> {
+        let all = self.labelled().count() == self.labels.len() && self.labels.iter().all(Labels::are_bounded);
+        let fit = |((public, digest), labels): ((&PublicTensor, [u8; 32]), &Labels)| {
+            let places = public.shape.last().copied().unwrap_or(1);
+            labels.digest() == digest && (places == 1 || places == labels.0.len())
+        };
+        if all && self.labelled().zip(&self.labels).all(fit) { Ok(()) } else { Err(InvalidKey::Labels) }
+    }
+
+    /// The names of a public tensor's classes, if they have any; `public` is its number.
+    pub fn labels_of(&self, public: usize) -> Option<&Labels> {
+        let Classes::Named(_) = self.publics.get(public)?.classes else { return None };
+        let named = |public: &&PublicTensor| matches!(public.classes, Classes::Named(_));
+        self.labels.get(self.publics.iter().take(public).filter(named).count())
+    }
+
+    /// How many inferences a proof is of.
+    pub fn inferences(&self) -> usize {
+        self.publics.iter().map(|public| public.inferences).max().unwrap_or(1)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::backend::{Arithmetic, Step};
 use crate::poseidon::WIDTH;
 
 /// Domain tag of this protocol and its version, the sponge's initial capacity.
-const DOMAIN: &[u8] = b"vouch core argument v21";
+const DOMAIN: &[u8] = b"vouch core argument v22";
 /// Elements that one permutation absorbs.
 pub const RATE: usize = WIDTH - 1;
 

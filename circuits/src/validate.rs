@@ -110,6 +110,9 @@ pub enum Problem {
     /// Chunks that do not belong to an input or output of this size and visibility.
     #[error("a committed tensor has as many chunks as its size takes, the mask's not among them; others have none")]
     Chunks,
+    /// Inferences that do not have equal parts of a tensor, or an input that tells a class.
+    #[error("a public tensor has equal parts for each inference, and only an output tells a class")]
+    Inferences,
     /// A range that is empty or leaves 32 bits, or a `frac` out of bounds.
     #[error("a public tensor's range is not empty and fits 32 bits, its frac lies within ±{MAX_FRAC}")]
     Range,
@@ -228,6 +231,17 @@ pub(crate) fn check_fracs(shape: &[usize], frac: i32, columns: &[i32]) -> Result
     let fits = |frac: &i32| frac.unsigned_abs() <= MAX_FRAC.unsigned_abs();
     let each = columns.is_empty() || columns.len() == shape.last().copied().unwrap_or(1);
     if each && fits(&frac) && columns.iter().all(fits) { Ok(()) } else { Err(Problem::Range) }
+}
+
+/// The inferences that share a public tensor, and the classes that it tells.
+pub(crate) fn check_inferences(
+    role: Role,
+    elements: usize,
+    inferences: usize,
+    classes: Classes,
+) -> Result<(), Problem> {
+    let fits = (1..=elements).contains(&inferences) && elements.is_multiple_of(inferences);
+    if fits && (role == Role::Output || classes == Classes::None) { Ok(()) } else { Err(Problem::Inferences) }
 }
 
 /// The sum of `2^bits`, each at most [`MAX_SIZE_BITS`], is bounded.
@@ -361,6 +375,7 @@ impl Rules<'_> {
             return Err(Problem::CommittedTwice);
         }
         check_public_range(public.range)?;
+        check_inferences(public.role, len, public.inferences, public.classes)?;
         check_fracs(&public.shape, public.frac, &public.column_fracs)
     }
 

@@ -3,10 +3,11 @@
 //!
 //! The estimate's constants were measured on one machine of two cores. What they decide is safe whatever they are.
 
+use vouch_circuits::architecture::Architecture;
 use vouch_circuits::ir::{ConstraintSystem, TableId, Visibility};
-use vouch_circuits::key::system_digest;
 use vouch_circuits::layout::{Cuts, Layout, leaf_bits};
-use vouch_circuits::lowering::{LowerError, Lowered, MAX_LIMB_BITS, Style, Visible, lower_with};
+use vouch_circuits::lowering::limits::Limits;
+use vouch_circuits::lowering::{LowerError, Lowered, MAX_LIMB_BITS, Style, lower_architecture};
 use vouch_circuits::shell::instances::{export_count, exported_leaf};
 use vouch_circuits::shell::poseidon::CELLS;
 use vouch_circuits::shell::shape::{PACKED, copy_columns, fixed_columns, product_columns};
@@ -82,24 +83,21 @@ pub(crate) struct Choice {
 /// # Errors
 /// A program that cannot be lowered.
 pub fn constraints_of(program: &Program) -> Result<(Lowered, Cuts), LowerError> {
-    let Choice { lowered, cuts, .. } = choose(program, &|_, _| Visibility::Public, &SetupOptions::default())?;
+    let architecture = Architecture::of(program, &|_, _| Visibility::Public)?;
+    let Choice { lowered, cuts, .. } = choose(&architecture, &SetupOptions::default())?;
     Ok((lowered, cuts))
 }
 
-/// The cheapest way to prove a program, within what the options give.
-pub(crate) fn choose(program: &Program, visibility: &Visible, given: &SetupOptions) -> Result<Choice, LowerError> {
-    let lower = |limb_bits| lower_for(program, visibility, given, limb_bits);
-    let wide = lower(given.limb_bits.unwrap_or(MAX_LIMB_BITS))?;
-    if let Some(digest) = given.system_digest {
-        let is_it = |(lowered, _): &(Lowered, usize)| system_digest(&lowered.system) == digest;
-        if !is_it(&wide) {
-            let narrow = NARROW.into_iter().filter_map(|limb_bits| lower(limb_bits).ok()).find(is_it);
-            // Whoever gave the digest finds out that these are not the constraints.
-            return Ok(cheapest(narrow.unwrap_or(wide), given));
-        }
+/// The cheapest way to prove an architecture, within what the options give. Its style is of no account.
+pub(crate) fn choose(architecture: &Architecture, given: &SetupOptions) -> Result<Choice, LowerError> {
+    if let Some(style) = given.style {
+        let lowered = lower_architecture(architecture, style, Limits::OWNER)?;
+        let layer = given.layer.unwrap_or_else(|| fitting_layer(&lowered.system));
+        return Ok(cheapest((lowered, layer), given));
     }
-    let settled = given.system_digest.is_some() || given.limb_bits.is_some();
-    let narrow_pays = !settled && rows_in(&wide.0.system, None) <= 1 << NARROW_BITS;
+    let lower = |limb_bits| lower_for(architecture, given, limb_bits);
+    let wide = lower(given.limb_bits.unwrap_or(MAX_LIMB_BITS))?;
+    let narrow_pays = given.limb_bits.is_none() && rows_in(&wide.0.system, None) <= 1 << NARROW_BITS;
     let mut best = cheapest(wide, given);
     for limb_bits in NARROW.into_iter().filter(|_| narrow_pays) {
         // Without products narrow lookups are of little use; and what cannot be lowered so is not chosen.
@@ -122,13 +120,14 @@ fn cost(price: &Price, given: &SetupOptions) -> f64 {
 /// The constraints with lookups of this width, and the layer of fractions. The constraints are a function of the layer: products are constraints of
 /// their own where the leaves' fractions are committed to, and else contractions.
 fn lower_for(
-    program: &Program,
-    visibility: &Visible,
+    architecture: &Architecture,
     given: &SetupOptions,
     limb_bits: u32,
 ) -> Result<(Lowered, usize), LowerError> {
+    // Whoever asks for no or too wide limbs gets the nearest that there are.
+    let limb_bits = limb_bits.clamp(1, MAX_LIMB_BITS);
     let lower = |products| -> Result<(Lowered, usize), LowerError> {
-        let lowered = lower_with(program, visibility, Style { products, limb_bits })?;
+        let lowered = lower_architecture(architecture, Style { products, limb_bits }, Limits::OWNER)?;
         let layer = given.layer.unwrap_or_else(|| fitting_layer(&lowered.system));
         Ok((lowered, layer))
     };

@@ -44,7 +44,7 @@ pub fn setup_core(
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<CoreProvingKey, SetupError> {
     progress("lowering");
-    let Choice { lowered, cuts, .. } = options.choose(&program)?;
+    let (_, Choice { lowered, cuts, .. }) = options.choose(&program)?;
     commit_weights(program, lowered, cuts, srs, salt, progress)
 }
 

@@ -1,13 +1,14 @@
-//! The proving key as a file: the verifying key's file and the program, each after its length, the salt, the reference string.
+//! The proving key as a file: the verifying key's file, the architecture and the weights, each after its length, the salt, the reference string.
 //!
 //! The file is the owner's own and secret. A checksum guards it; that its parts belong together is checked when it is read, that the
 //! weights are the committed ones only by proving.
 
+use serde::de::DeserializeOwned;
 use thiserror::Error;
+use vouch_circuits::architecture::Architecture;
 use vouch_circuits::encoding::DecodeError;
 use vouch_circuits::files::{self, FileError, Kind};
 use vouch_circuits::key::VerifyingKey;
-use vouch_program::Program;
 
 use crate::commit::{Srs, SrsError, Trust};
 use crate::setup::{ProvingKey, SetupError};
@@ -37,8 +38,10 @@ impl ProvingKey {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut body = Vec::new();
         // Writing to memory can only fail for values that have no length or no size, of which a program has none.
-        let program = postcard::to_stdvec(&self.core.program).expect("a program can be written to memory");
-        for part in [self.verifying_key.to_bytes(), program] {
+        let architecture = postcard::to_stdvec(&self.architecture).expect("an architecture can be written to memory");
+        let weights: Vec<&[i32]> = vouch_program::weights(&self.core.program).collect();
+        let weights = postcard::to_stdvec(&weights).expect("weights can be written to memory");
+        for part in [self.verifying_key.to_bytes(), architecture, weights] {
             body.extend((part.len() as u64).to_be_bytes());
             body.extend(part);
         }
@@ -55,15 +58,22 @@ impl ProvingKey {
     pub fn from_bytes(file: &[u8]) -> Result<Self, KeyFileError> {
         let body = files::open(file, Kind::ProvingKey)?;
         let (verifying_key, body) = split_part(body).ok_or(KeyFileError::Part("verifying key"))?;
-        let (program, body) = split_part(body).ok_or(KeyFileError::Part("program"))?;
+        let (architecture, body) = split_part(body).ok_or(KeyFileError::Part("architecture"))?;
+        let (weights, body) = split_part(body).ok_or(KeyFileError::Part("weights"))?;
         let (salt, srs) = body.split_first_chunk::<32>().ok_or(KeyFileError::Part("salt"))?;
         let verifying_key = VerifyingKey::from_bytes(verifying_key)?;
-        let program: Program = match postcard::take_from_bytes(program) {
-            Ok((program, [])) => program,
-            _ => return Err(KeyFileError::Part("program")),
-        };
+        let architecture: Architecture = decode(architecture).ok_or(KeyFileError::Part("architecture"))?;
+        let weights: Vec<Vec<i32>> = decode(weights).ok_or(KeyFileError::Part("weights"))?;
         let srs = Srs::read_from(srs, Trust::Own)?;
-        Ok(Self::from_parts(verifying_key, program, srs, *salt)?)
+        Ok(Self::from_parts(verifying_key, architecture, weights, srs, *salt)?)
+    }
+}
+
+/// What bytes are in postcard's format, all of them.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Some(value),
+        _ => None,
     }
 }
 
@@ -77,7 +87,7 @@ fn split_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
     use crate::{Needs, SetupOptions, prove, setup};
-    use vouch_program::{Node, NodeId, Op, Port};
+    use vouch_program::{Node, NodeId, Op, Port, Program};
 
     fn key(shape: Vec<usize>, salt: u8) -> ProvingKey {
         let (op, source) = (Op::Input { bits: 8 }, "in (test)".into());
@@ -116,13 +126,16 @@ mod tests {
     #[test]
     fn parts_of_two_keys_do_not_make_one() {
         let (one, other) = (key(vec![3], 1), key(vec![4], 2));
-        let mix = |vk: &ProvingKey, program: &ProvingKey, srs: &ProvingKey| {
-            let (program, srs) = (program.core.program.clone(), srs.core.srs.clone());
-            ProvingKey::from_parts(vk.verifying_key.clone(), program, srs, [0; 32]).err()
+        let mix = |vk: &ProvingKey, architecture: &ProvingKey, srs: &ProvingKey| {
+            let (architecture, srs) = (architecture.architecture.clone(), srs.core.srs.clone());
+            ProvingKey::from_parts(vk.verifying_key.clone(), architecture, Vec::new(), srs, [0; 32]).err()
         };
         assert!(mix(&one, &one, &one).is_none());
         assert!(matches!(mix(&one, &other, &one), Some(SetupError::Inconsistent(_))));
         assert!(matches!(mix(&one, &one, &other), Some(SetupError::Inconsistent(_))));
+        let (vk, architecture, srs) = (&one.verifying_key, &one.architecture, &one.core.srs);
+        let extra = ProvingKey::from_parts(vk.clone(), architecture.clone(), vec![vec![1]], srs.clone(), [0; 32]);
+        assert!(matches!(extra.err(), Some(SetupError::Weights(_))));
     }
 
     #[test]

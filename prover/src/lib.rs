@@ -30,4 +30,4 @@ pub use core_key::{CoreProvingKey, setup_core};
 pub use key_file::KeyFileError;
 pub use prove::{ProveError, ProveOptions, Proven, fresh_salt, prove, prove_core, prove_with};
 pub use setup::{Needs, ProvingKey, SetupError, SetupOptions, setup};
-pub use verify_key::{KeyMismatch, verify_key};
+pub use verify_key::{KeyMismatch, powers_of, verify_key};

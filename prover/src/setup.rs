@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 
 use ark_bn254::G1Affine;
 use thiserror::Error;
+use vouch_circuits::architecture::Architecture;
 use vouch_circuits::argument::key::CoreKey;
-use vouch_circuits::ir::{Role, Visibility};
-use vouch_circuits::key::{PublicTensor, VerifyingKey, system_digest};
+use vouch_circuits::ir::{Classes, Role, Visibility};
+use vouch_circuits::key::{Labels, PublicTensor, VerifyingKey};
 use vouch_circuits::layout::{Cuts, Layout};
-use vouch_circuits::lowering::LowerError;
+use vouch_circuits::lowering::limits::Limits;
+use vouch_circuits::lowering::{LowerError, Lowered, MAX_LIMB_BITS, Style};
 use vouch_circuits::shell::shape::{MAX_LANES, PACKED};
 use vouch_circuits::shell::{Columns, Shape, record_shape};
 use vouch_circuits::validate::{InvalidSystem, validate};
 pub use vouch_circuits::validate::{MAX_CHUNK_BITS, MIN_CHUNK_BITS};
-use vouch_program::{Port, Program};
+use vouch_program::{Port, Program, ProgramError};
 
 use crate::choice::{Choice, Prefer, choose};
 use crate::commit::Srs;
@@ -55,12 +57,23 @@ pub enum SetupError {
     /// An output that was to be committed.
     #[error("the model has no output `{0}`")]
     NoSuchOutput(String),
+    /// Names of classes that are too many, too long, or not as many as the output has places.
+    #[error("the names of classes do not fit the output `{output}`: {problem}")]
+    Labels {
+        /// The output's name.
+        output: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// An output that no proof would show.
     #[error("the output `{0}` cannot be private: a proof that shows nothing of it says nothing about it")]
     PrivateOutput(String),
     /// The shell has no keys.
     #[error(transparent)]
     Shell(#[from] ShellError),
+    /// Weights that do not fit the architecture beside them.
+    #[error("the proving key's weights do not fit its architecture: {0}")]
+    Weights(ProgramError),
     /// The key does not belong to the program beside it.
     #[error("the proving key's parts do not belong together: {0}")]
     Inconsistent(&'static str),
@@ -70,6 +83,8 @@ pub enum SetupError {
 pub struct ProvingKey {
     /// The public part.
     pub verifying_key: VerifyingKey,
+    /// What the verifying key is of, without the weights; public, too.
+    pub architecture: Architecture,
     /// What the core is proven with; it names the verifying key.
     pub core: CoreProvingKey,
     /// What the shell is proven with.
@@ -89,14 +104,16 @@ pub struct SetupOptions {
     pub lanes: Option<usize>,
     /// Its columns to a commitment, 1 or [`PACKED`]; picked likewise.
     pub packing: Option<usize>,
-    /// The digest of the constraints that must come out, if it is known.
-    pub system_digest: Option<[u8; 32]>,
+    /// How the program is lowered, products included; picked likewise. Where it is given, `limb_bits` is of no account.
+    pub style: Option<Style>,
     /// What proofs should be cheap in, where something is picked.
     pub prefer: Prefer,
     /// What proofs show of inputs, by name; of all others, their values.
     pub inputs: BTreeMap<String, Visibility>,
     /// What they show of outputs.
     pub outputs: BTreeMap<String, Visibility>,
+    /// The outputs whose places stand for classes, and the classes' names, if they have any.
+    pub classes: BTreeMap<String, Option<Labels>>,
 }
 
 impl SetupOptions {
@@ -115,31 +132,63 @@ impl SetupOptions {
     /// # Errors
     /// As [`Needs::of`].
     pub fn settle(&self, program: &Program) -> Result<(Self, Needs), SetupError> {
-        let choice = self.choose(program)?;
+        let (_, choice) = self.choose(program)?;
         let Cuts { chunk_bits, layer } = choice.cuts;
-        let limb_bits = Some(choice.lowered.style.limb_bits);
+        let style = Some(choice.lowered.style);
         let (lanes, packing) = (Some(choice.columns.lanes), Some(choice.columns.packing));
         let (chunk_bits, layer) = (Some(chunk_bits), Some(layer));
-        let settled = Self { chunk_bits, layer, limb_bits, lanes, packing, ..self.clone() };
+        let settled = Self { chunk_bits, layer, style, lanes, packing, ..self.clone() };
         Ok((settled, Needs::of_choice(&choice)?))
     }
 
-    /// The constraints, cuts and visibilities of a key.
-    pub fn of(key: &VerifyingKey) -> Self {
+    /// The choices, visibilities and classes of a key that is `program`'s. The style is the one whose architecture the key names; if there is
+    /// none, the key is another program's, and a style is picked.
+    ///
+    /// # Errors
+    /// A program that has no architecture.
+    pub fn of(key: &VerifyingKey, program: &Program) -> Result<Self, SetupError> {
         let of_role = |role| {
             let publics = key.publics.iter().filter(|public| public.role == role);
             publics.map(|public| (public.name.clone(), public.visibility)).collect()
         };
+        let classes = key.publics.iter().enumerate().filter_map(|(i, public)| match public.classes {
+            Classes::None => None,
+            Classes::Numbered | Classes::Named(_) => Some((public.name.clone(), key.labels_of(i).cloned())),
+        });
         let Cuts { chunk_bits, layer } = key.cuts;
-        let (inputs, outputs) = (of_role(Role::Input), of_role(Role::Output));
-        let system_digest = Some(key.system_digest);
         let (chunk_bits, layer) = (Some(chunk_bits), Some(layer));
         let (lanes, packing) = (Some(key.shell.columns.lanes), Some(key.shell.columns.packing));
-        Self { chunk_bits, layer, lanes, packing, system_digest, inputs, outputs, ..Self::default() }
+        let (inputs, outputs, classes) = (of_role(Role::Input), of_role(Role::Output), classes.collect());
+        let of_key = Self { chunk_bits, layer, lanes, packing, inputs, outputs, classes, ..Self::default() };
+        let mut architecture = of_key.architecture(program)?;
+        let styles =
+            (1..=MAX_LIMB_BITS).flat_map(|limb_bits| [true, false].map(|products| Style { products, limb_bits }));
+        let style = styles.into_iter().find(|style| {
+            architecture.style = *style;
+            architecture.digest() == key.architecture
+        });
+        Ok(Self { style, ..of_key })
     }
 
-    /// The program's constraints, as visible as these say, and where they are cut.
-    pub(crate) fn choose(&self, program: &Program) -> Result<Choice, SetupError> {
+    /// What is published of the program, as visible as these say, whatever its style.
+    fn architecture(&self, program: &Program) -> Result<Architecture, SetupError> {
+        let visibility = |role, name: &str| {
+            let named = if role == Role::Input { &self.inputs } else { &self.outputs };
+            named.get(name).copied().unwrap_or(Visibility::Public)
+        };
+        let mut architecture = Architecture::of(program, &visibility)?;
+        for (port, record) in program.outputs.iter().zip(&mut architecture.outputs) {
+            record.classes = match self.classes.get(&port.name) {
+                None => Classes::None,
+                Some(None) => Classes::Numbered,
+                Some(Some(labels)) => Classes::Named(checked_labels(labels, port)?),
+            };
+        }
+        Ok(architecture)
+    }
+
+    /// The program's architecture and constraints, as visible as these say, and where they are cut.
+    pub(crate) fn choose(&self, program: &Program) -> Result<(Architecture, Choice), SetupError> {
         if let Some(bits) = self.chunk_bits.filter(|bits| !(MIN_CHUNK_BITS..=MAX_CHUNK_BITS).contains(bits)) {
             return Err(SetupError::ChunkBits(bits));
         }
@@ -155,18 +204,32 @@ impl SetupOptions {
         if let Some(name) = missing(&self.inputs, &program.inputs) {
             return Err(SetupError::NoSuchInput(name));
         }
-        if let Some(name) = missing(&self.outputs, &program.outputs) {
+        let classes = self.classes.keys().map(|name| (name.clone(), Visibility::Public)).collect();
+        if let Some(name) = missing(&self.outputs, &program.outputs).or(missing(&classes, &program.outputs)) {
             return Err(SetupError::NoSuchOutput(name));
         }
         if let Some((name, _)) = self.outputs.iter().find(|(_, visibility)| **visibility == Visibility::Private) {
             return Err(SetupError::PrivateOutput(name.clone()));
         }
-        let visibility = |role, name: &str| {
-            let named = if role == Role::Input { &self.inputs } else { &self.outputs };
-            named.get(name).copied().unwrap_or(Visibility::Public)
-        };
-        Ok(choose(program, &visibility, self)?)
+        let mut architecture = self.architecture(program)?;
+        let choice = choose(&architecture, self)?;
+        architecture.style = choice.lowered.style;
+        Ok((architecture, choice))
     }
+}
+
+/// The digest of names of classes that fit an output.
+fn checked_labels(labels: &Labels, output: &Port) -> Result<[u8; 32], SetupError> {
+    let fail = |problem: String| SetupError::Labels { output: output.name.clone(), problem };
+    if !labels.are_bounded() {
+        let (count, bytes) = (Labels::MAX_COUNT, Labels::MAX_BYTES);
+        return Err(fail(format!("at most {count} names of at most {bytes} bytes each are supported")));
+    }
+    let (places, names) = (output.shape.last().copied().unwrap_or(1), labels.0.len());
+    if places != 1 && places != names {
+        return Err(fail(format!("it has {places} places, there are {names} names")));
+    }
+    Ok(labels.digest())
 }
 
 /// What a setup takes of a reference string.
@@ -186,7 +249,7 @@ impl Needs {
     /// # Errors
     /// A program that cannot be lowered, a chunk size out of range, or an input that does not exist.
     pub fn of(program: &Program, options: &SetupOptions) -> Result<Self, SetupError> {
-        Self::of_choice(&options.choose(program)?)
+        Self::of_choice(&options.choose(program)?.1)
     }
 
     fn of_choice(Choice { lowered, cuts, columns, .. }: &Choice) -> Result<Self, SetupError> {
@@ -219,7 +282,7 @@ pub fn setup(
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<ProvingKey, SetupError> {
     progress("lowering");
-    let choice = options.choose(&program)?;
+    let (architecture, choice) = options.choose(&program)?;
     let needs = Needs::of_choice(&choice)?;
     let (have, need) = (srs.powers.len(), needs.powers());
     if have < need {
@@ -231,7 +294,7 @@ pub fn setup(
     let shell = ShellProvingKey::new(&core.key.system, &core.layout, needs.columns, &mut core.srs)?;
     let verifying_key = VerifyingKey {
         name: core.program.name.clone(),
-        system_digest: system_digest(&core.key.system),
+        architecture: architecture.digest(),
         cuts: needs.cuts,
         x_chunks: core.layout.chunks().x,
         y_chunks: core.layout.chunks().y,
@@ -240,26 +303,30 @@ pub fn setup(
         development: core.srs.development,
         publics: PublicTensor::all_of(&core.key.system, &core.layout),
         shell: shell.verifying_key.clone(),
+        labels: core.program.outputs.iter().filter_map(|port| options.classes.get(&port.name)?.clone()).collect(),
     };
     core.key_digest = verifying_key.digest();
-    Ok(ProvingKey { verifying_key, core, shell })
+    Ok(ProvingKey { verifying_key, architecture, core, shell })
 }
 
 impl ProvingKey {
-    /// Puts a key together from its stored parts.
+    /// Puts a key together from its stored parts; `weights` are the data of the program's weight nodes, in order.
     ///
     /// # Errors
     /// Parts that do not belong together.
     pub fn from_parts(
         verifying_key: VerifyingKey,
-        program: Program,
+        architecture: Architecture,
+        weights: Vec<Vec<i32>>,
         mut srs: Srs,
         salt: [u8; 32],
     ) -> Result<Self, SetupError> {
-        let Choice { lowered, cuts, .. } = SetupOptions::of(&verifying_key).choose(&program)?;
+        let cuts = verifying_key.cuts;
+        let lowered: Lowered = architecture.lower(Limits::OWNER)?;
+        let program = architecture.outline.with_weights(weights).map_err(SetupError::Weights)?;
         validate(&lowered.system, cuts)?;
         let layout = Layout::new(&lowered.system, cuts);
-        let same = system_digest(&lowered.system) == verifying_key.system_digest
+        let same = architecture.digest() == verifying_key.architecture
             && layout.chunks() == verifying_key.chunks()
             && PublicTensor::all_of(&lowered.system, &layout) == verifying_key.publics;
         if !same {
@@ -278,7 +345,7 @@ impl ProvingKey {
         let w = weight_vector(&lowered, &layout, &model_values(&program, &lowered));
         let w_blinds = weight_blinds(&layout, &salt, &srs.tau_g2, &w);
         let core = CoreProvingKey { key, key_digest, program, srs, salt, w_blinds, lowered, layout };
-        Ok(Self { verifying_key, core, shell })
+        Ok(Self { verifying_key, architecture, core, shell })
     }
 
     /// The program, weights included.

@@ -115,7 +115,7 @@ class Transcript(Sponge):
     COMMITMENTS, LOOKUPS, CONTRACTIONS, BATCH, OPENING = 1, 2, 3, 4, 5
 
     def __init__(self, scalars):
-        super().__init__(b"vouch core argument v21")
+        super().__init__(b"vouch core argument v22")
         self.scalars = list(scalars)
         self.next = 0
 

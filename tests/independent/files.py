@@ -4,10 +4,11 @@ from types import SimpleNamespace as Struct
 
 from field import keccak
 
-VERSION = 15
+VERSION = 16
 KEY, ARCHITECTURE = 3, 7
 WITNESS, MODEL, FIXED = 0, 1, 2
 PUBLIC, COMMITTED, PRIVATE, HASHED = 0, 1, 2, 3
+NAMED = 2
 
 
 def open_container(data, kind):
@@ -100,6 +101,9 @@ class Postcard(Bytes):
         public = Struct(tensor=self.unsigned(), role=self.unsigned(), visibility=self.unsigned(), name=self.string())
         public.shape, public.frac, public.column_fracs = self.shape(), self.signed(), self.list(self.signed)
         public.range = (self.signed(), self.signed())
+        public.inferences, public.classes = self.unsigned(), self.unsigned()
+        if public.classes == NAMED:
+            self.take(32)
         return public
 
     def system(self):
@@ -115,16 +119,24 @@ class Postcard(Bytes):
 
 
 def read_architecture(file):
-    """The constraint system, and its bytes."""
-    body = Postcard(open_container(file, ARCHITECTURE))
+    """The architecture's bytes."""
+    return open_container(file, ARCHITECTURE)
+
+
+def read_system(data):
+    body = Postcard(data)
     system = body.system()
-    return system, body.data[: body.at]
+    assert body.at == len(data)
+    return system
 
 
 def read_key(file):
     body = Bytes(open_container(file, KEY))
+    # The names of classes, which no digest of the key is of.
+    body.take(body.number(4))
+    body = Bytes(body.data[body.at :])
     key = Struct(digest=None, name=body.take(body.number(4)).decode(), development=body.number(1))
     key.c, key.d, key.x_chunks, key.y_chunks = body.number(1), body.number(1), body.number(4), body.number(4)
-    key.system_digest, key.tau_g2 = body.take(32), body.take(128)
+    key.architecture, key.tau_g2 = body.take(32), body.take(128)
     key.w_commitments = body.points(body.number(4))
     return key, body.data

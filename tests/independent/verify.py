@@ -1,8 +1,8 @@
 """A second verifier of the core argument, written from docs/PROTOCOL.md alone.
 
-    python verify.py VERIFYING_KEY ARCHITECTURE PROOFS
+    python verify.py VERIFYING_KEY ARCHITECTURE SYSTEM PROOFS
 
-PROOFS is JSON: a list of core proofs, each with the hex strings `key_digest`, `context` (or null), `x`, `y`, `opening` (lists of points of 64
+SYSTEM is the constraint system that the architecture is lowered to, in postcard's format. PROOFS is JSON: a list of core proofs, each with the hex strings `key_digest`, `context` (or null), `x`, `y`, `opening` (lists of points of 64
 bytes), `scalars` and `hashes` (lists) and `publics` (lists of integers). For each a line is printed: `accepted`, or the name of the check that refuses.
 
 It is slow, checks no shell, and shares no code with the project; it is there to show that the page says what the code does.
@@ -16,10 +16,10 @@ from types import SimpleNamespace as Struct
 import argument
 import group
 from field import P, Refused, keccak
-from files import HASHED, PUBLIC, read_architecture, read_key
+from files import HASHED, PUBLIC, read_architecture, read_key, read_system
 from layout import lay_out
 
-PROTOCOL = (21).to_bytes(4, "big")
+PROTOCOL = (22).to_bytes(4, "big")
 
 
 def parse(proof):
@@ -76,10 +76,11 @@ def verify(key, key_digest, system, proof):
 
 
 def main():
-    key_file, architecture_file, proofs = map(Path, sys.argv[1:])
+    key_file, architecture_file, system_file, proofs = map(Path, sys.argv[1:])
     key, body = read_key(key_file.read_bytes())
-    system, system_bytes = read_architecture(architecture_file.read_bytes())
-    assert keccak(b"vouch constraint system" + PROTOCOL + system_bytes) == key.system_digest, "another model's"
+    architecture = read_architecture(architecture_file.read_bytes())
+    assert keccak(b"vouch architecture" + PROTOCOL + architecture) == key.architecture, "another model's"
+    system = read_system(system_file.read_bytes())
     lay = lay_out(system, key.c, key.d)
     assert (lay.x_chunks, lay.y_chunks, lay.w_chunks) == (key.x_chunks, key.y_chunks, len(key.w_commitments))
     key_digest = keccak(b"vouch verifying key" + PROTOCOL + body)

@@ -8,7 +8,6 @@ use ark_bn254::{Fr, G1Affine};
 use ark_ec::AffineRepr;
 use ark_ff::Field;
 use serde_json::json;
-use vouch_circuits::architecture::Architecture;
 use vouch_circuits::argument::key::CoreProof;
 use vouch_circuits::files::VERSION;
 use vouch_circuits::ir::Visibility;
@@ -143,7 +142,8 @@ fn compare(model: &str, python: &Path, options: &SetupOptions, stride: usize) {
     let all = serde_json::to_vec(&proofs.iter().map(as_json).collect::<Vec<_>>()).unwrap();
     let files = [
         file("key", &key.verifying_key.to_bytes()),
-        file("architecture", &Architecture::of(key.core.lowered()).to_bytes()),
+        file("architecture", &key.architecture.to_bytes()),
+        file("system", &postcard::to_stdvec(&key.core.lowered().system).unwrap()),
         file("proofs", &all),
     ];
     let theirs = run(Command::new(python).arg(source("verify.py")).args(files));

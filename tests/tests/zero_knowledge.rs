@@ -258,7 +258,7 @@ fn blinds_differ_for_other_weights() {
 fn ranges_in_keys_are_rounded() {
     let one = &KEY.verifying_key;
     let other = key(|i| weights(i) + i32::from(i == 4), 2).verifying_key;
-    assert_eq!((one.system_digest, &one.publics, &one.shell), (other.system_digest, &other.publics, &other.shell));
+    assert_eq!((one.architecture, &one.publics, &one.shell), (other.architecture, &other.publics, &other.shell));
     for public in &one.publics {
         let (least, greatest) = public.range;
         assert!(least == 0 || (-least as u64).is_power_of_two(), "{least}");

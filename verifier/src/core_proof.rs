@@ -64,7 +64,8 @@ pub fn verify_core(key: &PreparedCore, proof: &CoreProof) -> Result<Shown, Refus
     if !opening.equation()?.holds(key.tau_g2) {
         return Err(Check::Pairing.into());
     }
-    Ok(Shown::new(publics, &proof.hashes, &proof.publics, &proof.x_commitments))
+    let labels = vec![None; publics.len()];
+    Ok(Shown::of_publics(publics, &labels, &proof.hashes, &proof.publics, &proof.x_commitments))
 }
 
 /// The core argument over the proof's scalars.

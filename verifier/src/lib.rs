@@ -17,5 +17,5 @@ mod verify;
 
 pub use core_proof::{PreparedCore, verify_core};
 pub use tensor_opening::{Opened, Opening, OpeningRefused, verify_hash_opening, verify_opening};
-pub use values::{CommittedTensor, HashedTensor, Shown, TensorValues, argmax, printable};
+pub use values::{Class, CommittedTensor, HashedTensor, Shown, TensorValues, argmax, printable};
 pub use verify::{PreparedKey, Refused, Verified, verify};

@@ -133,7 +133,7 @@ pub fn verify_hash_opening(
     let hash = opening.hash();
     let is_of = |number: usize| proof.is_none_or(|proof| proof.hashes.get(number) == Some(&hash));
     let (_, (tensor, public)) = fitting.find(|(number, _)| is_of(*number)).ok_or(OpeningRefused::OtherHash)?;
-    let values = TensorValues::of(public, &opening.values);
+    let values = TensorValues::of(key.key(), tensor, &opening.values).ok_or(OpeningRefused::NotHashed)?;
     Ok(Opened { role: public.role, tensor, values })
 }
 
@@ -180,6 +180,6 @@ pub fn verify_opening(
     if !Equation::new(left, opening.witness).holds(key.tau_g2) {
         return Err(OpeningRefused::Values(name()));
     }
-    let values = TensorValues::of(public, &opening.values);
+    let values = TensorValues::of(key, opening.tensor, &opening.values).ok_or(OpeningRefused::NotCommitted)?;
     Ok(Opened { role: public.role, tensor: opening.tensor, values })
 }

@@ -137,6 +137,8 @@ pub struct Verified {
     pub context: Option<[u8; 32]>,
     /// Whether the key's reference string was made locally: then its maker could have forged the proof.
     pub development: bool,
+    /// How many inferences the proof is of.
+    pub inferences: usize,
     /// What the model was run on and what it gave, as far as the proof shows it.
     #[serde(flatten)]
     pub shown: Shown,
@@ -159,8 +161,9 @@ impl fmt::Display for Verified {
 impl Verified {
     /// What was proven, in one sentence.
     pub fn sentence(&self) -> String {
-        let id = hex::encode(self.model_id);
-        format!("model {}…{} {}", &id[..2], &id[62..], self.shown.sentence())
+        // As many digits as nobody finds another key's id to share.
+        let id: String = hex::encode(self.model_id).chars().take(16).collect();
+        format!("model {id}… {}", self.shown.sentence())
     }
 }
 
@@ -218,7 +221,8 @@ pub fn verify(key: &PreparedKey, proof: &Proof) -> Result<Verified, Refused> {
         srs_id: srs_id(&key.tau_g2),
         context: proof.context,
         development: key.development,
-        shown: Shown::new(&key.publics, &proof.hashes, &proof.publics, &proof.x_commitments),
+        inferences: key.inferences(),
+        shown: Shown::new(key, &proof.hashes, &proof.publics, &proof.x_commitments),
     })
 }
 

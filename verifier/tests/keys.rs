@@ -9,6 +9,7 @@ use common::{key, proof};
 use proptest::prelude::*;
 use vouch_circuits::encoding::DecodeError;
 use vouch_circuits::files::{self, Kind};
+use vouch_circuits::ir::Classes;
 use vouch_circuits::key::{InvalidKey, Proof, VerifyingKey};
 use vouch_circuits::shell::{Columns, ShellKey};
 use vouch_verifier::{PreparedKey, Refused, verify};
@@ -32,7 +33,7 @@ fn keys_and_proofs_return() {
 #[test]
 fn the_digest_binds_every_field_and_the_id_the_model() {
     let good = key(1).verifying_key;
-    let changes: [(Change, bool); 15] = [
+    let changes: [(Change, bool); 18] = [
         (&|k| k.name.push('!'), false),
         (&|k| k.development = false, true),
         (&|k| k.tau_g2 = G2Affine::generator(), true),
@@ -42,7 +43,10 @@ fn the_digest_binds_every_field_and_the_id_the_model() {
         (&|k| k.w_commitments[0] = -k.w_commitments[0], true),
         (&|k| k.w_commitments.push(G1Affine::generator()), true),
         (&|k| k.x_chunks += 1, true),
-        (&|k| k.system_digest[31] ^= 1, true),
+        (&|k| k.architecture[31] ^= 1, true),
+        (&|k| k.publics[0].inferences += 1, true),
+        (&|k| k.publics[1].classes = Classes::Numbered, true),
+        (&|k| k.publics[1].classes = Classes::Named([1; 32]), true),
         (&|k| k.publics[0].range.1 -= 1, true),
         (&|k| k.publics[0].tensor_shape[0] += 1, true),
         (&|k| k.shell.k += 1, true),

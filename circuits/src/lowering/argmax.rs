@@ -7,6 +7,7 @@
 
 use vouch_program::NodeId;
 
+use super::bounds::NodeBounds;
 use super::tables::MAX_RELU_BITS;
 use super::{LowerError, Lowering, Recipe, Store};
 use crate::ir::*;
@@ -27,26 +28,25 @@ impl Lowering<'_> {
         let node = self.program.node(id);
         let source = node.source.clone();
         let out_shape = node.shape.clone();
-        // The constraints are public: exact bounds would show something of the weights.
-        let range = self.intervals[input.index()].with_zero().outward();
+        let NodeBounds::ArgMax { least, greatest } = self.bounds(id) else { return Err(self.misfit(id)) };
         let input = self.tensor_of(input);
         let shape = self.system.tensor(input).shape.clone();
         let rank = shape.len();
-        let out = self.commit(Origin::Witness, &out_shape, format!("argmax {source}"));
+        let out = self.commit(Origin::Witness, &out_shape, format!("argmax {source}"))?;
         if shape[axis] == 1 {
             let value = Virtual::zero(&out_shape);
-            self.system.equals.push(value.clone().plus_raw(1, out));
+            self.equal(value.clone().plus_raw(1, out))?;
             self.plan.push(Recipe::Store(Store { value, out }));
             return Ok(out);
         }
-        let spread_bits = 64 - (range.hi - range.lo).leading_zeros();
+        let spread_bits = 64 - (greatest - least).leading_zeros();
         self.check_bits(id, spread_bits, MAX_RELU_BITS)?;
 
         let mut flags_shape = shape.clone();
         flags_shape[axis] -= 1;
-        let before = self.commit(Origin::Witness, &flags_shape, format!("argmax flags {source}"));
+        let before = self.commit(Origin::Witness, &flags_shape, format!("argmax flags {source}"))?;
         self.plan.push(Recipe::ArgMaxFlags(ArgMaxFlags { input, axis, before }));
-        self.zero_padding(before);
+        self.zero_padding(before)?;
 
         // Variables: the input's axes, then one that runs over the flags.
         let read = |tensor: TensorId, along: Index| {
@@ -58,7 +58,7 @@ impl Lowering<'_> {
             .plus(1, Source::Read(read(before, Index::shifted(axis, -1))))
             .plus(1, first)
             .plus(-1, Source::Read(read(before, Index::var(axis))));
-        self.range(step, 1, &source);
+        self.range(step, 1, &source)?;
 
         let mut vars = shape.clone();
         vars.push(flags_shape[axis]);
@@ -68,19 +68,19 @@ impl Lowering<'_> {
             lhs: read(before, Index::var(rank)),
             rhs: Some(read(input, Index::shifted(rank, offset))),
         };
-        let after = self.contract(picked(1));
-        let at = self.contract(picked(0));
+        let after = self.contract(picked(1))?;
+        let at = self.contract(picked(0))?;
         // Everything is taken relative to the least value: in the axis' padding the difference is then the
         // maximum itself, not negative.
         let difference = Virtual::zero(&shape)
             .plus_virtual(1, &after)
             .plus_virtual(-1, &at)
             .plus(1, Source::Read(read(input, Index::fixed(0))))
-            .plus_constant(-range.lo)
+            .plus_constant(-least)
             .plus(-1, Source::Read(read(input, Index::var(axis))))
-            .plus(range.lo, Source::Fill(vec![(axis, 0, shape[axis])]))
+            .plus(least, Source::Fill(vec![(axis, 0, shape[axis])]))
             .plus(-1, Source::Read(read(before, Index::var(axis))));
-        self.range_about(difference, spread_bits.max(1), &source);
+        self.range_about(difference, spread_bits.max(1), &source)?;
 
         let mut count_vars = out_shape.clone();
         count_vars.push(flags_shape[axis]);
@@ -89,8 +89,8 @@ impl Lowering<'_> {
             outputs: rank,
             lhs: read(before, Index::var(rank)),
             rhs: None,
-        });
-        self.system.equals.push(count.clone().plus_raw(-1, out));
+        })?;
+        self.equal(count.clone().plus_raw(-1, out))?;
         self.plan.push(Recipe::Store(Store { value: count, out }));
         Ok(out)
     }

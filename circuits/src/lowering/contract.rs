@@ -3,7 +3,8 @@
 
 use vouch_program::{NodeId, View};
 
-use super::{Lowering, Recipe};
+use super::bounds::NodeBounds;
+use super::{LowerError, Lowering, Recipe};
 use crate::ir::*;
 
 /// `lhs · rhs`, row by row.
@@ -18,49 +19,54 @@ pub struct Multiply {
 }
 
 impl Lowering<'_> {
-    pub(super) fn contraction(&mut self, id: NodeId, vars: &[usize], lhs: &View, rhs: Option<&View>) -> Virtual {
+    pub(super) fn contraction(
+        &mut self,
+        id: NodeId,
+        vars: &[usize],
+        lhs: &View,
+        rhs: Option<&View>,
+    ) -> Result<Virtual, LowerError> {
         let outputs = self.program.node(id).shape.len();
         let lhs = self.operand(lhs);
         let rhs = rhs.map(|view| self.operand(view));
-        match rhs {
-            Some(rhs) if outputs == vars.len() => {
-                let bits = self.intervals[id.index()].bits();
-                self.product_of(id, vars, lhs, rhs, bits)
-            }
-            rhs => self.contract(Contraction { vars: vars.to_vec(), outputs, lhs, rhs }),
+        match (rhs, self.bounds(id)) {
+            (Some(rhs), NodeBounds::Product { fits }) => self.product_of(id, vars, lhs, rhs, fits),
+            (rhs, _) => self.contract(Contraction { vars: vars.to_vec(), outputs, lhs, rhs }),
         }
     }
 
-    /// A product row by row, of values of so many bits.
+    /// A product row by row, of values that fit a cell or may not.
     pub(super) fn product_of(
         &mut self,
         id: NodeId,
         domain: &[usize],
         lhs: Operand,
         rhs: Operand,
-        bits: u32,
-    ) -> Virtual {
-        // What has more bits fits no cell.
-        if self.style.products && bits <= 32 {
+        fits: bool,
+    ) -> Result<Virtual, LowerError> {
+        if self.style.products && fits {
             return self.multiply(id, domain, lhs, rhs);
         }
         self.contract(Contraction { vars: domain.to_vec(), outputs: domain.len(), lhs, rhs: Some(rhs) })
     }
 
-    fn multiply(&mut self, id: NodeId, domain: &[usize], lhs: Operand, rhs: Operand) -> Virtual {
+    fn multiply(&mut self, id: NodeId, domain: &[usize], lhs: Operand, rhs: Operand) -> Result<Virtual, LowerError> {
         let [lhs, rhs] = [lhs, rhs].map(|operand| Virtual::zero(domain).plus(1, Source::Read(operand)));
-        let out = self.commit(Origin::Witness, domain, format!("product {}", self.program.node(id).source));
+        let out = self.commit(Origin::Witness, domain, format!("product {}", self.program.node(id).source))?;
         let product = Virtual::raw(out, domain);
-        self.system.products.push(Product { terms: [lhs.clone(), rhs.clone(), product.clone()] });
+        self.product([lhs.clone(), rhs.clone(), product.clone()])?;
         self.plan.push(Recipe::Multiply(Multiply { lhs, rhs, out }));
-        product
+        Ok(product)
     }
 
     /// The result of a new contraction.
-    pub(super) fn contract(&mut self, contraction: Contraction) -> Virtual {
+    pub(super) fn contract(&mut self, contraction: Contraction) -> Result<Virtual, LowerError> {
+        for operand in std::iter::once(&contraction.lhs).chain(&contraction.rhs) {
+            self.budget.operand(self.system.tensor(operand.tensor).shape.len())?;
+        }
         let id = ContractionId(self.system.contractions.len() as u32);
         let domain = contraction.vars[..contraction.outputs].to_vec();
         self.system.contractions.push(contraction);
-        Virtual::zero(&domain).plus(1, Source::Contraction(id))
+        Ok(Virtual::zero(&domain).plus(1, Source::Contraction(id)))
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! Together the two ranges say that `den` is at least 1. In the padding, where it may be zero, one more is allowed, and `out` is zero.
 
-use vouch_program::{Interval, NodeId, View};
+use vouch_program::{NodeId, View};
 
+use super::bounds::{MAX_CELL_BITS, NodeBounds};
 use super::{LowerError, Lowering, Recipe};
 use crate::ir::*;
 
@@ -30,31 +31,28 @@ impl Divide {
 
 impl Lowering<'_> {
     pub(super) fn divide(&mut self, id: NodeId, num: NodeId, den: &View, shift: u32) -> Result<TensorId, LowerError> {
-        let bits = self.intervals[id.index()].bits();
-        self.check_bits(id, bits, 32)?;
+        let NodeBounds::Divide { quotient_bits: bits, remainder_bits } = self.bounds(id) else {
+            return Err(self.misfit(id));
+        };
         let node = self.program.node(id);
         let (shape, source) = (node.shape.clone(), node.source.clone());
-        // No remainder is larger.
-        let largest = self.intervals[den.node.index()].hi.saturating_mul(2);
-        let remainder_bits = Interval::new(0, largest).bits() - 1;
-        self.check_bits(id, remainder_bits, 40)?;
-        let out = self.commit(Origin::Witness, &shape, format!("quotient {source}"));
+        let out = self.commit(Origin::Witness, &shape, format!("quotient {source}"))?;
         let den_operand = self.operand(den);
         let read = |operand: &Operand| Virtual::zero(&shape).plus(1, Source::Read(operand.clone()));
-        self.zero_padding(out);
+        self.zero_padding(out)?;
         let num = read(&Operand::identity(self.tensor_of(num), shape.len()));
         let divisor = read(&den_operand);
         self.plan.push(Recipe::Divide(Divide { num: num.clone(), den: divisor.clone(), shift, out }));
 
         let quotient = Operand::identity(out, shape.len());
         // At most the dividend and half the divisor.
-        let product = self.product_of(id, &shape, quotient, den_operand, remainder_bits + bits);
+        let product = self.product_of(id, &shape, quotient, den_operand, remainder_bits + bits <= MAX_CELL_BITS)?;
         let remainder = num_less_product(&num, &divisor, &product, shift);
-        self.range_about(remainder.clone(), remainder_bits, &source);
+        self.range_about(remainder.clone(), remainder_bits, &source)?;
         let above = Virtual::zero(&shape).plus_virtual(2, &divisor).plus_constant(-1).plus_virtual(-1, &remainder);
-        self.range_about(outside(above, den), remainder_bits, &source);
+        self.range_about(outside(above, den), remainder_bits, &source)?;
         let from_zero = Virtual::raw(out, &shape).plus_constant(1 << (bits - 1));
-        self.range_about(from_zero, bits, &source);
+        self.range_about(from_zero, bits, &source)?;
         Ok(out)
     }
 }

@@ -14,9 +14,10 @@
 //!   so the looked-up third column is `z - inside·low`. Where products are constraints of their own, the table row is
 //!   `(high, inside, above)` with a flag for `high > 0`, and `inside·low = z - below - (2^l - 1)·above` a product: one table serves all windows.
 
-use vouch_program::{Func, NodeId, half, rescaled};
+use vouch_program::{Func, NodeId, half};
 
-use super::tables::{ClampShape, MAX_CLAMP_BITS};
+use super::bounds::{NodeBounds, window};
+use super::tables::ClampShape;
 use super::{LowerError, Lowering, Recipe};
 use crate::ir::*;
 
@@ -81,131 +82,134 @@ impl Lowering<'_> {
         shift: u32,
         func: Func,
         bits: u32,
-        saturate: bool,
     ) -> Result<TensorId, LowerError> {
         let node = self.program.node(id);
         let source = node.source.clone();
         let shape = node.shape.clone();
         self.check_bits(id, shift, MAX_SHIFT)?;
         let value = self.virtual_of(input);
-        let quotient = rescaled(self.intervals[input.index()], shift);
-        let domain = vouch_program::Interval::signed(bits);
-        let func = self.function(func, bits);
-        let out = self.commit(Origin::Witness, &shape, format!("result {source}"));
+        let (low_bits, window_low) = window(func, bits);
+        let func = self.function(func, bits)?;
+        let out = self.commit(Origin::Witness, &shape, format!("result {source}"))?;
         let biased = value.clone().plus_constant(half(shift));
         let raw = |tensor| Virtual::raw(tensor, &shape);
 
         let mut cells = Rescale { value, shift, bits, func, out, argument: None, below: None, clamp: None };
-        let q = if saturate && !domain.covers(quotient) {
-            let relu = func == RescaleFunc::Relu;
-            let (low_bits, window_low) = if relu { (bits - 1, 0) } else { (bits, domain.lo) };
-            let high_range = vouch_program::Interval::new(
-                (quotient.lo - window_low) >> low_bits,
-                (quotient.hi - window_low) >> low_bits,
-            );
-            let high_bits = high_range.bits().max(2);
-            self.check_bits(id, high_bits, MAX_CLAMP_BITS)?;
+        let q = if let NodeBounds::Clamp { high_bits } = self.bounds(id) {
             if matches!(func, RescaleFunc::Table(_)) {
-                cells.argument = Some(self.argument(&shape, &source, func, bits, out));
+                cells.argument = Some(self.argument(&shape, &source, func, bits, out)?);
             }
             let z = raw(cells.argument.unwrap_or(out));
-            let clamp = self.clamp(z, &source, (low_bits, window_low, high_bits));
+            let clamp = self.clamp(z, &source, (low_bits, window_low, high_bits))?;
             let q = raw(clamp.low).plus_raw(1 << low_bits, clamp.high).plus_constant(window_low);
             cells.clamp = Some(clamp);
             Some(q)
         } else if func == RescaleFunc::Identity {
             if shift > 0 {
-                self.range_about(raw(out).plus_constant(1 << (bits - 1)), bits, &source);
+                self.range_about(raw(out).plus_constant(1 << (bits - 1)), bits, &source)?;
             }
             Some(raw(out))
         } else if func == RescaleFunc::Relu && self.style.is_narrow() {
-            let below = self.commit(Origin::Witness, &shape, format!("below zero {source}"));
-            self.range_about(raw(out), bits, &source);
-            self.range_about(raw(below), bits, &source);
-            self.system.products.push(Product { terms: [raw(out), raw(below), Virtual::zero(&shape)] });
+            let below = self.commit(Origin::Witness, &shape, format!("below zero {source}"))?;
+            self.range_about(raw(out), bits, &source)?;
+            self.range_about(raw(below), bits, &source)?;
+            self.product([raw(out), raw(below), Virtual::zero(&shape)])?;
             cells.below = Some(below);
             Some(raw(out).plus_raw(-1, below))
         } else if shift == 0 {
             // The argument is what is looked up, and nothing is dropped.
-            self.function_lookup(biased.clone(), func, bits, out);
+            self.function_lookup(biased.clone(), func, bits, out)?;
             None
         } else {
-            let argument = self.argument(&shape, &source, func, bits, out);
+            let argument = self.argument(&shape, &source, func, bits, out)?;
             cells.argument = Some(argument);
             Some(raw(argument))
         };
         if let Some(q) = q {
-            self.floor(biased, q, shift, &source);
+            self.floor(biased, q, shift, &source)?;
         }
         self.plan.push(Recipe::Rescale(cells));
         Ok(out)
     }
 
     /// A function's argument, looked up together with its result.
-    fn argument(&mut self, shape: &[usize], source: &str, func: RescaleFunc, bits: u32, out: TensorId) -> TensorId {
-        let argument = self.commit(Origin::Witness, shape, format!("argument {source}"));
-        self.function_lookup(Virtual::raw(argument, shape), func, bits, out);
-        argument
+    fn argument(
+        &mut self,
+        shape: &[usize],
+        source: &str,
+        func: RescaleFunc,
+        bits: u32,
+        out: TensorId,
+    ) -> Result<TensorId, LowerError> {
+        let argument = self.commit(Origin::Witness, shape, format!("argument {source}"))?;
+        self.function_lookup(Virtual::raw(argument, shape), func, bits, out)?;
+        Ok(argument)
     }
 
     /// `0 <= biased - q·2^shift < 2^shift`; `q` is known to be a small integer.
-    fn floor(&mut self, biased: Virtual, q: Virtual, shift: u32, source: &str) {
+    fn floor(&mut self, biased: Virtual, q: Virtual, shift: u32, source: &str) -> Result<(), LowerError> {
         let remainder = biased.plus_virtual(-(1 << shift), &q);
-        if shift == 0 {
-            self.system.equals.push(remainder);
-        } else {
-            self.range(remainder, shift, source);
-        }
+        if shift == 0 { self.equal(remainder) } else { self.range(remainder, shift, source) }
     }
 
     /// The clamp's cells; proves `z` from them.
-    fn clamp(&mut self, z: Virtual, source: &str, (low_bits, window_low, high_bits): (u32, i64, u32)) -> Clamp {
+    fn clamp(
+        &mut self,
+        z: Virtual,
+        source: &str,
+        (low_bits, window_low, high_bits): (u32, i64, u32),
+    ) -> Result<Clamp, LowerError> {
         let shape = &z.domain.clone();
         let mut cell = |what: &str| self.commit(Origin::Witness, shape, format!("{what} {source}"));
-        let low = cell("clamp low");
-        let high = cell("clamp high");
-        let inside = cell("clamp flag");
+        let low = cell("clamp low")?;
+        let high = cell("clamp high")?;
+        let inside = cell("clamp flag")?;
         let raw = |tensor| Virtual::raw(tensor, shape);
         if self.style.products {
-            let above = self.commit(Origin::Witness, shape, format!("clamp end {source}"));
-            self.range(raw(low), low_bits, source);
+            let above = self.commit(Origin::Witness, shape, format!("clamp end {source}"))?;
+            self.range(raw(low), low_bits, source)?;
             let table = self.tables.flags(&mut self.system, high_bits);
-            self.lookup(vec![raw(high), raw(inside), raw(above)], table);
+            self.lookup(vec![raw(high), raw(inside), raw(above)], table)?;
             let kept = z.plus_constant(-window_low).plus_raw(1 - (1 << low_bits), above);
-            self.system.products.push(Product { terms: [raw(inside), raw(low), kept] });
-            return Clamp { low, low_bits, window_low, high, inside, above: Some(above) };
+            self.product([raw(inside), raw(low), kept])?;
+            return Ok(Clamp { low, low_bits, window_low, high, inside, above: Some(above) });
         }
-        self.range(raw(low), low_bits, source);
+        self.range(raw(low), low_bits, source)?;
         let kept = self.contract(Contraction {
             vars: shape.to_vec(),
             outputs: shape.len(),
             lhs: Operand::raw(inside),
             rhs: Some(Operand::raw(low)),
-        });
+        })?;
         let limits = ClampShape { below: window_low, above: window_low + (1 << low_bits) - 1 };
         let table = self.tables.clamp(&mut self.system, limits, high_bits);
-        self.lookup(vec![raw(high), raw(inside), z.plus_virtual(-1, &kept)], table);
-        Clamp { low, low_bits, window_low, high, inside, above: None }
+        self.lookup(vec![raw(high), raw(inside), z.plus_virtual(-1, &kept)], table)?;
+        Ok(Clamp { low, low_bits, window_low, high, inside, above: None })
     }
 
-    fn function(&mut self, func: Func, bits: u32) -> RescaleFunc {
+    fn function(&mut self, func: Func, bits: u32) -> Result<RescaleFunc, LowerError> {
         let number = match func {
-            Func::Identity => return RescaleFunc::Identity,
-            Func::Relu => return RescaleFunc::Relu,
+            Func::Identity => return Ok(RescaleFunc::Identity),
+            Func::Relu => return Ok(RescaleFunc::Relu),
             Func::Table(number) => number,
         };
         if let Some(&tensor) = self.functions.get(&number) {
-            return RescaleFunc::Table(tensor);
+            return Ok(RescaleFunc::Table(tensor));
         }
         let table = &self.program.tables[number as usize];
-        let tensor = self.commit(Origin::Fixed, &[1 << bits], format!("function {}", table.name));
-        self.fixed.push((tensor, table.values.clone()));
+        let tensor = self.commit_fixed(&[1 << bits], format!("function {}", table.name), || table.values.clone())?;
         self.functions.insert(number, tensor);
-        RescaleFunc::Table(tensor)
+        Ok(RescaleFunc::Table(tensor))
     }
 
     /// `(argument, out)` is a row of the function's table.
-    fn function_lookup(&mut self, argument: Virtual, func: RescaleFunc, bits: u32, out: TensorId) {
+    fn function_lookup(
+        &mut self,
+        argument: Virtual,
+        func: RescaleFunc,
+        bits: u32,
+        out: TensorId,
+    ) -> Result<(), LowerError> {
         let result = Virtual::raw(out, &argument.domain);
         let table = match func {
             RescaleFunc::Table(tensor) => {
@@ -215,6 +219,6 @@ impl Lowering<'_> {
             }
             RescaleFunc::Relu | RescaleFunc::Identity => self.tables.relu(&mut self.system, bits),
         };
-        self.lookup(vec![argument, result], table);
+        self.lookup(vec![argument, result], table)
     }
 }

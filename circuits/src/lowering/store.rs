@@ -16,17 +16,16 @@ pub struct Store {
 
 impl Lowering<'_> {
     pub(super) fn store(&mut self, id: NodeId, input: NodeId) -> Result<TensorId, LowerError> {
-        self.check_bits(id, self.intervals[input.index()].bits(), 32)?;
         let value = self.virtual_of(input);
         let node = self.program.node(id);
-        Ok(self.copy(value, &format!("copy {}", node.source)))
+        self.copy(value, &format!("copy {}", node.source))
     }
 
     /// A new tensor of a virtual one's values.
-    pub(super) fn copy(&mut self, value: Virtual, name: &str) -> TensorId {
-        let out = self.commit(Origin::Witness, &value.domain, name.into());
-        self.system.equals.push(value.clone().plus_raw(-1, out));
+    pub(super) fn copy(&mut self, value: Virtual, name: &str) -> Result<TensorId, LowerError> {
+        let out = self.commit(Origin::Witness, &value.domain, name.into())?;
+        self.equal(value.clone().plus_raw(-1, out))?;
         self.plan.push(Recipe::Store(Store { value, out }));
-        out
+        Ok(out)
     }
 }

@@ -2,14 +2,14 @@
 
 use vouch_program::NodeId;
 
-use super::Lowering;
+use super::{LowerError, Lowering};
 use crate::ir::*;
 
 impl Lowering<'_> {
-    pub(super) fn weight(&mut self, id: NodeId) -> TensorId {
+    pub(super) fn weight(&mut self, id: NodeId) -> Result<TensorId, LowerError> {
         let node = self.program.node(id);
-        let out = self.commit(Origin::Model, &node.shape, format!("weights {}", node.source));
+        let out = self.commit(Origin::Model, &node.shape, format!("weights {}", node.source))?;
         self.model.push((out, id));
-        out
+        Ok(out)
     }
 }

@@ -12,6 +12,7 @@ use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field};
 
 use super::expression::{Affine, Expression, INPUTS, Variable, inverse};
+use super::poseidon::ROWS;
 use crate::backend::{Arithmetic, Check};
 use crate::poseidon::{self, WIDTH};
 use crate::sponge::{Block, Permute, RATE};
@@ -69,7 +70,10 @@ pub struct Permutation {
 }
 
 /// The recorder of operations.
-#[derive(Debug, Default)]
+///
+/// It writes at most so many rows as it was made for. Beyond that it is *full*: it writes nothing more, and every operation gives zero at once, so that
+/// a run of any length ends in the time that it takes natively.
+#[derive(Debug)]
 pub struct Arithmetizer {
     /// Each variable's value.
     pub values: Vec<Fr>,
@@ -82,9 +86,46 @@ pub struct Arithmetizer {
     /// What sums that were worked out are, by their monic part.
     known: HashMap<Expression, Affine>,
     constants: HashMap<Fr, Variable>,
+    /// Rows that there is still room for, a permutation taking as many as it has in a lane.
+    room: usize,
+    full: bool,
+}
+
+impl Default for Arithmetizer {
+    fn default() -> Self {
+        Self::within(usize::MAX)
+    }
 }
 
 impl Arithmetizer {
+    /// A recorder of at most so many rows.
+    pub fn within(limit: usize) -> Self {
+        Self {
+            values: Vec::new(),
+            rows: Vec::new(),
+            permutations: Vec::new(),
+            failure: None,
+            known: HashMap::new(),
+            constants: HashMap::new(),
+            room: limit,
+            full: false,
+        }
+    }
+
+    /// Whether more was to be written than there was room for. What was recorded is then of no use.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Takes room for rows; whether there is any.
+    fn take(&mut self, rows: usize) -> bool {
+        match self.room.checked_sub(rows) {
+            Some(room) if !self.full => self.room = room,
+            _ => self.full = true,
+        }
+        !self.full
+    }
+
     /// A value of the prover's choice.
     pub fn witness(&mut self, value: Fr) -> Traced {
         let variable = self.variable(value);
@@ -140,6 +181,9 @@ impl Arithmetizer {
     }
 
     fn write_row(&mut self, expression: &Expression, output: Variable) {
+        if !self.take(1) {
+            return;
+        }
         let mut row = Row {
             inputs: [None; INPUTS],
             output,
@@ -196,6 +240,9 @@ impl Arithmetic for Arithmetizer {
     }
 
     fn add(&mut self, a: &Traced, b: &Traced) -> Traced {
+        if self.full {
+            return Traced::constant(Fr::ZERO);
+        }
         let value = a.value + b.value;
         if let Some(expression) = a.expression.checked_add(&b.expression) {
             return Traced { value, expression };
@@ -216,6 +263,9 @@ impl Arithmetic for Arithmetizer {
     }
 
     fn mul(&mut self, a: &Traced, b: &Traced) -> Traced {
+        if self.full {
+            return Traced::constant(Fr::ZERO);
+        }
         if a.expression.is_constant() {
             return self.scale(b, a.value);
         }
@@ -227,6 +277,9 @@ impl Arithmetic for Arithmetizer {
     }
 
     fn scale(&mut self, a: &Traced, c: Fr) -> Traced {
+        if self.full {
+            return Traced::constant(Fr::ZERO);
+        }
         Traced { value: a.value * c, expression: a.expression.scaled(&c) }
     }
 
@@ -258,6 +311,9 @@ impl Arithmetic for Arithmetizer {
 
 impl Permute for Arithmetizer {
     fn permute(&mut self, state: &mut [Traced; WIDTH], block: Block<Traced>) {
+        if !self.take(ROWS) {
+            return;
+        }
         let zero = Traced::constant(Fr::ZERO);
         // A message that is missing is the constant zero, like any other constant.
         let messages = block.messages.map(|message| self.as_variable(&message.unwrap_or(zero.clone())));

@@ -26,5 +26,5 @@ pub mod trace;
 
 pub use instances::Instances;
 pub use key::ShellKey;
-pub use record::{Recording, record, record_shape};
+pub use record::{Recording, record, record_shape, record_shape_within};
 pub use shape::{Columns, Shape};

@@ -50,11 +50,28 @@ pub fn record(
     messages: Messages,
     public_at: &dyn Fn(usize, &[Fr]) -> Fr,
 ) -> Recording {
-    let (mut trace, instances) = run(system, layout, messages, public_at);
+    // No recording is that long.
+    record_within(system, layout, messages, public_at, usize::MAX).expect("a recording without a limit ends")
+}
+
+/// The same for at most so many cells' rows, which a permutation takes [`ROWS`] of; none if it takes more. The time and the memory that it takes are
+/// bounded by that and the verifier's native time.
+fn record_within(
+    system: &ConstraintSystem,
+    layout: &Layout,
+    messages: Messages,
+    public_at: &dyn Fn(usize, &[Fr]) -> Fr,
+    limit: usize,
+) -> Option<Recording> {
+    let (mut trace, instances) = run(system, layout, messages, public_at, limit);
     let exports = export_list(&instances.exports).iter().map(|value| value.value).collect();
     let instances = instances.list().iter().map(|value| trace.arithmetizer.as_variable(value)).collect();
-    let Arithmetizer { values, rows, permutations, failure, .. } = trace.finish();
-    Recording { values, rows, permutations, instances, exports, failure }
+    let arithmetizer = trace.finish();
+    if arithmetizer.is_full() {
+        return None;
+    }
+    let Arithmetizer { values, rows, permutations, failure, .. } = arithmetizer;
+    Some(Recording { values, rows, permutations, instances, exports, failure })
 }
 
 /// A recording of zeros: the shape that all of the system's have.
@@ -62,13 +79,19 @@ pub fn record_shape(system: &ConstraintSystem, layout: &Layout) -> Recording {
     record(system, layout, Messages::default(), &|_, _| Fr::ZERO)
 }
 
+/// The same for a system that may be hostile: none if its recording takes more than so many rows, of all lanes together.
+pub fn record_shape_within(system: &ConstraintSystem, layout: &Layout, rows: usize) -> Option<Recording> {
+    record_within(system, layout, Messages::default(), &|_, _| Fr::ZERO, rows)
+}
+
 fn run<'a>(
     system: &ConstraintSystem,
     layout: &Layout,
     messages: Messages<'a>,
     public_at: &dyn Fn(usize, &[Fr]) -> Fr,
+    limit: usize,
 ) -> (Trace<'a>, Instances<Traced>) {
-    let mut trace = Trace::new(messages);
+    let mut trace = Trace::within(messages, limit);
     let mut publics = Vec::with_capacity(system.publics.len());
     let mut at = |trace: &mut Trace, i: usize, point: &[Traced]| {
         let point: Vec<Fr> = point.iter().map(|coordinate| coordinate.value).collect();

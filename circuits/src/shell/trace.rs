@@ -34,7 +34,12 @@ pub struct Trace<'a> {
 impl<'a> Trace<'a> {
     /// At the transcript's beginning.
     pub fn new(messages: Messages<'a>) -> Self {
-        let mut arithmetizer = Arithmetizer::default();
+        Self::within(messages, usize::MAX)
+    }
+
+    /// The same, for at most so many rows.
+    pub fn within(messages: Messages<'a>, limit: usize) -> Self {
+        let mut arithmetizer = Arithmetizer::within(limit);
         let sponge = Sponge::new(&mut arithmetizer);
         Self { arithmetizer, digests: Vec::new(), hashes: Vec::new(), sponge, messages }
     }

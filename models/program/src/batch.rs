@@ -47,6 +47,21 @@ pub fn batched(program: &Program, count: usize) -> Result<Program, ProgramError>
     Ok(whole)
 }
 
+/// Which nodes depend on an input, so that a batch has them once for each inference. A virtual node counts as if it did.
+pub fn varying(program: &Program) -> Vec<bool> {
+    let mut varies = Vec::with_capacity(program.nodes.len());
+    program.nodes.iter().for_each(|node| varies.push(varies_on(&varies, node)));
+    varies
+}
+
+/// Whether a node does, given the ones before it.
+fn varies_on(varies: &[bool], node: &Node) -> bool {
+    // What is virtual is read where it stands, by nodes of its own shape: it has the batch's axis in any case.
+    matches!(node.op, Op::Input { .. })
+        || !node.op.is_stored()
+        || node.op.reads().iter().any(|read| varies[read.index()])
+}
+
 struct Batch<'p> {
     program: &'p Program,
     count: usize,
@@ -59,10 +74,7 @@ struct Batch<'p> {
 
 impl Batch<'_> {
     fn node(&mut self, node: &Node) -> Result<(), Problem> {
-        // What is virtual is read where it stands, by nodes of its own shape: it has the axis in any case.
-        let varies = matches!(node.op, Op::Input { .. })
-            || !node.op.is_stored()
-            || node.op.reads().iter().any(|read| self.varies[read.index()]);
+        let varies = varies_on(&self.varies, node);
         let moved = if varies { self.varying(node)? } else { self.same(node) };
         self.moved.push(moved);
         self.varies.push(varies);

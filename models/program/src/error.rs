@@ -180,6 +180,8 @@ pub enum Problem {
         "a batch of {count} cannot be made of a program for {batch}; it needs one for 1, and at least one inference"
     )]
     Batch { batch: usize, count: usize },
+    #[error("has {expected} tensors of weights, {found} were given")]
+    WeightCount { expected: usize, found: usize },
     #[error("is for no inference at all")]
     EmptyBatch,
     #[error("has no outputs")]

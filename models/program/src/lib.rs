@@ -4,6 +4,7 @@
 //! - [`validate`](mod@validate): every structural rule that the other modules rely on, checked once.
 //! - [`interval`]: worst-case ranges of every tensor, for every input in the declared range.
 //! - [`batch`]: several inferences as one program.
+//! - [`outline`]: a program without its weights.
 //! - [`execute`](mod@execute): the integer executor.
 //! - [`error`]: what can be wrong, in words.
 //!
@@ -18,12 +19,14 @@ pub mod error;
 pub mod execute;
 pub mod interval;
 mod kernel;
+pub mod outline;
 pub mod program;
 pub mod validate;
 
-pub use batch::batched;
+pub use batch::{batched, varying};
 pub use error::{ExecuteError, Place, Problem, ProgramError};
 pub use execute::{Execution, Keep, execute, execute_keeping};
 pub use interval::{Interval, intervals, node_interval, quotient, rescale, rescaled};
+pub use outline::{Outline, weights};
 pub use program::*;
 pub use validate::{validate, validate_node};

@@ -41,6 +41,20 @@ const MAX_TERMS: usize = 2;
 ///
 /// The first rule that is broken, with the node, table or port that breaks it.
 pub fn validate(program: &Program) -> Result<(), ProgramError> {
+    validate_with(program, Weights::Present)
+}
+
+/// Whether the weights of a program are there.
+#[derive(Clone, Copy)]
+pub(crate) enum Weights {
+    /// One integer for each element.
+    Present,
+    /// None at all: the program is an [outline](crate::Outline).
+    Absent,
+}
+
+/// [`validate`], for programs with weights or without.
+pub(crate) fn validate_with(program: &Program, weights: Weights) -> Result<(), ProgramError> {
     for (index, table) in program.tables.iter().enumerate() {
         let fail = |problem| Place::Table { index, name: table.name.clone() }.error(problem);
         check_bits(table.bits, MAX_BITS).map_err(fail)?;
@@ -50,7 +64,8 @@ pub fn validate(program: &Program) -> Result<(), ProgramError> {
         }
     }
     for (index, node) in program.nodes.iter().enumerate() {
-        validate_node(program, index, node)?;
+        check_node(&program.nodes[..index], &program.tables, node, weights)
+            .map_err(|problem| node_place(index, node).error(problem))?;
     }
     if program.batch == 0 {
         return Err(Place::Program.error(Problem::EmptyBatch));
@@ -67,7 +82,8 @@ pub fn validate(program: &Program) -> Result<(), ProgramError> {
 /// The first rule that is broken.
 pub fn validate_node(program: &Program, index: usize, node: &Node) -> Result<(), ProgramError> {
     let earlier = &program.nodes[..index.min(program.nodes.len())];
-    check_node(earlier, &program.tables, node).map_err(|problem| node_place(index, node).error(problem))
+    check_node(earlier, &program.tables, node, Weights::Present)
+        .map_err(|problem| node_place(index, node).error(problem))
 }
 
 /// Node `index` as the place of an error.
@@ -123,17 +139,23 @@ fn check_port<'p>(program: &'p Program, port: &Port, columns: usize) -> Result<&
     Ok(node)
 }
 
-fn check_node(earlier: &[Node], tables: &[FunctionTable], node: &Node) -> Result<(), Problem> {
+fn check_node(earlier: &[Node], tables: &[FunctionTable], node: &Node, weights: Weights) -> Result<(), Problem> {
     check_shape(&node.shape)?;
     if node.frac.unsigned_abs() > MAX_FRAC.unsigned_abs() {
         return Err(Problem::Frac { frac: node.frac, limit: MAX_FRAC });
     }
     match &node.op {
         Op::Input { bits } => check_bits(*bits, MAX_INPUT_BITS),
-        Op::Weight { data } => match (node.len(), data.len()) {
-            (expected, found) if expected == found => Ok(()),
-            (expected, found) => Err(Problem::DataLength { expected, found }),
-        },
+        Op::Weight { data } => {
+            let expected = match weights {
+                Weights::Present => node.len(),
+                Weights::Absent => 0,
+            };
+            match data.len() {
+                found if found == expected => Ok(()),
+                found => Err(Problem::DataLength { expected, found }),
+            }
+        }
         Op::Contract { vars, lhs, rhs } => check_contract(earlier, node, vars, lhs, rhs.as_ref()),
         Op::Affine { terms } => terms.iter().try_for_each(|term| check_term(earlier, node, term)),
         Op::Apply { input, shift, func, bits, saturate: _ } => {

@@ -126,16 +126,20 @@ pub struct Compile {
   vouch setup lenet --input committed
   vouch setup lenet --input image=private --output scores=committed
   vouch setup lenet --prefer prover
+  vouch setup lenet --labels digits.txt
 
 --input and --output say what proofs show: `public` the values (the default), `committed` a hiding commitment, `hashed` a salted
 hash, for contracts that hold one (`vouch prove` writes what opens commitment or hash beside the proof), `private` (inputs only)
 nothing at all. Without a name they speak of all inputs, or all outputs. A hash takes values of 16 bits: inputs always have so few.
 
+--classes says that an output tells a class, and --labels FILE what the classes are called: then whoever verifies a proof reads \"class 7\",
+and its name. The key holds both; they are its maker's word.
+
 How wide lookups are, how many values a commitment holds and how many columns the shell has is picked by what proofs then cost: with few of
 them proofs are short and cheap to check, with more they are made faster. The choice and its estimated price are printed.
 
 Writes lenet/proving.key (secret: it holds the weights and their blinds), lenet/verifying.key and lenet/architecture.vouch
-(public: the key, and the constraints that it is about, without the weights).
+(public: the key, and the model without its weights, from which anyone can recompute the key: `vouch verify-key`).
 
 Without --srs a development reference string is made on this machine and cached. Whoever made it could forge proofs:
 use it to try things out, not to convince others.")]
@@ -176,6 +180,13 @@ pub struct KeyOptions {
     /// What proofs show of the outputs, or of one by its name
     #[arg(long, value_name = "[NAME=]public|committed|hashed", value_parser = visibility)]
     pub output: Vec<Shows>,
+    /// The output tells a class: its places along the last axis are scores of classes, or its one value is a class's number. Without a name,
+    /// the model's only output
+    #[arg(long, value_name = "OUTPUT", num_args = 0..=1, default_missing_value = "")]
+    pub classes: Vec<String>,
+    /// The names of an output's classes, one on each line of a text file; implies --classes
+    #[arg(long, value_name = "[OUTPUT=]FILE")]
+    pub labels: Vec<String>,
 }
 
 /// What proofs show of one input or output, or of all.
@@ -407,8 +418,8 @@ pub struct Open {
 
 For models whose owner published the compiled model (model.vouch), the weights in it: makes the keys again, from the model, the salt,
 the reference string and setup's options, and prints their id. With --key, the choices and visibilities are the key's, and the ids are
-compared: after this nothing of the key is its maker's word but the name. The salt is zeros (`vouch setup --published-weights`)
-unless one is given.
+compared: after this nothing of the key is its maker's word but the names of model and classes. The salt is zeros (`vouch setup
+--published-weights`) unless one is given. No reference string is made or kept: without --srs it is the one on this machine that the key rests on.
 
 Exits with 0 if all is well, with 1 if the key is another model's, with 2 if a file is unusable.")]
 pub struct ModelId {
@@ -416,7 +427,7 @@ pub struct ModelId {
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
     /// A verifying key to compare with, or the folder that holds it
-    #[arg(long, short, value_name = "VK", conflicts_with_all = ["prefer", "chunk_bits", "input", "output"])]
+    #[arg(long, short, value_name = "VK", conflicts_with_all = ["prefer", "chunk_bits", "input", "output", "classes", "labels"])]
     pub key: Option<PathBuf>,
     /// What the keys were made with
     #[command(flatten)]
@@ -424,6 +435,9 @@ pub struct ModelId {
     /// The salt that the owner published
     #[arg(long, value_name = "HEX", value_parser = bytes32)]
     pub salt: Option<[u8; 32]>,
+    /// Refuse unless the key rests on the reference string with this id, that of a ceremony that you trust
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    pub srs_id: Option<[u8; 32]>,
 }
 
 /// `vouch srs`.
@@ -489,9 +503,13 @@ pub struct SrsImport {
 #[command(after_help = "Example:
   vouch verify-key --key lenet/verifying.key --architecture lenet/architecture.vouch --srs powers.srs
 
-A verifying key names the constraints of its model by a digest, and holds the key of the circuit that checks them. From the
-architecture, which `vouch setup` writes beside the key, and the reference string, all of that is computed again: after this, only the
-weights behind the key's commitments are its maker's word. Needs no weights.
+A verifying key names the architecture of its model by a digest, and holds the key of the circuit that checks its constraints. The
+architecture, which `vouch setup` writes beside the key, is the model without its weights. This command lowers it to constraints and
+computes the key again: after this, only the weights behind the key's commitments and the names of model and classes are its maker's word.
+
+It does not judge the model: `vouch inspect ARCHITECTURE` shows which layers it has, and what becomes of each input and output.
+
+No reference string is made or kept. Without --srs it is the one on this machine that the key rests on.
 
 Exits with 0 if everything fits, with 1 if the key is another's, with 2 if a file is unusable.")]
 pub struct VerifyKey {
@@ -501,9 +519,12 @@ pub struct VerifyKey {
     /// The architecture that was published with it
     #[arg(long, short, value_name = "FILE")]
     pub architecture: PathBuf,
-    /// The structured reference string that the key rests on; without it, this machine's development string
+    /// The structured reference string that the key rests on; without it, the one with that id which this machine has
     #[arg(long, value_name = "FILE|ID")]
     pub srs: Option<PathBuf>,
+    /// Refuse unless the key rests on the reference string with this id, that of a ceremony that you trust
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    pub srs_id: Option<[u8; 32]>,
 }
 
 /// `vouch check`.

@@ -25,7 +25,7 @@ pub const REPORT: &str = "report.json";
 pub const PROVING_KEY: &str = "proving.key";
 /// The verifying key in a folder.
 pub const VERIFYING_KEY: &str = "verifying.key";
-/// The published constraints in a folder.
+/// The model without its weights in a folder.
 pub const ARCHITECTURE: &str = "architecture.vouch";
 
 /// A file's content. `what` names its part in the command.
@@ -111,7 +111,7 @@ pub fn read_verifying_key(path: &Path) -> Result<VerifyingKey, Failure> {
     VerifyingKey::from_bytes(&bytes).map_err(|error| unusable(&path, "verifying key", &error))
 }
 
-/// A model's constraints.
+/// A model without its weights.
 pub fn read_architecture(path: &Path) -> Result<Architecture, Failure> {
     let bytes = read(path, "the architecture")?;
     Architecture::from_bytes(&bytes).map_err(|error| unusable(path, "architecture", &error))

@@ -1,7 +1,10 @@
 //! Which structured reference string a setup uses: the user's, or one made on this machine; and what is kept of both.
 //!
-//! The cache folder holds a development string, and for each string of the user's that was checked the powers that were asked for so far, by
-//! the string's id, with the Lagrange forms that took seconds to compute.
+//! The cache folder holds, by its id, each string that was made here, and of each string of the user's that was checked the powers that were
+//! asked for so far, with the Lagrange forms that took seconds to compute. A file beside them names the development string that setups use: it
+//! is the newest, and the older ones stay, because keys rest on them.
+//!
+//! Setups and `vouch srs` alone make and keep strings. Whoever recomputes a key ([`of_key`], [`known`]) only reads.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -30,12 +33,9 @@ pub fn foreign(file_or_id: &Path, needs: Needs, progress: &mut Progress) -> Resu
         Some(id) => {
             progress.begin("reading the reference string");
             let kept = kept_path(&id).and_then(|path| kept(&path)).filter(|srs| srs_id(&srs.tau_g2) == id);
-            kept.ok_or_else(|| {
-                Failure::unusable(format!("no reference string with the id {} was imported", hex::encode(id)))
-                    .advice("import it first: vouch srs import FILE")
-            })?
+            kept.ok_or_else(|| not_imported(&id))?
         }
-        None => from_file(file_or_id, needs.powers(), true, progress)?,
+        None => from_file(file_or_id, needs.powers(), Cache::READ_AND_KEPT, progress)?,
     };
     let (have, need) = (srs.powers.len(), needs.powers());
     if have < need {
@@ -51,10 +51,92 @@ pub fn foreign(file_or_id: &Path, needs: Needs, progress: &mut Progress) -> Resu
     Ok(srs)
 }
 
-/// The powers of a file, at least `count` of them if it has them, checked; if `kept_will_do`, from the cache, where they were checked
-/// before.
-pub fn from_file(path: &Path, count: usize, kept_will_do: bool, progress: &mut Progress) -> Result<Srs, Failure> {
-    let kept_of = |tau_g2: &G2Affine, count| if kept_will_do { kept_of(tau_g2, count) } else { None };
+fn not_imported(id: &[u8; 32]) -> Failure {
+    Failure::unusable(format!("this machine has no reference string with the id {}", hex::encode(id)))
+        .advice("give the string's file with --srs FILE, or import it first: vouch srs import FILE")
+}
+
+/// The string that a key rests on, with this id: from a file or by an id, if one is given, and else from the cache. Nothing is made or kept.
+pub fn of_key(
+    id: &[u8; 32],
+    file_or_id: Option<&Path>,
+    powers: usize,
+    progress: &mut Progress,
+) -> Result<Srs, Failure> {
+    progress.begin("reading the reference string");
+    let from_cache = |id: &[u8; 32]| {
+        let kept = kept_path(id).and_then(|path| kept(&path)).filter(|srs| srs_id(&srs.tau_g2) == *id);
+        kept.ok_or_else(|| not_imported(id))
+    };
+    let srs = match file_or_id {
+        None => from_cache(id)?,
+        Some(path) => match id_of(path) {
+            Some(given) => from_cache(&given)?,
+            None => from_file(path, powers, Cache::READ, progress)?,
+        },
+    };
+    let found = srs_id(&srs.tau_g2);
+    if found != *id {
+        let (rests, found) = (hex::encode(id), hex::encode(found));
+        return Err(Failure::refused("the key rests on another reference string")
+            .because(&std::io::Error::other(format!("its id is {rests}, that of the string given is {found}")))
+            .advice("give the key's reference string with --srs"));
+    }
+    Ok(srs)
+}
+
+/// A string for keys that are made to be looked at: from a file or by an id, if one is given, and else the development string, if there is one. Nothing is
+/// made or kept.
+pub fn known(file_or_id: Option<&Path>, powers: usize, out: &Output, progress: &mut Progress) -> Result<Srs, Failure> {
+    progress.begin("reading the reference string");
+    match file_or_id {
+        Some(path) => match id_of(path) {
+            Some(id) => of_key(&id, None, powers, progress),
+            None => from_file(path, powers, Cache::READ, progress),
+        },
+        None => {
+            let srs = current_development().and_then(|id| kept(&kept_path(&id)?));
+            let srs = srs.filter(|srs| srs.powers.len() >= powers);
+            out.warn(WARNING);
+            srs.ok_or_else(|| {
+                Failure::unusable("this machine has no development reference string that is long enough")
+                    .advice("give the reference string of the keys with --srs FILE, or by its id")
+            })
+        }
+    }
+}
+
+/// Refuses a reference string with another id than the one that is expected.
+pub fn expect_id(id: &[u8; 32], expected: Option<[u8; 32]>) -> Result<(), Failure> {
+    if expected.is_none_or(|expected| expected == *id) {
+        return Ok(());
+    }
+    Err(Failure::refused("the key rests on another reference string than --srs-id says")
+        .because(&std::io::Error::other(format!("its id is {}", hex::encode(id))))
+        .advice("whoever knows a reference string's secret can forge proofs: ask for a key that rests on yours"))
+}
+
+/// What reading a file does with the cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Cache {
+    /// Takes the powers from there, where they were checked before.
+    read: bool,
+    /// Keeps there what was read and checked.
+    keep: bool,
+}
+
+impl Cache {
+    /// Takes from it and keeps in it.
+    pub const READ_AND_KEPT: Self = Self { read: true, keep: true };
+    /// Keeps in it, but checks the whole file.
+    pub const KEPT: Self = Self { read: false, keep: true };
+    /// Takes from it only.
+    pub const READ: Self = Self { read: true, keep: false };
+}
+
+/// The powers of a file, at least `count` of them if it has them, checked.
+pub fn from_file(path: &Path, count: usize, cache: Cache, progress: &mut Progress) -> Result<Srs, Failure> {
+    let kept_of = |tau_g2: &G2Affine, count| if cache.read { kept_of(tau_g2, count) } else { None };
     let fail = |error: &dyn std::error::Error| unusable(path, error);
     progress.begin("reading the reference string");
     if is_own(path)? {
@@ -79,7 +161,9 @@ pub fn from_file(path: &Path, count: usize, kept_will_do: bool, progress: &mut P
     }
     progress.begin("checking the reference string");
     let srs = ceremony.read(count, &mut rand::rng()).map_err(|e| fail(&e))?;
-    keep(&srs);
+    if cache.keep {
+        keep(&srs);
+    }
     Ok(srs)
 }
 
@@ -109,17 +193,16 @@ fn is_own(path: &Path) -> Result<bool, Failure> {
 /// A development string, from the cache where one is there.
 pub fn development(needs: Needs, out: &Output, progress: &mut Progress) -> Srs {
     out.warn(WARNING);
-    let path = cache_folder().map(|folder| folder.join("development.srs"));
     progress.begin("the reference string");
-    // Keys rest on the one that is kept, so that nobody may make another one at the same time, or replace it as long as it is of use.
-    let _lock = path.as_deref().and_then(lock);
-    if let Some(mut srs) = path.as_deref().and_then(kept)
+    // Nobody may make another one at the same time: the two would be used for keys that are to be compared.
+    let _lock = development_name().as_deref().and_then(lock);
+    if let Some(mut srs) = current_development().and_then(|id| kept(&kept_path(&id)?))
         && srs.development
         && srs.powers.len() >= needs.powers()
     {
         if let Some(k) = needs.lagrange().filter(|k| srs.lagrange(*k).is_none()) {
             srs.ensure_lagrange(k);
-            path.map(|path| store(&srs, &path));
+            keep(&srs);
         }
         return srs;
     }
@@ -127,10 +210,23 @@ pub fn development(needs: Needs, out: &Output, progress: &mut Progress) -> Srs {
     // One that serves most models, so that they share it.
     let sizes: Vec<u32> = (LAGRANGE.0.min(needs.k)..=LAGRANGE.1.max(needs.k)).collect();
     let srs = Srs::development_with_lagrange(needs.powers().max(1 << LAGRANGE.1), &sizes, &mut rand::rng());
-    if let Some(path) = path {
-        store(&srs, &path);
+    // The older one stays where it is: keys rest on it.
+    if let (Some(_), Some(path)) = (keep(&srs), development_name()) {
+        // A cache that cannot be written costs time only.
+        let _ = write_file(&path, hex::encode(srs_id(&srs.tau_g2)).as_bytes(), true);
     }
     srs
+}
+
+/// The file that names the development string in use.
+fn development_name() -> Option<PathBuf> {
+    cache_folder().map(|folder| folder.join("development"))
+}
+
+/// The id of the development string in use, if there is one.
+fn current_development() -> Option<[u8; 32]> {
+    let text = std::fs::read_to_string(development_name()?).ok()?;
+    hex::decode(text.trim()).ok()?.try_into().ok()
 }
 
 /// Keeps other processes from a file of the cache until it is dropped. One that cannot be locked costs no more than a string too many.

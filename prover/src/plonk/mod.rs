@@ -175,6 +175,40 @@ impl ProvingKey {
     }
 }
 
+/// The coefficients of `Σ weights_i·P_i`, with `P_i` what commitment `i` of a verifying key is of ([`ProvingKey::commitments`]), from the columns as
+/// [`ProvingKey::new`] takes them: as many FFTs as columns share a commitment, and one.
+pub fn combined(
+    k: u32,
+    columns: Columns,
+    fixed: &[Vec<Fr>],
+    follows: &[Vec<(usize, usize)>],
+    weights: &[Fr],
+) -> Vec<Fr> {
+    let rows = Rows::new(k);
+    let permuted = rows.permutation(follows);
+    let packing = columns.packing;
+    let (partial, fixed) = fixed.split_at(1);
+    let (first, weights) = weights.split_at(1);
+    let others: Vec<&Vec<Fr>> = fixed.iter().chain(&permuted).collect();
+    // Column `l` of those that share a commitment, of all commitments.
+    let shared: Vec<Vec<Fr>> = (0..packing)
+        .into_par_iter()
+        .map(|l| {
+            let mut sum = vec![Fr::ZERO; rows.size];
+            for (columns, weight) in others.chunks(packing).zip(weights) {
+                let Some(column) = columns.get(l) else { continue };
+                sum.iter_mut().zip(column.iter()).for_each(|(sum, value)| *sum += *weight * value);
+            }
+            rows.coefficients(sum)
+        })
+        .collect();
+    let mut sum = vec![Fr::ZERO; packing * rows.size];
+    add_shared(&mut sum, &shared.iter().map(|column| &column[..]).collect::<Vec<_>>(), packing, &Fr::ONE);
+    let alone = rows.coefficients(partial[0].clone());
+    sum.iter_mut().zip(&alone).for_each(|(sum, coefficient)| *sum += first[0] * coefficient);
+    sum
+}
+
 /// Halo2's transcript, at the writing end.
 #[derive(Default)]
 struct Writer {

@@ -21,7 +21,7 @@ use vouch_circuits::shell::{Columns, Recording, Shape, ShellKey, record, record_
 
 use self::grid::Grid;
 use crate::commit::Srs;
-use crate::plonk::ProvingKey;
+use crate::plonk::{ProvingKey, combined};
 
 /// Why there is no shell key or proof.
 #[derive(Debug, Error)]
@@ -132,6 +132,19 @@ fn proving_key(
     let powers = srs.powers[..need].to_vec();
     let follows = grid.permutation();
     Ok((ProvingKey::new(shape.k, columns, grid.fixed, &follows, powers, lagrange), shape))
+}
+
+/// The coefficients of the combination of what the key's commitments should be of, for the circuit of a recording; none if the circuit is of another size
+/// than the key's.
+///
+/// # Errors
+/// A recording that has no circuit.
+pub fn combined_columns(recording: &Recording, key: &ShellKey, weights: &[Fr]) -> Result<Option<Vec<Fr>>, ShellError> {
+    if Shape::of(recording, key.columns.lanes).k != key.k {
+        return Ok(None);
+    }
+    let grid = grid(recording, key.columns.lanes)?;
+    Ok(Some(combined(key.k, key.columns, &grid.fixed, &grid.permutation(), weights)))
 }
 
 fn grid(recording: &Recording, lanes: usize) -> Result<Grid, ShellError> {

@@ -167,7 +167,7 @@ fn lies() -> Vec<Lie> {
 
     // A key by which the honest output is none.
     let entry = zoo::find("digits8x8_mlp").unwrap();
-    let options = SetupOptions::of(&one.key.verifying_key);
+    let options = SetupOptions::of(&one.key.verifying_key, one.key.program()).unwrap();
     let mut key = setup(one.key.program().clone(), &options, SRS.clone(), [3; 32], &mut |_| {}).unwrap();
     let output = key.verifying_key.publics.last_mut().unwrap();
     let least = one.proof.publics.last().unwrap().iter().min().unwrap();

@@ -4,6 +4,9 @@
 //! witness cannot hold, deviate in any message, and bend what follows so that the verifier's next checks still pass. Every lie is
 //! told along a way on which the truth is accepted.
 
+#[path = "../operators/build.rs"]
+#[allow(dead_code)]
+mod build;
 #[path = "../evm/chain.rs"]
 mod chain;
 mod cheat;
@@ -26,8 +29,10 @@ mod protocol_lies;
 mod replay_lies;
 mod scene;
 mod shell_lies;
+mod solve;
 mod statement_lies;
 mod sumcheck;
+mod unique;
 mod values;
 mod visibility_lies;
 mod witness_lies;

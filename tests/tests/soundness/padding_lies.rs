@@ -28,6 +28,8 @@ fn product(vars: &[usize], outputs: usize, a: (&[usize], Access), b: Option<(&[u
             frac: 0,
             column_fracs: vec![],
             range,
+            inferences: 1,
+            classes: Classes::None,
         });
         id
     };

@@ -46,6 +46,8 @@ fn system() -> ConstraintSystem {
         frac: 0,
         column_fracs: vec![],
         range: (-1000, 1000),
+        inferences: 1,
+        classes: Classes::None,
     };
     ConstraintSystem {
         tensors,

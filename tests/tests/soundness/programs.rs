@@ -218,11 +218,11 @@ pub static GATHER: LazyLock<Case> = LazyLock::new(|| {
     b.finish(&[copy], &[&[7, -5, 6]])
 });
 
-/// Rows that an input names, of another input; and weights at the largest element's position.
+/// Rows that an input names, of another input and of weights.
 pub static PICK: LazyLock<Case> = LazyLock::new(|| {
     let mut b = Builder::new("pick");
-    let (x, i) = (b.input("x", 4, &[3, 3]), b.input("i", 4, &[2]));
-    // What the input's range alone excludes names a row too.
+    let (x, i, j) = (b.input("x", 4, &[3, 3]), b.input("i", 4, &[2]), b.input("j", 4, &[3]));
+    // What an input's range alone excludes names a row too.
     let f = b.table("f", 5, |z| if (-8..8).contains(&z) { z } else { 0 });
     let index = b.apply("at", i, (0, 5), f, false);
     let picked = b.push("rows", Op::Pick { rows: x, index, shared: 0 }, &[2, 3]);
@@ -230,10 +230,10 @@ pub static PICK: LazyLock<Case> = LazyLock::new(|| {
     let terms = vec![scaled, AffineTerm::Fill { coef: 3, ranges: vec![(1, 1, 3)] }];
     let input = b.push("sum", Op::Affine { terms }, &[2, 3]);
     let y = b.push("y", Op::Store { input }, &[2, 3]);
-    let largest = b.push("largest", Op::ArgMax { input: x, axis: 1 }, &[3, 1]);
     let weight = b.weight("w", &[3], 1);
-    let z = b.push("z", Op::Pick { rows: weight, index: largest, shared: 0 }, &[3, 1]);
-    b.finish(&[y, z], &[&[5, 5, 5, -2, 7, 1, 0, 1, 4], &[2, 0]])
+    let index = b.apply("of weights at", j, (0, 5), f, false);
+    let z = b.push("z", Op::Pick { rows: weight, index, shared: 0 }, &[3]);
+    b.finish(&[y, z], &[&[5, 5, 5, -2, 7, 1, 0, 1, 4], &[2, 0], &[0, 2, 1]])
 });
 
 /// Rows that inputs name of each line's own, of another input and of weights.

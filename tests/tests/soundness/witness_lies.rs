@@ -305,7 +305,7 @@ fn a_wrong_pick_is_refused() {
             assert!(refused(&values), "row {row}");
         }
         for at in [3, 4, 7, -1] {
-            let values = scene.honest(&[PICK.inputs[0].clone(), vec![at, 0]]);
+            let values = scene.honest(&[PICK.inputs[0].clone(), vec![at, 0], PICK.inputs[2].clone()]);
             let broken = violated(scene.system(), &mut values.clone(), &publics(scene.system(), &values));
             assert!(broken.iter().all(|one| matches!(one, Constraint::Lookup(_))), "{broken:?}");
             // A row of the padding is in the table, and a negative index below the range's end.

@@ -195,7 +195,7 @@ fn another_key_is_refused() {
         &|k| *k = coarser.clone(),
         &|k| k.shell = coarser.shell.clone(),
         &|k| k.w_commitments[0] = -k.w_commitments[0],
-        &|k| k.system_digest[0] ^= 1,
+        &|k| k.architecture[0] ^= 1,
         &|k| k.publics[0].range.1 += 1,
         &|k| k.publics.swap(0, 1),
         &|k| k.shell.commitments.swap(2, 3),

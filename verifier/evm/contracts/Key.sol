@@ -54,7 +54,7 @@ library Keys {
     error NotAKey();
 
     /// Version of the protocol, four bytes.
-    bytes4 private constant VERSION = 0x00000015;
+    bytes4 private constant VERSION = 0x00000016;
 
     /// A key as far as it has been read.
     struct Reader {
@@ -103,14 +103,15 @@ library Keys {
         if (reader.place != reader.end) revert NotAKey();
     }
 
-    /// Fields in order: role, visibility, name, padded shape, shape for display, fractional bits, those of columns, range, chunks.
+    /// Fields in order: role, visibility, name, padded shape, shape for display, fractional bits, those of columns, range, inferences, classes (of
+    /// which the kind 2 has a digest), chunks.
     function publicTensor(Reader memory reader) private pure returns (PublicTensor memory tensor, bool hashed) {
         varint(reader);
         uint256 visibility = varint(reader);
         (tensor.stated, hashed) = (visibility == 0, visibility == 3);
         skip(reader, varint(reader));
         tensor.axes = varint(reader);
-        if (tensor.axes > 16) revert NotAKey();
+        if (tensor.axes > 24) revert NotAKey();
         tensor.shape = allocate(tensor.axes);
         tensor.count = 1;
         for (uint256 axis = 0; axis < tensor.axes; ++axis) {
@@ -124,6 +125,8 @@ library Keys {
         for (uint256 columns = varint(reader); columns > 0; --columns) varint(reader);
         tensor.least = zigzag(varint(reader));
         tensor.greatest = zigzag(varint(reader));
+        varint(reader);
+        if (varint(reader) == 2) skip(reader, 32);
         varint(reader);
         varint(reader);
     }

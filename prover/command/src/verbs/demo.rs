@@ -11,7 +11,7 @@ use vouch_verifier::{PreparedKey, TensorValues, argmax, verify};
 
 use super::{prove, setup};
 use crate::args::Demo;
-use crate::artifacts::{MODEL, NewFile, PROVING_KEY, REPORT, VERIFYING_KEY, encode_model, write_folder};
+use crate::artifacts::{ARCHITECTURE, MODEL, NewFile, PROVING_KEY, REPORT, VERIFYING_KEY, encode_model, write_folder};
 use crate::failure::Failure;
 use crate::output::{Output, count, size, time};
 use crate::picture::draw;
@@ -56,10 +56,14 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
 
     out.heading("2. setup: commit to the weights");
     let mut progress = Progress::new(out);
-    let key = setup::make(compiled.program, &SetupOptions::default(), None, None, out, &mut progress)?;
+    // Each sample model gives scores of the ten digits.
+    let classes = compiled.program.outputs.iter().map(|port| (port.name.clone(), None)).collect();
+    let options = SetupOptions { classes, ..SetupOptions::default() };
+    let srs = setup::Reference::OwnersChoice(None);
+    let key = setup::make(compiled.program, &options, srs, None, out, &mut progress)?;
     let setup_table = progress.finish();
     let vk = &key.verifying_key;
-    let (proving_bytes, vk_bytes) = (key.to_bytes(), vk.to_bytes());
+    let (proving_bytes, vk_bytes, architecture_bytes) = (key.to_bytes(), vk.to_bytes(), key.architecture.to_bytes());
     let model_id = hex::encode(vk.model_id());
     out.say(format!("  model id       {model_id}"));
     out.say(format!(
@@ -118,6 +122,7 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
             NewFile { name: REPORT.as_ref(), bytes: &report, private: false },
             NewFile { name: PROVING_KEY.as_ref(), bytes: &proving_bytes, private: true },
             NewFile { name: VERIFYING_KEY.as_ref(), bytes: &vk_bytes, private: false },
+            NewFile { name: ARCHITECTURE.as_ref(), bytes: &architecture_bytes, private: false },
             NewFile { name: PROOF.as_ref(), bytes: &bytes, private: false },
         ];
         write_folder(dir, &new)?;
@@ -134,7 +139,7 @@ pub fn run(args: &Demo, out: &Output) -> Result<Value, Failure> {
         "model": model.name,
         "index": args.index,
         "label": label,
-        "predicted": scores.argmax,
+        "predicted": scores.largest.first(),
         "report": report,
         "model_id": model_id,
         "proving_key_bytes": proving_bytes.len(),
@@ -158,8 +163,9 @@ fn size_of(bytes: &[u8]) -> String {
 
 /// The outputs that a proof states.
 fn stated_outputs(vk: &VerifyingKey, proof: &Proof) -> Vec<TensorValues> {
-    let publics = vk.publics.iter().zip(&proof.publics).filter(|(public, _)| public.role == Role::Output);
-    publics.map(|(public, q)| TensorValues::of(public, q)).collect()
+    let all = vk.publics.iter().enumerate().zip(&proof.publics);
+    let publics = all.filter(|((_, public), _)| public.role == Role::Output).map(|((index, _), q)| (index, q));
+    publics.filter_map(|(index, q)| TensorValues::of(vk, index, q)).collect()
 }
 
 /// The image, if it is square.
@@ -176,20 +182,21 @@ fn show_image(model: &ZooModel, index: usize, pixels: &[f32], label: Option<usiz
 /// The scores as bars.
 fn show_scores(scores: &TensorValues, label: Option<usize>, out: &Output) {
     const WIDTH: f64 = 32.0;
+    let largest = scores.largest.first().copied().unwrap_or(0);
     let low = scores.values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = scores.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     for (class, &value) in scores.values.iter().enumerate() {
         let length = ((value - low) / (high - low).max(f64::MIN_POSITIVE) * WIDTH).round() as usize;
         let row = format!("  {class:>3} {value:>9.4} {}", "▪".repeat(length));
         let row = row.trim_end();
-        out.say(if class == scores.argmax { out.bold(row) } else { row.to_string() });
+        out.say(if class == largest { out.bold(row) } else { row.to_string() });
     }
     let verdict = match label {
-        Some(label) if label == scores.argmax => ", as its label says",
+        Some(label) if label == largest => ", as its label says",
         Some(_) => ", unlike its label: a mistake of the model, proven all the same",
         None => "",
     };
-    out.say(format!("  the model says {}{verdict}", scores.argmax));
+    out.say(format!("  the model says {}{verdict}", largest));
 }
 
 /// A changed proof.
@@ -201,12 +208,13 @@ struct Lie {
 /// Proofs that claim something else.
 fn lies(vk: &VerifyingKey, proof: &Proof, scores: &TensorValues) -> Vec<Lie> {
     let publics = &vk.publics;
+    let largest = scores.largest.first().copied().unwrap_or(0);
     let mut lies = Vec::new();
     if let Some(output) = publics.iter().position(|public| public.role == Role::Output) {
         let mut proof = proof.clone();
-        let other = (0..scores.integers.len()).find(|&class| class != scores.argmax);
+        let other = (0..scores.integers.len()).find(|&class| class != largest);
         if let (Some(other), Some(values)) = (other, proof.publics.get_mut(output)) {
-            values.swap(scores.argmax, other);
+            values.swap(largest, other);
             lies.push(Lie { what: format!("\"the model said {}\" (two scores exchanged)", argmax(values)), proof });
         }
     }

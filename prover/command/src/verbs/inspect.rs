@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 use vouch_circuits::architecture::Architecture;
 use vouch_circuits::files::{self, Kind};
 use vouch_circuits::ir::{ConstraintSystem, Origin, Role, Visibility};
-use vouch_circuits::key::{Proof, PublicTensor, VerifyingKey, srs_id, system_digest};
+use vouch_circuits::key::{Proof, PublicTensor, VerifyingKey, srs_id};
+use vouch_circuits::lowering::Style;
+use vouch_circuits::lowering::limits::Limits;
 use vouch_circuits::points::encode_scalar;
 use vouch_circuits::tensor_hash::HashOpening;
 use vouch_circuits::tensor_opening::{TensorOpening, commitment_id};
@@ -150,11 +152,14 @@ fn inspect(path: &Path) -> Result<Facts, Failure> {
         Kind::Proof => proof_facts(&Proof::from_bytes(&bytes).map_err(|e| bad(&e))?, &mut facts),
         Kind::Architecture => {
             let architecture = Architecture::from_bytes(&bytes).map_err(|e| bad(&e))?;
-            // The cuts are the key's.
-            architecture.check_uncut().map_err(|e| bad(&e))?;
-            let system = &architecture.system;
-            facts.add("constraints", "constraints' digest", hex::encode(system_digest(system)));
-            system_facts(system, &mut facts);
+            // The file may be a stranger's.
+            let lowered = architecture.lower(Limits::STRANGER).map_err(|e| bad(&e))?;
+            facts.add("architecture", "digest", hex::encode(architecture.digest()));
+            facts.add("inferences", "inferences in a proof", architecture.outline.program().batch);
+            let Style { products, limb_bits } = architecture.style;
+            facts.add("limb_bits", "bits of a lookup, at most", limb_bits);
+            facts.add("products", "products as constraints", products);
+            system_facts(&lowered.system, &mut facts);
         }
         Kind::TensorOpening => {
             let opening = TensorOpening::from_bytes(&bytes).map_err(|e| bad(&e))?;
@@ -187,7 +192,7 @@ fn words(kind: Kind) -> &'static str {
         Kind::ProvingKey => "proving key (secret)",
         Kind::VerifyingKey => "verifying key",
         Kind::Proof => "proof",
-        Kind::Architecture => "architecture (constraints without weights)",
+        Kind::Architecture => "architecture (a model without its weights)",
         Kind::TensorOpening => "opening of a committed tensor (secret)",
         Kind::HashOpening => "opening of a hash (secret)",
         Kind::ReferenceString => "structured reference string",
@@ -238,7 +243,7 @@ fn system_facts(system: &ConstraintSystem, facts: &mut Facts) {
     facts.add("lookups", "lookups", system.lookups.len());
     facts.add("lookup_rows", "rows looked up", rows);
     facts.add("equalities", "equalities", system.equals.len());
-    facts.add("products", "products, row by row", system.products.len());
+    facts.add("product_constraints", "products, row by row", system.products.len());
     let tables: Vec<Value> = system.tables.iter().map(|table| json!(table.name)).collect();
     facts.add("lookup_tables", "lookup tables", tables);
 }
@@ -255,7 +260,8 @@ fn key_facts(key: &VerifyingKey, facts: &mut Facts) {
     facts.add("fraction_layer", "layer of committed fractions", key.cuts.layer);
     facts.add("fraction_commitments", "commitments to fractions", key.y_chunks);
     facts.add("shell_rows_bits", "rows of the shell, bits", key.shell.k);
-    facts.add("constraints", "constraints' digest", hex::encode(key.system_digest));
+    facts.add("architecture", "architecture's digest", hex::encode(key.architecture));
+    facts.add("inferences", "inferences in a proof", key.inferences());
     let shape = |role| -> Vec<Value> {
         let publics = key.publics.iter().filter(|public| public.role == role);
         let public = |p: &PublicTensor| json!({ "name": p.name, "shape": p.shape, "frac": p.frac, "column_fracs": p.column_fracs, "shown": shown(p.visibility) });

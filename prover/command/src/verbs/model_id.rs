@@ -1,23 +1,36 @@
 //! `vouch model-id`: a verifying key against the model itself, for models whose weights are published.
 
 use serde_json::{Value, json};
+use vouch_circuits::key::srs_id;
 use vouch_prover::SetupOptions;
 
-use super::setup::{PUBLISHED_SALT, batch_of, make, options_of};
+use super::setup::{PUBLISHED_SALT, Reference, batch_of, make, options_of};
 use crate::args::ModelId;
 use crate::artifacts::{read_model, read_verifying_key};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::reference;
 
 pub fn run(args: &ModelId, out: &Output) -> Result<Value, Failure> {
     let mut progress = Progress::new(out);
     progress.begin("reading the model");
     let program = batch_of(read_model(&args.dir)?, &args.options)?;
     let published = args.key.as_deref().map(read_verifying_key).transpose()?;
-    let options = published.as_ref().map_or_else(|| options_of(&args.options, &program), SetupOptions::of);
+    let options = match &published {
+        Some(key) => SetupOptions::of(key, &program)
+            .map_err(|error| Failure::unusable("no keys can be made for this model").because(&error))?,
+        None => options_of(&args.options, &program)?,
+    };
     let salt = args.salt.unwrap_or(PUBLISHED_SALT);
-    let key = make(program, &options, args.options.srs.as_deref(), Some(salt), out, &mut progress)?;
+    let id = published.as_ref().map(|key| srs_id(&key.tau_g2));
+    if let Some(id) = &id {
+        reference::expect_id(id, args.srs_id)?;
+    }
+    let srs = Reference::Known { id, file: args.options.srs.as_deref() };
+    let key = make(program, &options, srs, Some(salt), out, &mut progress)?;
+    let rests_on = srs_id(&key.verifying_key.tau_g2);
+    reference::expect_id(&rests_on, args.srs_id)?;
     let table = progress.finish();
 
     let ours = key.verifying_key.model_id();
@@ -27,7 +40,7 @@ pub fn run(args: &ModelId, out: &Output) -> Result<Value, Failure> {
         let theirs = published.model_id();
         let advice = if key.verifying_key.tau_g2 != published.tau_g2 {
             "the key rests on another reference string: give it with --srs"
-        } else if key.verifying_key.system_digest != published.system_digest {
+        } else if key.verifying_key.architecture != published.architecture {
             "the models differ in more than their weights: ask the key's owner which model it is of"
         } else {
             "the weights differ, or the salt does: ask the key's owner for both"
@@ -45,12 +58,14 @@ pub fn run(args: &ModelId, out: &Output) -> Result<Value, Failure> {
         Some(_) => out.say(format!("{}: the key is this model's, weights and all", out.good("recomputed"))),
         None => out.say("no key was given: compare the id with the one that you know"),
     }
-    out.say(format!("model id  {id}"));
+    out.say(format!("model id          {id}"));
+    out.say(format!("reference string  {}", hex::encode(rests_on)));
     out.say(&table);
     Ok(json!({
         "command": "model-id",
         "compared": published.is_some(),
         "model_id": id,
+        "srs_id": hex::encode(rests_on),
         "development": key.verifying_key.development,
         "stages": table,
     }))

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use vouch_circuits::architecture::Architecture;
 use vouch_circuits::ir::Visibility;
+use vouch_circuits::key::Labels;
 use vouch_circuits::lowering::LowerError;
 use vouch_circuits::shell::poseidon::CELLS;
 use vouch_program::{Port, Program, batched};
@@ -13,7 +13,7 @@ use vouch_prover::{Price, ProvingKey, SetupError, SetupOptions, price, setup};
 use vouch_verifier::printable;
 
 use crate::args::{KeyOptions, Setup, Shows};
-use crate::artifacts::{ARCHITECTURE, NewFile, PROVING_KEY, VERIFYING_KEY, read_model, write_folder};
+use crate::artifacts::{ARCHITECTURE, NewFile, PROVING_KEY, VERIFYING_KEY, read, read_model, write_folder};
 use crate::failure::Failure;
 use crate::output::{Output, count, size};
 use crate::progress::Progress;
@@ -23,9 +23,9 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
     let mut progress = Progress::new(out);
     progress.begin("reading the model");
     let program = batch_of(read_model(&args.dir)?, &args.options)?;
-    let options = options_of(&args.options, &program);
+    let options = options_of(&args.options, &program)?;
     let salt = if args.published_weights { Some(PUBLISHED_SALT) } else { args.salt };
-    let key = make(program, &options, args.options.srs.as_deref(), salt, out, &mut progress)?;
+    let key = make(program, &options, Reference::OwnersChoice(args.options.srs.as_deref()), salt, out, &mut progress)?;
     progress.begin("writing the keys");
     let sizes = write(&args.dir, &key)?;
     let table = progress.finish();
@@ -36,7 +36,7 @@ pub fn run(args: &Setup, out: &Output) -> Result<Value, Failure> {
     out.say(format!("verifying key  {} ({}; public)", args.dir.join(VERIFYING_KEY).display(), size(sizes.verifying)));
     let path = args.dir.join(ARCHITECTURE);
     out.say(format!(
-        "architecture   {} ({}; public: with it anyone can recompute the key's shell)",
+        "architecture   {} ({}; public: with it anyone can recompute the verifying key)",
         path.display(),
         size(sizes.architecture)
     ));
@@ -102,14 +102,56 @@ pub fn batch_of(program: Program, said: &KeyOptions) -> Result<Program, Failure>
 }
 
 /// What the command line says, of this program.
-pub fn options_of(said: &KeyOptions, program: &Program) -> SetupOptions {
-    SetupOptions {
+pub fn options_of(said: &KeyOptions, program: &Program) -> Result<SetupOptions, Failure> {
+    Ok(SetupOptions {
         chunk_bits: said.chunk_bits.map(usize::from),
         prefer: said.prefer,
         inputs: visibilities(&said.input, &program.inputs),
         outputs: visibilities(&said.output, &program.outputs),
+        classes: classes(said, program)?,
         ..SetupOptions::default()
+    })
+}
+
+/// The outputs that tell classes, with these classes' names.
+fn classes(said: &KeyOptions, program: &Program) -> Result<BTreeMap<String, Option<Labels>>, Failure> {
+    let only = || match &program.outputs[..] {
+        [output] => Ok(output.name.clone()),
+        outputs => {
+            let names: Vec<_> = outputs.iter().map(|port| format!("{:?}", printable(&port.name))).collect();
+            Err(Failure::unusable("the model has several outputs").advice(format!(
+                "say which tells the class: --classes OUTPUT, --labels OUTPUT=FILE; they are {}",
+                names.join(", ")
+            )))
+        }
+    };
+    let mut classes = BTreeMap::new();
+    for name in &said.classes {
+        classes.insert(if name.is_empty() { only()? } else { name.clone() }, None);
     }
+    for text in &said.labels {
+        // Names may have an equals sign in them, and so may paths.
+        let of_output = program.outputs.iter().find_map(|port| {
+            let path = text.strip_prefix(&port.name)?.strip_prefix('=')?;
+            Some((port.name.clone(), path))
+        });
+        let (name, path) = match of_output {
+            Some(of_output) => of_output,
+            None => (only()?, text.as_str()),
+        };
+        classes.insert(name, Some(read_labels(Path::new(path))?));
+    }
+    Ok(classes)
+}
+
+/// The lines of a file of names.
+fn read_labels(path: &Path) -> Result<Labels, Failure> {
+    let text = String::from_utf8(read(path, "the names of classes")?).map_err(|error| {
+        Failure::unusable(format!("{} is no text in UTF-8", path.display()))
+            .because(&error)
+            .advice("give a text file with the name of a class on each line")
+    })?;
+    Ok(Labels(text.lines().map(|line| line.trim().to_string()).collect()))
 }
 
 /// What is said of each port by its name; what is said last counts.
@@ -152,11 +194,24 @@ pub fn shell(key: &ProvingKey) -> String {
     format!("2^{} rows of {columns} columns{shared}, {rows} of them used, for {permutations} hashes", shape.k)
 }
 
+/// Where the reference string of keys comes from.
+pub enum Reference<'a> {
+    /// Of a setup: from a file or by its id; else a development string, which is made if there is none.
+    OwnersChoice(Option<&'a Path>),
+    /// Of keys that are made to be compared: from a file or by its id; else the one with this id, or the development string, if this machine has it.
+    Known {
+        /// The id that it must have.
+        id: Option<[u8; 32]>,
+        /// The file, or an id.
+        file: Option<&'a Path>,
+    },
+}
+
 /// Makes the keys.
 pub fn make(
     program: Program,
     options: &SetupOptions,
-    srs: Option<&Path>,
+    srs: Reference,
     salt: Option<[u8; 32]>,
     out: &Output,
     progress: &mut Progress,
@@ -170,6 +225,7 @@ pub fn make(
             SetupError::NoSuchInput(_) => failure.advice(format!("its inputs are {inputs}")),
             SetupError::NoSuchOutput(_) => failure.advice(format!("its outputs are {outputs}")),
             SetupError::PrivateOutput(_) => failure.advice("make it committed"),
+            SetupError::Labels { .. } => failure.advice("give a text file with the name of a class on each line"),
             SetupError::Lower(LowerError::PublishesWeights(_)) => {
                 failure.advice("remove that output from the model before compiling")
             }
@@ -178,8 +234,10 @@ pub fn make(
     };
     let (options, needs) = options.settle(&program).map_err(fail)?;
     let srs = match srs {
-        Some(path) => reference::foreign(path, needs, progress)?,
-        None => reference::development(needs, out, progress),
+        Reference::OwnersChoice(Some(path)) => reference::foreign(path, needs, progress)?,
+        Reference::OwnersChoice(None) => reference::development(needs, out, progress),
+        Reference::Known { id: Some(id), file } => reference::of_key(&id, file, needs.powers(), progress)?,
+        Reference::Known { id: None, file } => reference::known(file, needs.powers(), out, progress)?,
     };
     let salt = salt.unwrap_or_else(rand::random);
     setup(program, &options, srs, salt, &mut |stage| progress.begin(stage)).map_err(fail)
@@ -191,14 +249,14 @@ pub struct KeySizes {
     pub proving: u64,
     /// The public one.
     pub verifying: u64,
-    /// The constraints' file, public too.
+    /// The architecture's, public too.
     pub architecture: u64,
 }
 
 /// Writes both keys.
 pub fn write(dir: &Path, key: &ProvingKey) -> Result<KeySizes, Failure> {
     let (proving, verifying) = (key.to_bytes(), key.verifying_key.to_bytes());
-    let architecture = Architecture::of(key.core.lowered()).to_bytes();
+    let architecture = key.architecture.to_bytes();
     let new = [
         NewFile { name: PROVING_KEY.as_ref(), bytes: &proving, private: true },
         NewFile { name: VERIFYING_KEY.as_ref(), bytes: &verifying, private: false },

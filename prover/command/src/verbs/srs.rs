@@ -57,7 +57,7 @@ fn import(args: &SrsImport, out: &Output) -> Result<Value, Failure> {
     }
     let mut progress = Progress::new(out);
     let wanted = 1usize << args.bits.unwrap_or(DEFAULT_BITS);
-    let mut srs = reference::from_file(&args.file, wanted, false, &mut progress)?;
+    let mut srs = reference::from_file(&args.file, wanted, reference::Cache::KEPT, &mut progress)?;
     let have = srs.powers.len();
     if args.bits.is_some() && have < wanted {
         return Err(Failure::unusable(format!("{} has {} powers", args.file.display(), count(have)))

@@ -14,7 +14,8 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use tempfile::TempDir;
 use vouch_circuits::architecture::Architecture;
-use vouch_circuits::ir::{ConstraintSystem, Product, TensorId, Virtual};
+use vouch_circuits::key::VerifyingKey;
+use vouch_program::{NodeId, Outline, Program};
 
 const REFUSED: i32 = 1;
 const UNUSABLE: i32 = 2;
@@ -26,8 +27,13 @@ fn zoo(name: &str) -> PathBuf {
 /// Runs `vouch` in a folder, its cache in a folder of the tests' own.
 fn vouch(folder: &Path, arguments: &[&str]) -> Output {
     static CACHE: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().unwrap());
+    vouch_with(CACHE.path(), folder, arguments)
+}
+
+/// The same with a cache of its own.
+fn vouch_with(cache: &Path, folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vouch"));
-    command.current_dir(folder).env("XDG_CACHE_HOME", CACHE.path()).args(arguments).output().unwrap()
+    command.current_dir(folder).env("XDG_CACHE_HOME", cache).args(arguments).output().unwrap()
 }
 
 /// Runs a command that must succeed, and returns its JSON object.
@@ -164,7 +170,9 @@ fn the_whole_way() {
     assert_eq!(opened["opened"]["integers"], verified["verified"]["inputs"][0]["integers"]);
     let committed = json(folder, &["verify", "--key", "hidden", "--proof", "hidden.proof"]);
     assert_eq!(committed["verified"]["committed_inputs"][0]["id"], opened["commitment"]);
-    assert!(committed["sentence"].as_str().unwrap().contains("maps a committed input to class "));
+    assert!(
+        committed["sentence"].as_str().unwrap().contains("maps a committed input to an output with the largest of 10")
+    );
     assert_eq!(json(folder, &["inspect", opening])["kind"], "opening of a committed tensor (secret)");
     // The same commitment again, for the same input only.
     let again = ["prove", "hidden", "--input", "x.json", "--out", "again.proof", "--opening", opening];
@@ -191,7 +199,7 @@ fn the_whole_way() {
     assert_eq!(fs::read(folder.join(&own)).unwrap(), fs::read(folder.join("x.opening")).unwrap());
     let shown = json(folder, &["verify", "--key", "hidden", "--proof", "hashed.proof"]);
     assert_eq!(shown["verified"]["hashed_inputs"][0]["hash"], hashed["hash"]);
-    assert!(shown["sentence"].as_str().unwrap().contains("maps a hashed input to class "));
+    assert!(shown["sentence"].as_str().unwrap().contains("maps a hashed input to an output with the largest of 10"));
     let open = ["open", "--key", "hidden", "--proof", "hashed.proof", "--opening"];
     let opened = json(folder, &[&open[..], &["x.opening"]].concat());
     assert_eq!(
@@ -222,24 +230,58 @@ fn the_whole_way() {
     );
     // A published architecture is a file from somewhere: whatever it says is checked before it is looked at.
     let architecture = Architecture::from_bytes(&fs::read(folder.join("m/architecture.vouch")).unwrap()).unwrap();
-    assert!(json(folder, &["inspect", "m/architecture.vouch"])["products"].is_number());
-    let changes: [fn(&mut ConstraintSystem); 4] = [
-        |s| s.lookups[0].columns.clear(),
-        |s| s.publics[0].tensor = TensorId(9999),
-        |s| s.tables[0].columns[0].domain = vec![usize::MAX; 30],
-        |s| s.products[0].terms[2].domain = vec![1 << 60; 20],
-    ];
-    for change in changes {
-        let mut hostile = architecture.clone();
-        // With products the layer follows from the layout.
-        let zero = || Virtual::zero(&[2]);
-        hostile.system.products.push(Product { terms: [zero(), zero(), zero()] });
-        change(&mut hostile.system);
+    assert!(json(folder, &["inspect", "m/architecture.vouch"])["products"].is_boolean());
+    let program = architecture.outline.program();
+    let with = |change: &dyn Fn(&mut Program)| {
+        let mut changed = program.clone();
+        change(&mut changed);
+        Architecture { outline: Outline::of(&changed), ..architecture.clone() }
+    };
+    let key = VerifyingKey::from_bytes(&fs::read(folder.join("m/verifying.key")).unwrap()).unwrap();
+    for hostile in [
+        with(&|p| p.outputs.clear()),
+        with(&|p| p.outputs[0].node = NodeId(9999)),
+        with(&|p| p.nodes[0].shape = vec![usize::MAX; 30]),
+        with(&|p| p.nodes[0].shape = vec![1 << 31]),
+        Architecture { bounds: Vec::new(), ..architecture.clone() },
+    ] {
         fs::write(folder.join("hostile.vouch"), hostile.to_bytes()).unwrap();
         fails(folder, &["inspect", "hostile.vouch"], UNUSABLE, &["hostile.vouch"]);
         let recompute = ["verify-key", "--key", "m", "--architecture", "hostile.vouch"];
-        fails(folder, &recompute, UNUSABLE, &["hostile.vouch"]);
+        fails(folder, &recompute, REFUSED, &["the key is of another architecture", "ask the model's owner"]);
+        let named = VerifyingKey { architecture: hostile.digest(), ..key.clone() };
+        fs::write(folder.join("hostile.key"), named.to_bytes()).unwrap();
+        let recompute = ["verify-key", "--key", "hostile.key", "--architecture", "hostile.vouch"];
+        fails(folder, &recompute, REFUSED, &["no honest setup publishes"]);
     }
+    // Recomputing keys neither makes nor keeps a reference string, and takes the one that is meant.
+    let id_of_srs = json(folder, &recompute)["srs_id"].as_str().unwrap().to_string();
+    assert_eq!(id_of_srs, srs);
+    json(folder, &[&recompute[..], &["--srs-id", srs]].concat());
+    fails(folder, &[&recompute[..], &["--srs-id", &zeros]].concat(), REFUSED, &["another reference string", srs]);
+    json(folder, &["srs", "new", "--bits", "12", "--out", "other.srs"]);
+    fails(folder, &[&recompute[..], &["--srs", "other.srs"]].concat(), REFUSED, &["another reference string", srs]);
+    let unknown = VerifyingKey { tau_g2: -key.tau_g2, ..key };
+    fs::write(folder.join("unknown.key"), unknown.to_bytes()).unwrap();
+    let foreign = ["verify-key", "--key", "unknown.key", "--architecture", "m/architecture.vouch"];
+    fails(folder, &foreign, UNUSABLE, &["no reference string with the id", "--srs FILE"]);
+    // Classes, numbered and with names.
+    let classes = json(folder, &["setup", "hidden", "--classes"]);
+    assert_ne!(classes["model_id"], id);
+    json(folder, &["prove", "hidden", "--input", "x.json", "--out", "class.proof"]);
+    let told = json(folder, &["verify", "--key", "hidden", "--proof", "class.proof"]);
+    assert!(told["sentence"].as_str().unwrap().contains("maps a public input to class "), "{told}");
+    let names: String = (0..10).map(|digit| format!("digit {digit}\n")).collect();
+    fs::write(folder.join("names.txt"), &names).unwrap();
+    json(folder, &["setup", "hidden", "--labels", "names.txt"]);
+    json(folder, &["prove", "hidden", "--input", "x.json", "--out", "class.proof"]);
+    let told = json(folder, &["verify", "--key", "hidden", "--proof", "class.proof"]);
+    let class = &told["verified"]["outputs"][0]["classes"][0];
+    assert_eq!(class["label"], format!("digit {}", class["number"]));
+    fs::write(folder.join("few.txt"), "one\ntwo\n").unwrap();
+    fails(folder, &["setup", "hidden", "--labels", "few.txt"], UNUSABLE, &["10 places", "2 names"]);
+    fails(folder, &["setup", "hidden", "--labels", "nothing.txt"], UNUSABLE, &["nothing.txt"]);
+    fails(folder, &["setup", "hidden", "--classes", "nothing"], UNUSABLE, &["no output `nothing`"]);
     // A proof that is bound to a context is for that one.
     let context = "c0".repeat(32);
     json(folder, &["prove", "m", "--input", "x.json", "--out", "q", "--context", &context]);
@@ -282,6 +324,10 @@ fn batches_are_proven() {
     let output = &verified["verified"]["outputs"][0];
     assert_eq!(output["shape"], serde_json::json!([4, 10]));
     assert_eq!(output["integers"], Value::Array(wanted));
+    assert_eq!((&output["inferences"], output["largest"].as_array().unwrap().len()), (&4.into(), 4));
+    let sentence = verified["sentence"].as_str().unwrap();
+    assert!(sentence.contains("maps 4 public inputs to 4 outputs (an output with the largest of 10"), "{sentence}");
+    assert_eq!(verified["verified"]["inferences"], 4);
     assert_eq!(json(folder, &["inspect", "m/proving.key"])["batch"], 4);
     fails(folder, &["prove", "m", "--input", "x.json", "--out", "few"], UNUSABLE, &["[4, 64]", "does not fit"]);
 }
@@ -461,4 +507,35 @@ fn help_teaches() {
     }
     let nothing = vouch(folder.path(), &[]);
     assert_eq!(nothing.status.code(), Some(UNUSABLE));
+}
+
+/// Recomputing keys neither makes nor keeps a reference string. A setup that needs a longer one makes it, and the keys that rest on the shorter one
+/// are recomputed all the same.
+#[test]
+fn reference_strings_are_kept_by_id() {
+    let folder = workplace();
+    let folder = folder.path();
+    let cache = TempDir::new().unwrap();
+    let runs = |arguments: &[&str]| {
+        let output = vouch_with(cache.path(), folder, &[arguments, &["--json", "--quiet"]].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_slice::<Value>(&output.stdout).map_err(|_| errors.to_string()).unwrap()
+    };
+    let recompute = ["verify-key", "--key", "m", "--architecture", "m/architecture.vouch"];
+    let unknown = runs(&recompute);
+    assert!(unknown["error"].as_str().unwrap().contains("no reference string with the id"), "{unknown}");
+    let unknown = runs(&["model-id", "m", "--salt", &"5a".repeat(32)]);
+    assert!(unknown["error"].as_str().unwrap().contains("no development reference string"), "{unknown}");
+    assert!(content(cache.path()).is_empty());
+    runs(&["setup", "m", "--published-weights"]);
+    let first = runs(&recompute)["srs_id"].clone();
+    let kept = content(cache.path());
+    runs(&["model-id", "m", "--key", "m"]);
+    assert!(content(cache.path()) == kept);
+    // A longer one.
+    json(folder, &["compile", zoo("digits8x8_mlp.onnx").to_str().unwrap(), "--calibration", "data.json", "--out", "n"]);
+    runs(&["setup", "n", "--chunk-bits", "17"]);
+    assert_ne!(runs(&["verify-key", "--key", "n", "--architecture", "n/architecture.vouch"])["srs_id"], first);
+    assert_eq!(runs(&recompute)["srs_id"], first);
+    assert_eq!(runs(&["model-id", "m", "--key", "m"])["srs_id"], first);
 }
