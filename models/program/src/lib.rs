@@ -5,6 +5,7 @@
 //! - [`interval`]: worst-case ranges of every tensor, for every input in the declared range.
 //! - [`batch`]: several inferences as one program.
 //! - [`outline`]: a program without its weights.
+//! - [`layers`]: a program as people read a model.
 //! - [`execute`](mod@execute): the integer executor.
 //! - [`error`]: what can be wrong, in words.
 //!
@@ -19,6 +20,7 @@ pub mod error;
 pub mod execute;
 pub mod interval;
 mod kernel;
+pub mod layers;
 pub mod outline;
 pub mod program;
 pub mod validate;

@@ -551,8 +551,11 @@ pub struct Check {
   vouch inspect lenet
   vouch inspect three.proof --json
 
-Knows fixed-point models, proving and verifying keys, proofs, openings, reference strings and accuracy reports; of a folder,
-all that it holds. Weights, salt and blinds are never shown.")]
+Knows fixed-point models, architectures, proving and verifying keys, proofs, openings, reference strings and accuracy reports; of a
+folder, all that it holds. Weights, salt and blinds are never shown.
+
+Of an architecture it prints the model as people read one: its layers in order, what each computes, reads and learned, and what becomes
+of inputs and outputs. What a layer computes is derived from its operators; names in quotes are the model's maker's words.")]
 pub struct Inspect {
     /// A file, or a folder of them
     #[arg(value_name = "FILE")]

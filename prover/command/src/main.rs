@@ -5,6 +5,7 @@
 
 mod args;
 mod artifacts;
+mod description;
 mod failure;
 mod interrupt;
 mod memory;

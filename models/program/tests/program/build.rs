@@ -54,6 +54,19 @@ impl Builder {
         self.push(Op::Apply { input, shift, func, bits, saturate }, &shape)
     }
 
+    /// The program with these outputs.
+    pub fn finish(mut self, outputs: &[NodeId]) -> Program {
+        let port = |node: &NodeId| Port {
+            name: format!("out {}", node.0),
+            node: *node,
+            shape: self.program.node(*node).shape.clone(),
+            integer: false,
+            column_fracs: vec![],
+        };
+        self.program.outputs = outputs.iter().map(port).collect();
+        self.program
+    }
+
     pub fn run(&self, inputs: &[Vec<i64>], node: NodeId) -> Vec<i64> {
         execute(&self.program, inputs).unwrap().value(node).to_vec()
     }

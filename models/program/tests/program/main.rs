@@ -5,6 +5,7 @@ mod build;
 mod execute;
 mod interval;
 mod kernel;
+mod layers;
 mod random;
 mod reference;
 mod validate;

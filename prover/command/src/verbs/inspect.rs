@@ -20,6 +20,7 @@ use vouch_verifier::printable;
 
 use crate::args::Inspect;
 use crate::artifacts::{MODEL, PROVING_KEY, REPORT, VERIFYING_KEY, decode_model, read, unusable};
+use crate::description;
 use crate::failure::Failure;
 use crate::output::{Output, count, size};
 
@@ -63,12 +64,14 @@ struct Facts {
     kind: &'static str,
     /// A key for scripts, words for people, and the value.
     rows: Vec<(&'static str, &'static str, Value)>,
+    /// What is told below them: a key for scripts, the value, and lines for people.
+    listing: Option<(&'static str, Value, Vec<String>)>,
     bytes: usize,
 }
 
 impl Facts {
     fn new(kind: &'static str, bytes: &[u8]) -> Self {
-        Self { kind, rows: Vec::new(), bytes: bytes.len() }
+        Self { kind, rows: Vec::new(), listing: None, bytes: bytes.len() }
     }
 
     fn add(&mut self, key: &'static str, words: &'static str, value: impl Into<Value>) {
@@ -89,11 +92,13 @@ impl Facts {
                 value => out.say(format!("  {words:width$}  {}", in_words(value))),
             }
         }
+        self.listing.iter().flat_map(|(_, _, lines)| lines).for_each(|line| out.say(line));
     }
 
     fn object(&self, path: &Path) -> Value {
         let rows = self.rows.iter().map(|(key, _, value)| (key.to_string(), value.clone()));
         let mut object: Map<String, Value> = rows.collect();
+        object.extend(self.listing.iter().map(|(key, value, _)| (key.to_string(), value.clone())));
         object.insert("command".into(), json!("inspect"));
         object.insert("file".into(), json!(path));
         object.insert("kind".into(), json!(self.kind));
@@ -159,7 +164,9 @@ fn inspect(path: &Path) -> Result<Facts, Failure> {
             let Style { products, limb_bits } = architecture.style;
             facts.add("limb_bits", "bits of a lookup, at most", limb_bits);
             facts.add("products", "products as constraints", products);
-            system_facts(&lowered.system, &mut facts);
+            size_facts(&lowered.system, &mut facts);
+            let (value, lines) = description::of(&architecture);
+            facts.listing = Some(("program", value, lines));
         }
         Kind::TensorOpening => {
             let opening = TensorOpening::from_bytes(&bytes).map_err(|e| bad(&e))?;
@@ -233,6 +240,13 @@ fn program_facts(program: &Program, facts: &mut Facts) {
 }
 
 fn system_facts(system: &ConstraintSystem, facts: &mut Facts) {
+    size_facts(system, facts);
+    let tables: Vec<Value> = system.tables.iter().map(|table| json!(table.name)).collect();
+    facts.add("lookup_tables", "lookup tables", tables);
+}
+
+/// How large constraints are. Names are left out: a stranger's could be anything.
+fn size_facts(system: &ConstraintSystem, facts: &mut Facts) {
     let tensors = |origin| system.tensors.iter().filter(move |tensor| tensor.origin == origin);
     let cells = |origin| tensors(origin).map(|tensor| 1usize << tensor.bits()).sum::<usize>();
     let rows: usize = system.lookups.iter().filter_map(|l| l.columns.first()).map(|c| 1usize << c.bits()).sum();
@@ -244,8 +258,6 @@ fn system_facts(system: &ConstraintSystem, facts: &mut Facts) {
     facts.add("lookup_rows", "rows looked up", rows);
     facts.add("equalities", "equalities", system.equals.len());
     facts.add("product_constraints", "products, row by row", system.products.len());
-    let tables: Vec<Value> = system.tables.iter().map(|table| json!(table.name)).collect();
-    facts.add("lookup_tables", "lookup tables", tables);
 }
 
 fn key_facts(key: &VerifyingKey, facts: &mut Facts) {
@@ -271,7 +283,8 @@ fn key_facts(key: &VerifyingKey, facts: &mut Facts) {
     facts.add("outputs", "outputs", shape(Role::Output));
 }
 
-fn shown(visibility: Visibility) -> &'static str {
+/// What proofs show of an input or output, in a word.
+pub fn shown(visibility: Visibility) -> &'static str {
     match visibility {
         Visibility::Public => "public",
         Visibility::Committed => "committed",

@@ -230,7 +230,17 @@ fn the_whole_way() {
     );
     // A published architecture is a file from somewhere: whatever it says is checked before it is looked at.
     let architecture = Architecture::from_bytes(&fs::read(folder.join("m/architecture.vouch")).unwrap()).unwrap();
-    assert!(json(folder, &["inspect", "m/architecture.vouch"])["products"].is_boolean());
+    let described = json(folder, &["inspect", "m/architecture.vouch"]);
+    assert_eq!(described["program"]["parameters"], 2410);
+    let layers = described["program"]["layers"].as_array().unwrap();
+    let what: Vec<&str> = layers.iter().map(|layer| layer["what"].as_str().unwrap()).collect();
+    let expected =
+        ["input of 16 bits", "linear, 64 to 32, parameters added, ReLU", "linear, 32 to 10, parameters added"];
+    assert_eq!(what, expected);
+    let said = String::from_utf8(vouch(folder, &["inspect", "m/architecture.vouch"]).stdout).unwrap();
+    for words in ["2,410 parameters in 3 layers", "is #3; proofs show its values", expected[1]] {
+        assert!(said.contains(words), "{said}");
+    }
     let program = architecture.outline.program();
     let with = |change: &dyn Fn(&mut Program)| {
         let mut changed = program.clone();
