@@ -1,6 +1,7 @@
 //! Truth values, as 0 and 1: comparisons, logic, and the choice between two tensors, or of a triangle.
 
 use ndarray::ArrayD;
+use vouch_program::interval::Interval;
 use vouch_program::{AffineTerm, AxisIndex, Func, NodeId, Op, View};
 
 use super::build::{BITS, Lowering};
@@ -151,7 +152,9 @@ fn truth(
     shape: &[usize],
 ) -> Result<(), ModelError> {
     let func = low.truths(name, says);
-    let apply = Op::Apply { input: acc, shift: 0, func, bits: BITS, saturate: true };
+    // A clamp that nothing reaches would take cells all the same.
+    let saturate = !Interval::signed(BITS).covers(low.interval(acc));
+    let apply = Op::Apply { input: acc, shift: 0, func, bits: BITS, saturate };
     let node = low.push(apply, shape, 0)?;
     low.define_computed(tensor, Value::stored(node, shape, 0));
     Ok(())
@@ -190,7 +193,8 @@ pub(super) fn one_hot(low: &mut Lowering, mut operands: Operands) -> Result<(), 
     // An index that is negative counts from the end.
     let values = (-half..half).map(|d| if d == 0 || d == -depth { on } else { off }).collect();
     let func = low.table_of_integers(format!("one hot of {depth}: {off} or {on}"), values);
-    let node = low.push(Op::Apply { input: acc, shift: 0, func, bits: BITS, saturate: true }, &shape, frac)?;
+    let saturate = !Interval::signed(BITS).covers(low.interval(acc));
+    let node = low.push(Op::Apply { input: acc, shift: 0, func, bits: BITS, saturate }, &shape, frac)?;
     low.define_computed(tensor, Value::stored(node, &shape, frac));
     Ok(())
 }
