@@ -44,7 +44,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use vouch_program::{NodeId, Op, Program, ProgramError, View};
+use vouch_program::{Func, NodeId, Op, Program, ProgramError, View};
 
 use self::bounds::NodeBounds;
 use self::limits::{Budget, Limits};
@@ -219,6 +219,8 @@ fn whole_numbers(program: &Program) -> Vec<bool> {
     for node in &program.nodes {
         whole.push(match &node.op {
             Op::Weight { .. } => false,
+            // No bits are dropped and nothing is looked up: the result is the input, whatever that is.
+            Op::Apply { input, shift: 0, func: Func::Identity, saturate: false, .. } => whole[input.index()],
             Op::Input { .. } | Op::Apply { .. } | Op::Divide { .. } | Op::ArgMax { .. } => true,
             op => op.reads().iter().all(|read| whole[read.index()]),
         });

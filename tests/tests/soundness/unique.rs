@@ -305,17 +305,22 @@ fn inputs_beyond_their_range_have_no_solution() {
 /// An index that a key's maker commits to as a fraction, which would name a place between two rows, has no proof; nor has one beyond the rows.
 #[test]
 fn weights_that_are_no_row_have_no_solution() {
+    // The weight itself, and what is made of it without a lookup.
+    let made: [fn(&mut Builder, NodeId) -> NodeId; 4] = [
+        |_, index| index,
+        |b, index| b.store(index),
+        |b, index| b.apply(index, 0, Func::Identity, 4, false),
+        |b, index| b.max(index, index),
+    ];
     for count in [1usize, 2, 3, 4] {
-        for owners in [vec![], vec![2]] {
+        for (owners, made) in [vec![], vec![2]].iter().flat_map(|owners| made.map(|made| (owners, made))) {
             let mut b = Builder::new();
             let rows = b.input(3, &[&owners[..], &[count, 3]].concat());
             let n: usize = owners.iter().product();
             let index = b.weight(vec![0; n], &[&owners[..], &[1]].concat());
-            // What is made of weights is as little known.
-            let copied = b.store(index);
-            let both = [index, copied]
-                .map(|index| b.push(Op::Pick { rows, index, shared: owners.len() }, &[&owners[..], &[1, 3]].concat()));
-            let program = b.finish(&both);
+            let index = made(&mut b, index);
+            let y = b.push(Op::Pick { rows, index, shared: owners.len() }, &[&owners[..], &[1, 3]].concat());
+            let program = b.finish(&[y]);
             let data = (0..(n * count * 3) as i64).map(|i| i % 7 - 3).collect::<Vec<i64>>();
             let architecture = Architecture::of(&program, &|_, _| Visibility::Public).unwrap();
             let quarter = Fr::from(4u64).inverse().unwrap();
@@ -327,7 +332,11 @@ fn weights_that_are_no_row_have_no_solution() {
                     given[weights][n - 1] = Fr::from(quarters) * quarter;
                     let names_a_row = quarters % 4 == 0 && (0..count as i64).contains(&(quarters / 4));
                     let found = solutions(&lowered.system, &given).len();
-                    assert_eq!(found, usize::from(names_a_row), "{count} of {owners:?}, {style:?}: {quarters}/4");
+                    let name = format!(
+                        "{count} of {owners:?}, {style:?}, {:?}",
+                        program.nodes[program.nodes.len() - 2].op.reads()
+                    );
+                    assert_eq!(found, usize::from(names_a_row), "{name}: {quarters}/4");
                 }
             }
         }
